@@ -62,7 +62,7 @@ export async function judgeClients(options: {
 }): Promise<Check[]> {
   const { clients, backends, isRecorded, log, signal, mutation } = options;
   const onReal = isRecorded ? clients.filter((client) => client === MIXED) : clients;
-  const recorded = isRecorded && backends.includes('real') ? onEmbedded(clients) : [];
+  const recorded = isRecorded && backends.includes('real') ? without(clients, MIXED) : [];
   const folders = new Map<string, string>();
   for (const client of clients) folders.set(client, await clientOf(client).prepare(log));
   const run = { ...options, folders };
@@ -70,12 +70,12 @@ export async function judgeClients(options: {
   // The real server's start starves a small machine: nobody is to be under way meanwhile.
   const starters = [
     ['real', () => startRealBackend({ clients: onReal, log, signal })],
-    ['embedded', () => startEmbeddedBackend({ clients: onEmbedded(clients), mutation })],
+    ['embedded', () => startEmbeddedBackend({ clients, mutation })],
   ] as const;
   const byBackend = await withBackends(
     starters.filter(([name]) => backends.includes(name) && (name !== 'real' || onReal.length > 0)),
     async (name, backend) => {
-      const own = { ...run, clients: name === 'real' ? onReal : onEmbedded(clients) };
+      const own = { ...run, clients: name === 'real' ? onReal : clients };
       const others = await runClients(own, name, backend, without(steps, KILLS));
       return steps.includes(KILLS) ? joined(others, await runUnderKills(own, name, backend)) : others;
     },
@@ -192,11 +192,6 @@ function joined(first: Transcripts, second: Transcripts): Transcripts {
   );
 }
 
-/** It does not serve POP of the remoting protocol. */
-function onEmbedded(clients: readonly string[]): string[] {
-  return without(clients, MIXED);
-}
-
 function without(steps: readonly string[], step: string): string[] {
   return steps.filter((one) => one !== step);
 }
@@ -245,7 +240,7 @@ function describe({ step, what, fact, embedded, real }: Found): string {
 /** @returns that the comparison notices each mutation, with each client */
 async function checkMutations(run: Run, real: Transcripts): Promise<Check[]> {
   const ofMutation = async (mutation: Mutation) => {
-    const start = () => startEmbeddedBackend({ clients: onEmbedded(run.clients), mutation });
+    const start = () => startEmbeddedBackend({ clients: run.clients, mutation });
     const { spoiled } = await withBackends([['spoiled', start]], (_name, backend) =>
       runClients(run, `mutated-${mutation}`, backend, MUTATED_STEPS),
     );

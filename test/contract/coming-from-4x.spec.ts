@@ -117,7 +117,7 @@ describe('a program of 4.x that was moved', () => {
 
   contract('puts the steps of an order into the queue that a selector in Java chooses', async (world) => {
     if (testTransport !== 'remoting') throw new NotHere('a proxy chooses the queue itself');
-    const prefix = await prepare(world, OrderStep);
+    const prefix = await prepare(world, OrderStep, 'order-steps');
     const app = await start(world, prefix, [OrderSteps], { producer: { queueSelector: likeJava } });
     const send = (id: string) =>
       app.get(RocketMQProducer).send(OrderStep, { orderId: id, step: 'placed' }, { messageGroup: id });

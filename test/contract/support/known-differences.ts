@@ -49,7 +49,27 @@ const WITHOUT_ORDERED_CHANGES = [
 
 const SERVER_ERROR = 'INTERNAL_SERVER_ERROR';
 
+/** Of clients without a proxy, whatever the broker. */
+const WITHOUT_PROXY = [
+  {
+    title: 'a consumer that the server has forgotten makes itself known again, and receives',
+    reason:
+      'the case ends a client at the proxy by its id; a broker knows a client by its connection, which only the client can end',
+    source: 'ClientManageProcessor of the server; test/contract/connections.spec.ts by remoting on 5.5.0',
+  },
+  {
+    title: 'a move to the dead letters is not repeated: there is one dead letter',
+    reason:
+      'the copy and the ack are two requests: when the answer to the copy is lost, the message is redelivered and copied a second time. A ' +
+      'proxy has the same gap to its broker',
+    source: 'test/contract/lost-answers-to-consumers.spec.ts by remoting on 5.5.0',
+  },
+].flatMap((difference): KnownDifference[] =>
+  (['rocketmq', 'embedded'] as const).map((backend) => ({ ...difference, backend, transports: ['remoting'] })),
+);
+
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  ...WITHOUT_PROXY,
   {
     title: 'a producer that lists a topic it may not send to',
     backend: 'rocketmq',
@@ -59,29 +79,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'test/secured/access.spec.ts by remoting on 5.5.0; DefaultAuthorizationContextBuilder of the server',
   },
   {
-    title: 'a consumer that the server has forgotten makes itself known again, and receives',
-    backend: 'rocketmq',
-    transports: ['remoting'],
-    reason:
-      'the case ends a client at the proxy by its id; a broker knows a client by its connection, which only the client can end',
-    source: 'ClientManageProcessor of the server; test/contract/connections.spec.ts by remoting on 5.5.0',
-  },
-  {
     title: 'a consumer group that does not exist is an error at start',
     backend: 'rocketmq',
     transports: ['remoting'],
     reason:
       'a broker creates a group when it is asked for it (autoCreateSubscriptionGroup), as it does for a proxy in cluster mode',
     source: 'test/contract/refusals.spec.ts by remoting on 5.5.0; SubscriptionGroupManager of the server',
-  },
-  {
-    title: 'a move to the dead letters is not repeated: there is one dead letter',
-    backend: 'rocketmq',
-    transports: ['remoting'],
-    reason:
-      'the copy and the ack are two requests: when the answer to the copy is lost, the message is redelivered and copied a second time. A ' +
-      'proxy has the same gap to its broker',
-    source: 'test/contract/lost-answers-to-consumers.spec.ts by remoting on 5.5.0',
   },
   {
     title: 'lose nothing when the server keeps a dead letter',
