@@ -14,15 +14,18 @@ export const KILLS = 'kills';
 export const MIXED = 'mixed';
 /** The clients of the remoting protocol: they need the name server only. */
 export const REMOTING = ['java-4', 'java-5', 'go-2'];
-const REMOTING_STEPS = ['transactions', 'retries', 'delay', 'send', 'tags', 'sql', 'order', 'sharing'].map(
+const REMOTING_STEPS = ['transactions', 'retries', 'delay', 'send', 'tags', 'sql', 'order', 'sharing', 'broadcast'].map(
   (step) => `remoting-${step}`,
 );
+/** Consumers that pop by the remoting protocol. */
+const POP = 'remoting-pop';
 const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];
 /** Steps that not all of those have. */
 const STEPS_OF_SOME: Record<string, readonly string[]> = {
   [KILLS]: ['java', 'node'],
   administration: [TOOLS],
   ...Object.fromEntries(REMOTING_STEPS.map((step) => [step, REMOTING])),
+  [POP]: ['java-5'],
   ...Object.fromEntries(MIXED_STEPS.map((step) => [step, [MIXED]])),
 };
 
@@ -112,6 +115,8 @@ const REMOTING_TOPICS: typeof MIXED_TOPICS = {
   'remoting-order': { type: 'fifo', queues: 4 },
   'remoting-retries': { type: 'normal' },
   'remoting-sharing': { type: 'normal', queues: 4 },
+  'remoting-broadcast': { type: 'normal' },
+  [POP]: { type: 'normal' },
   'remoting-transactions': { type: 'transaction' },
 };
 const REMOTING_GROUPS: typeof GROUPS = Object.fromEntries(
@@ -139,6 +144,7 @@ export const STEPS = [
   'shutdown',
   'administration',
   ...REMOTING_STEPS,
+  POP,
   ...MIXED_STEPS,
   KILLS,
 ];

@@ -34,7 +34,26 @@ var steps = map[string]func(*world){
 	"remoting-order":        order,
 	"remoting-retries":      retries,
 	"remoting-sharing":      sharing,
+	"remoting-broadcast":    broadcast,
 	"remoting-transactions": transactions,
+}
+
+// broadcast gives all messages to each consumer. What one could not handle does not come again.
+func broadcast(w *world) {
+	from := w.producer()
+	var seen []*record
+	for index := range 2 {
+		made, own := w.consumer(w.name("broadcast"), "broadcast", all(), func(message *primitive.MessageExt) bool {
+			return index == 0 || string(message.Body) != "fails"
+		}, consumer.WithConsumerModel(consumer.BroadCasting))
+		must(made.Start())
+		seen = append(seen, own)
+	}
+	for _, body := range []string{"one", "two", "fails", "three"} {
+		sendAll(from, w.message("broadcast", body, "a"))
+	}
+	w.emitAll("received", seen[0], 4)
+	w.emitAll("received with a failure", seen[1], 4)
 }
 
 func main() {

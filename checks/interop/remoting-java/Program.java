@@ -48,6 +48,8 @@ public final class Program {
         "remoting-order", Program::order,
         "remoting-retries", Program::retries,
         "remoting-sharing", Program::sharing,
+        "remoting-broadcast", Program::broadcast,
+        "remoting-pop", Program::pop,
         "remoting-transactions", Program::transactions);
 
     public static void main(String[] args) throws InterruptedException {
@@ -233,6 +235,36 @@ public final class Program {
         } catch (Exception error) {
             throw new IllegalStateException(error);
         }
+    }
+
+    /** Each consumer gets all messages. What one could not handle does not come again. */
+    private static void broadcast(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        List<List<MessageExt>> seen = new ArrayList<>();
+        for (int index = 0; index < 2; index++) {
+            boolean handlesAll = index == 0;
+            DefaultMQPushConsumer consumer = world.consumer(world.name("broadcast"), "broadcast", ALL);
+            World.broadcasts(consumer);
+            seen.add(world.consume(consumer, message -> handlesAll || !World.textOf(message).equals("fails")));
+        }
+        for (String body : List.of("one", "two", "fails", "three")) {
+            producer.send(world.message("broadcast", body, "a"));
+        }
+        world.emitAll("received", seen.get(0), 4);
+        world.emitAll("received with a failure", seen.get(1), 4);
+    }
+
+    /** In POP mode, which the broker assigns. Clients of 4.x have none. */
+    private static void pop(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        DefaultMQPushConsumer consumer = world.consumer(world.name("pop"), "pop", ALL);
+        world.popMode(producer, consumer, world.name("pop"));
+        List<MessageExt> seen = world.consume(consumer, message ->
+            !World.textOf(message).equals("fails once") || message.getReconsumeTimes() > 0);
+        for (String body : List.of("handled", "fails once", "handled, too")) {
+            producer.send(world.message("pop", body, "a"));
+        }
+        world.emitAll("received", seen, 4);
     }
 
     private static void transactions(World world) throws Exception {

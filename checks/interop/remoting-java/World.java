@@ -1,8 +1,10 @@
 // What a step works with: clients that are shut down after it, and lines that say what it saw without ids, times or hosts.
 package interop;
 
+import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.LinkedHashMap;
@@ -127,6 +129,28 @@ final class World {
         consumer.subscribe(topic, selector);
         onClose(consumer::shutdown);
         return consumer;
+    }
+
+    /** The type of the setting is in another package in 4.9.8. */
+    static void broadcasts(DefaultMQPushConsumer consumer) throws Exception {
+        Class<?> type = consumer.getMessageModel().getClass();
+        DefaultMQPushConsumer.class.getMethod("setMessageModel", type).invoke(consumer, type.getField("BROADCASTING").get(null));
+    }
+
+    /** Its consumers pop, with a second before a retry. By reflection: this also compiles with 4.9.8, which has none of it. */
+    void popMode(DefaultMQProducer known, DefaultMQPushConsumer consumer, String topic) throws Exception {
+        var api = known.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl();
+        String broker = api.getTopicRouteInfoFromNameServer(topic, REQUEST_TIMEOUT_MS).getBrokerDatas().get(0).selectBrokerAddr();
+        for (Method method : api.getClass().getMethods()) {
+            if (!method.getName().equals("setMessageRequestMode")) continue;
+            Object pop = method.getParameterTypes()[3].getField("POP").get(null);
+            method.invoke(api, broker, topic, consumer.getConsumerGroup(), pop, 0, (long) REQUEST_TIMEOUT_MS);
+        }
+        consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        Object internal = consumer.getDefaultMQPushConsumerImpl();
+        Method levels = internal.getClass().getDeclaredMethod("getPopDelayLevel");
+        levels.setAccessible(true);
+        Arrays.fill((int[]) levels.invoke(internal), 1);
     }
 
     /** @return what its consumer was given, while it comes */

@@ -142,7 +142,8 @@ export function backendOn(broker: TestBroker): Backend {
     advance: (durationMs) => (isRemoting ? wait(durationMs) : broker.advance(durationMs)),
     advanceDuringWork: (durationMs) =>
       isRemoting ? wait(durationMs) : broker.advance(durationMs, { duringWork: true }),
-    quiet: () => broker.idle(),
+    // What was popped is held until its time is over, also when its consumer has left.
+    quiet: () => broker.idle(isRemoting ? { guardMs: 60 * SECOND_MS } : {}),
     stop: () => broker.stop(),
   };
 }

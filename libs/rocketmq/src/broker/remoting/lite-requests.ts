@@ -125,11 +125,14 @@ export class LiteRequests {
     return result.deliveries.length === 0 ? undefined : result;
   }
 
-  private answer(deliveries: readonly Delivery[], { topic, group, leaseMs }: Omit<PopRequest, 'nowMs'>): AdminAnswer {
+  private answer(
+    deliveries: readonly Delivery[],
+    { topic, leaseMs }: Pick<PopRequest, 'topic' | 'leaseMs'>,
+  ): AdminAnswer {
     const mark = markOf(deliveries[0]?.receiptHandle ?? '', true);
     const queues = this.broker.engine.findTopic(topic)?.queues ?? 1;
     // The queue in which the server stores the message besides, with the position in that of the lite topic.
-    const body = this.popped.bodyOf(deliveries, group.name, (stored, { message, offset }) => {
+    const body = this.popped.bodyOf(deliveries, undefined, (stored, { message, offset }) => {
       const liteTopic = message.liteTopic ?? '';
       const place = [
         [LITE_QUEUE_PROPERTY, `%LMQ%$${topic}$${liteTopic}`],

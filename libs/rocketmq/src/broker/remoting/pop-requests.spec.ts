@@ -160,6 +160,7 @@ describe('what was popped', () => {
     for (const count of [0, 1, 2]) {
       const [stored] = decodeStoredMessages((await client.ask(popOf())).body);
       expect(stored?.reconsumeTimes).toBe(count);
+      expect(stored?.properties.get('ORIGIN_GROUP')).toBe(count === 0 ? undefined : 'shop');
       expect(stored?.properties.get('1ST_POP_TIME')).toBe(count === 0 ? undefined : '1000000');
       clock.advanceTo(clock.nowMs() + LEASE_MS);
     }

@@ -41,7 +41,7 @@ export class PoppedMessages {
       msgOffsetInfo: offsets.map(([key, found]) => `${key} ${found.join(',')}`).join(';'),
     };
     if (isOrdered) fields.orderCountInfo = listed.map(([key, found]) => countsOf(key, found)).join(';');
-    return { ...SUCCESS, remark: 'FOUND', fields, body: this.bodyOf(deliveries, group) };
+    return { ...SUCCESS, remark: 'FOUND', fields, body: this.bodyOf(deliveries, isOrdered ? undefined : group) };
   }
 
   none(code: AdminAnswer['code'], leaseMs: number): AdminAnswer {
@@ -55,28 +55,32 @@ export class PoppedMessages {
     return { popTime, invisibleTime: String(leaseMs), reviveQid: String(mark) };
   }
 
-  bodyOf(deliveries: readonly Delivery[], group: string, change: Change = (fields) => fields): Buffer {
+  /** @param retryGroup the group whose retries the server stores as copies; undefined for ordered messages, which stay where they are */
+  bodyOf(deliveries: readonly Delivery[], retryGroup: string | undefined, change: Change = (fields) => fields): Buffer {
     const { engine, clientTime } = this.broker;
     const place = { address: this.broker.address(), clientTime, engine };
     const bodies = deliveries.map((delivery) => {
       const stored = storedFieldsOf(delivery, place);
       const reconsumeTimes = delivery.attempt - 1;
-      const properties = reconsumeTimes > 0 ? this.withFirstPop(delivery, group, stored.properties) : stored.properties;
+      const isCopy = retryGroup !== undefined && reconsumeTimes > 0;
+      const properties = isCopy ? this.asRetry(delivery, retryGroup, stored.properties) : stored.properties;
       return encodeStoredMessage(change({ ...stored, reconsumeTimes, properties }, delivery));
     });
     return Buffer.concat(bodies);
   }
 
-  /** Consumers go by it to know how long a message has been retried. */
-  private withFirstPop(
+  /** What the server adds to a copy for another attempt. */
+  private asRetry(
     { topic, queueId, offset }: Delivery,
     group: string,
     properties: StoredMessageFields['properties'],
   ): StoredMessageFields['properties'] {
     const { store, clientTime } = this.broker;
     const record = store.get(keys.delivery({ topic, group, queueId }, offset)) as DeliveryRecord | undefined;
-    if (record?.firstAtMs === undefined) return properties;
-    return new Map([...properties, ['1ST_POP_TIME', String(clientTime.toClient(record.firstAtMs))]]);
+    const again = new Map([...properties, ['ORIGIN_GROUP', group]]);
+    return record?.firstAtMs === undefined
+      ? again
+      : again.set('1ST_POP_TIME', String(clientTime.toClient(record.firstAtMs)));
   }
 }
 
