@@ -36,6 +36,7 @@ export class ClusterRequests {
     [REQUEST_CODES.getKvConfig, ({ fields }) => this.config(fields)],
     [REQUEST_CODES.deleteKvConfig, ({ fields }) => this.deleteConfig(fields)],
     [REQUEST_CODES.getBrokerClusterInfo, () => this.clusterInfo()],
+    [REQUEST_CODES.getNameServerConfig, () => this.nameServerConfig()],
   ];
 
   /** What name servers keep by namespace and key, such as order configurations: as long as the broker runs. */
@@ -103,6 +104,13 @@ export class ClusterRequests {
   private deleteConfig(fields: AdminFields): AdminAnswer {
     this.configs.delete(keyOf(fields));
     return SUCCESS;
+  }
+
+  /** @see NamesrvConfig of the server */
+  private nameServerConfig(): AdminAnswer {
+    const address = this.broker.address();
+    const port = address.slice(address.lastIndexOf(':') + 1);
+    return { ...SUCCESS, body: Buffer.from(`listenPort=${port}\norderMessageEnable=false\n`) };
   }
 
   private clusterInfo(): AdminAnswer {

@@ -398,6 +398,37 @@ describe('a tool', () => {
     expect(textsOf(await tool.ask({ code: 33, fields: { offset } }))).toEqual(['again']);
   });
 
+  it('sees the producers that are connected, and where each consumer is', async () => {
+    const broker = await started();
+    const [client, tool] = [await clientOf(broker), await clientOf(broker)];
+    const listOf = async (code: number, fields = {}) => JSON.parse(String((await tool.ask({ code, fields })).body));
+    expect((await tool.ask({ code: 204, fields: { producerGroup: 'pg' } })).code).toBe(1);
+    await client.ask(heartbeatOf('c'));
+    expect(await listOf(204, { producerGroup: 'pg' })).toEqual({
+      connectionSet: [{ clientId: 'c', clientAddr: expect.any(String), language: 'JAVA', version: 407 }],
+    });
+    expect(await listOf(328)).toMatchObject({ data: { pg: [{ clientId: 'c', language: 'JAVA', version: 407 }] } });
+    const queue = '{"brokerName":"embedded","queueId":0,"topic":"orders"}';
+    const position = { topic: 'orders', group: 'shop', clientAddr: '' };
+    client.answers = ({ code, fields }) => {
+      return {
+        code: code === 221 && fields.group === 'shop' ? 0 : 1,
+        body: Buffer.from(`{"messageQueueTable":{${queue}:7}}`),
+      };
+    };
+    const { body } = await tool.ask({ code: 223, fields: position });
+    expect(String(body)).toBe(`{"consumerTable":{"c":{${queue}:7}},"messageQueueTable":{}}`);
+    client.answers = () => ({ code: 0, body: Buffer.from('not JSON') });
+    expect(String((await tool.ask({ code: 223, fields: position })).body)).toContain('"c":{}');
+    expect((await tool.ask({ code: 223, fields: { ...position, group: 'other' } })).code).toBe(1);
+  });
+
+  it('reads what the name server is set to', async () => {
+    const broker = await started();
+    const { body } = await (await clientOf(broker)).ask({ code: 319 });
+    expect(String(body)).toContain(`listenPort=${broker.adminEndpoint.split(':')[1]}\n`);
+  });
+
   it('reads the delay levels', async () => {
     const client = await clientOf(await started());
     expect(String((await client.ask({ code: 26 })).body)).toContain('messageDelayLevel=1s 5s 10s 30s 1m 2m');

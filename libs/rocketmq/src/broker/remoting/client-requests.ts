@@ -7,6 +7,7 @@ import { AdminRequests } from '../admin/admin-requests.js';
 import type { DueCheck } from '../engine/transactions.js';
 import { AssignmentRequests } from './assignment-requests.js';
 import type { ClientConnection } from './client-connection.js';
+import { ConnectionRequests } from './connection-requests.js';
 import { LiteRequests } from './lite-requests.js';
 import { PopRequests } from './pop-requests.js';
 import { PresenceRequests } from './presence-requests.js';
@@ -43,6 +44,7 @@ export class ClientRequests {
       new QueueRequests(broker, resets),
       new PresenceRequests(broker, filters),
       new ToolRequests(broker, this.admin),
+      new ConnectionRequests(broker, this.admin),
     ];
     this.table = new Map(all.flatMap(({ table }) => table));
   }

@@ -96,6 +96,11 @@ export class RegisteredClients {
     return this.consumers.get(group)?.subscriptions.get(topic);
   }
 
+  /** The producers of each group. */
+  producersByGroup(): Map<string, readonly RegisteredClient[]> {
+    return new Map(Array.from(this.producers, ([group, clients]) => [group, [...clients.values()]]));
+  }
+
   /** The next producer of a group, one after the other. */
   nextProducerOf(group: string): RegisteredClient | undefined {
     const clients = [...(this.producers.get(group)?.values() ?? [])];

@@ -19,7 +19,6 @@ const RELAY_MS = 10 * SECOND_MS;
 
 export class ToolRequests {
   readonly table: ClientRequestTable = [
-    [REQUEST_CODES.getConsumerConnectionList, (request) => this.connections(request)],
     [REQUEST_CODES.queryTopicConsumeByWho, (request) => this.groupsOf(request)],
     [REQUEST_CODES.getConsumerRunningInfo, (request) => this.relay(request, request.body)],
     [REQUEST_CODES.consumeMessageDirectly, (request) => this.handleOnce(request)],
@@ -31,31 +30,6 @@ export class ToolRequests {
     private readonly broker: RemotingContext,
     private readonly admin: AdminRequests,
   ) {}
-
-  /** Of both protocols. @see ConsumerConnection of the server */
-  private async connections(request: RemotingFrame): Promise<AdminAnswer> {
-    const group = request.fields.consumerGroup ?? '';
-    const data = this.broker.clients.consumerDataOf(group);
-    if (data === undefined) return this.admin.answer(request);
-    const others = this.broker.sessions.consumersOf(group).map(({ clientId, origin }) => {
-      return { clientId, clientAddr: origin.address, language: origin.language, version: 0 };
-    });
-    const own = this.broker.clients.consumersOf(group).map(({ clientId, connection, language, version }) => {
-      return { clientId, clientAddr: connection.address, language, version };
-    });
-    return answerWith({
-      connectionSet: [...own, ...others],
-      consumeFromWhere: data.consumeFromWhere,
-      consumeType: data.consumeType,
-      messageModel: data.messageModel,
-      subscriptionTable: Object.fromEntries(
-        data.subscriptions.map((one) => [
-          one.topic,
-          { ...one, subVersion: Number(one.subVersion), classFilterMode: false, codeSet: [], tagsSet: [] },
-        ]),
-      ),
-    });
-  }
 
   /** Those that have consumed the topic, and those that are connected to. */
   private groupsOf({ fields: { topic = '' } }: RemotingFrame): AdminAnswer {
