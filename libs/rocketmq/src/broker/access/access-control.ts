@@ -11,6 +11,9 @@ import { remotingRequirementsOf } from './remoting-requirements.js';
 import { requirementsOf } from './requirements.js';
 import { type Access, assertUser, type BrokerUser, refusalOf } from './users.js';
 
+/** What clients ask name servers, which answer everybody. */
+const OF_EVERYBODY: ReadonlySet<number> = new Set([REQUEST_CODES.getRouteInfoByTopic, REQUEST_CODES.getKvConfig]);
+
 /** The caller is unknown, or not permitted to do this. */
 export class AccessRefusal extends Error {
   constructor(message: string) {
@@ -90,8 +93,7 @@ export class AccessControl {
    * @throws AccessRefusal
    */
   admitRemoting(request: RemotingFrame, from: string): void {
-    // A name server answers everybody.
-    if (this.users === undefined || request.code === REQUEST_CODES.getRouteInfoByTopic) return;
+    if (this.users === undefined || OF_EVERYBODY.has(request.code)) return;
     const user = this.signerOf(request);
     if (user.isSuper === true) return;
     const needs = remotingRequirementsOf(request);

@@ -20,6 +20,11 @@ const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requireme
   [REQUEST_CODES.pullMessage, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
   [REQUEST_CODES.queryConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
   [REQUEST_CODES.updateConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
+  [REQUEST_CODES.getTopicConfig, ({ fields }) => [reading('Topic', fields.topic)]],
+  [REQUEST_CODES.getSubscriptionGroupConfig, ({ fields }) => [reading('Group', fields.group)]],
+  [REQUEST_CODES.getMaxOffset, ({ fields }) => [reading('Topic', fields.topic)]],
+  [REQUEST_CODES.getMinOffset, ({ fields }) => [reading('Topic', fields.topic)]],
+  [REQUEST_CODES.searchOffsetByTimestamp, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.popMessage, ({ fields }) => popping(fields)],
   [REQUEST_CODES.popLiteMessage, ({ fields }) => popping(fields)],
   [REQUEST_CODES.notification, ({ fields }) => popping(fields)],
@@ -69,6 +74,10 @@ function receiving(topic = ''): Access {
 
 function popping({ consumerGroup, topic }: Readonly<Record<string, unknown>>): Access[] {
   return [consuming(textIn(consumerGroup)), receiving(textIn(topic))];
+}
+
+function reading(kind: Access['kind'], name = ''): Access {
+  return { kind, name, actions: ['Get'] };
 }
 
 function consuming(group = ''): Access {

@@ -3,14 +3,17 @@
 
 import { UsageError } from '../../support/errors.js';
 
-/** An action on a topic: send to it, or receive from it. The action on a consumer group is `Sub`. */
-export type AccessAction = 'Pub' | 'Sub';
+/**
+ * An action on a topic: send to it, receive from it, or read its settings and offsets. The actions on a consumer group are `Sub` and `Get`. Only
+ * clients of the remoting protocol need `Get`.
+ */
+export type AccessAction = 'Pub' | 'Sub' | 'Get';
 
 /** One rule. Among the matching rules, the one with the most specific resource decides; without one, access is denied. */
 export interface BrokerPermission {
   /** `Topic:orders`, `Topic:order-*`, `Topic:*`, the same with `Group:`, or `*` for all. */
   readonly resource: string;
-  /** `All` is both. */
+  /** `All` is every one. */
   readonly actions: readonly (AccessAction | 'All')[];
   /** Default `allow`. */
   readonly decision?: 'allow' | 'deny';
@@ -37,7 +40,7 @@ export interface Access {
 }
 
 const RESOURCE = /^(?:\*|(?:Topic|Group):(?:[^*]+\*?|\*))$/;
-const ACTIONS: readonly string[] = ['Pub', 'Sub', 'All'];
+const ACTIONS: readonly string[] = ['Pub', 'Sub', 'Get', 'All'];
 const DECISIONS: readonly unknown[] = ['allow', 'deny', undefined];
 
 /** @throws UsageError `ILLEGAL_USER` that names the field and contains no secret */

@@ -1,5 +1,6 @@
 // What a client of the remoting protocol that pops can notice, frame by frame. Whole clients are in test/contract and checks/interop.
 
+import { createHmac } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../../../../tools/until.js';
 import { BrokerWire } from '../../../../../tools/wire/broker-wire.js';
@@ -362,5 +363,49 @@ describe('an assignment by the broker', () => {
       (await a.ask({ code: 401, body: Buffer.from(JSON.stringify({ ...mode, topic: '%RETRY%shop' })) })).code,
     ).toBe(16);
     expect((await a.ask({ code: 401, body: Buffer.from('[]') })).code).toBe(1);
+  });
+});
+
+describe('a user', () => {
+  const users = [
+    {
+      accessKey: 'app',
+      secretKey: 'secret',
+      permissions: [
+        { resource: 'Topic:orders', actions: ['Pub', 'Sub'] as const },
+        { resource: 'Group:shop', actions: ['Sub', 'Get'] as const },
+      ],
+    },
+  ];
+  const signed = ({ code, fields = {}, body }: { code: number; fields?: Fields; body?: Buffer }) => {
+    const all: Fields = { ...fields, AccessKey: 'app' };
+    const values = Object.keys(all)
+      .sort()
+      .map((name) => all[name]);
+    const hmac = createHmac('sha1', 'secret').update(values.join(''));
+    return { code, fields: { ...all, Signature: hmac.update(body ?? '').digest('base64') }, ...(body && { body }) };
+  };
+  const json = (code: number, value: unknown) => ({ code, body: Buffer.from(JSON.stringify(value)) });
+
+  it('pops and settles what its permissions say', async () => {
+    const client = await clientOf(await started({ users, topics: [{ name: 'orders' }, { name: 'secrets' }] }));
+    const codeOf = async (request: Parameters<typeof signed>[0]) => (await client.ask(signed(request))).code;
+    expect((await client.ask(popOf())).code).toBe(16);
+    expect(await codeOf(sendOf('a'))).toBe(0);
+    const popped = await client.ask(signed(popOf()));
+    expect(textsOf(popped)).toEqual(['a']);
+    expect(await codeOf(changeOf(popped, 0, 0, { invisibleTime: '1000' }))).toBe(0);
+    expect(await codeOf(ackOf(popped, 0, 0))).toBe(0);
+    expect(await codeOf({ code: 352, fields: { group: 'shop' } })).toBe(0);
+    const refused = [
+      popOf({ topic: 'secrets' }),
+      popOf({ consumerGroup: 'others' }),
+      json(200_151, { acks: [{ c: 'shop', t: 'secrets', q: 0, so: 0, rq: 0, b: 'AQ==' }] }),
+      json(200_071, { subscriptionSet: [{ action: 'PARTIAL_ADD', clientId: 'c', group: 'others', topic: 'orders' }] }),
+      json(400, { topic: 'secrets', consumerGroup: 'shop' }),
+      json(401, { topic: 'orders', consumerGroup: 'shop', mode: 'POP' }),
+      { code: 351, fields: { topic: 'orders' } },
+    ];
+    expect(await Promise.all(refused.map(codeOf))).toEqual(refused.map(() => 16));
   });
 });
