@@ -100,13 +100,42 @@ function wildFrame(chance: Chance): Buffer {
 
 /** The request codes of the name server port, without those that create or delete topics and groups, and two unknown codes. */
 const ADMIN_CODES = [
-  10, 11, 12, 21, 22, 28, 29, 30, 31, 102, 105, 106, 201, 202, 203, 206, 208, 216, 222, 224, 300, 305, 307, 343, 351,
-  352, 9_999, -1,
+  10, 11, 12, 14, 15, 21, 22, 28, 29, 30, 31, 34, 35, 36, 38, 41, 42, 46, 102, 105, 106, 201, 202, 203, 204, 206, 208,
+  216, 222, 223, 224, 300, 305, 307, 319, 328, 343, 351, 352, 400, 401, 200_050, 200_051, 200_053, 200_054, 200_055,
+  200_070, 200_071, 200_151, 9_999, -1,
 ];
+/** Bodies that are nearly what some of them expect. */
+const BODIES = [
+  '{}',
+  '[',
+  '{"offsetTable":1}',
+  'null',
+  '{"a":{}}',
+  '{"acks":[{"c":"g","t":"t","q":0,"so":0,"rq":1,"b":"/////w=="},1,null,{"b":[]}]}',
+  '{"subscriptionSet":[{"action":"PARTIAL_ADD","clientId":"c","group":"g","topic":"t","liteTopicSet":[1,"a"]}]}',
+  '{"topic":"t","consumerGroup":"g","clientId":1e300,"strategyName":"AVG","messageModel":"CLUSTERING"}',
+  '{"consumerGroup":1,"clientId":{},"mqSet":[null,{"brokerName":"embedded","topic":"t","queueId":-1}]}',
+];
+/** As it may be in `extraInfo`. */
+const EXTRA_INFO = '0 1 30000 1 0 embedded 0 0';
 
 /** The pieces of one hostile connection to the name server port. */
 export function adminConnection(chance: Chance, topic: string, group: string): Buffer[] {
-  const values = [topic, group, '', '-1', 'x', '99999999999999999999', '{', '*', '0', '%RETRY%x', '__proto__'];
+  const odd = [
+    '',
+    '-1',
+    'x',
+    '99999999999999999999',
+    '{',
+    '*',
+    '0',
+    '%RETRY%x',
+    '__proto__',
+    'true',
+    'SQL92',
+    EXTRA_INFO,
+  ];
+  const values = [topic, group, ...odd];
   const names = [
     'topic',
     'consumerGroup',
@@ -117,6 +146,16 @@ export function adminConnection(chance: Chance, topic: string, group: string): B
     'key',
     'maxNum',
     'msgId',
+    'maxMsgNums',
+    'maxMsgNum',
+    'invisibleTime',
+    'pollTime',
+    'exp',
+    'expType',
+    'order',
+    'extraInfo',
+    'clientId',
+    'liteTopic',
     'toString',
   ];
   const request = (opaque: number): Buffer =>
@@ -126,10 +165,7 @@ export function adminConnection(chance: Chance, topic: string, group: string): B
       isOneWay: chance() < 0.1,
       isResponse: chance() < 0.1,
       fields: Object.fromEntries(names.filter(() => chance() < 0.6).map((name) => [name, oneOf(chance, values)])),
-      body:
-        chance() < 0.2
-          ? Buffer.from(oneOf(chance, ['{}', '[', '{"offsetTable":1}', 'null', '{"a":{}}']))
-          : Buffer.alloc(0),
+      body: chance() < 0.2 ? Buffer.from(oneOf(chance, BODIES)) : Buffer.alloc(0),
     });
   const requests = Buffer.concat(Array.from({ length: 1 + below(chance, 4) }, (_, index) => request(index)));
   const header = (text: string): Buffer => {

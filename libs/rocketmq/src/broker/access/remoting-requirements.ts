@@ -89,7 +89,6 @@ function retriesOf(topic: string): Access | undefined {
   return topic.startsWith(RETRY_PREFIX) ? consuming(topic.slice(RETRY_PREFIX.length)) : undefined;
 }
 
-function groupOfLock({ body }: RemotingFrame): string {
-  const { consumerGroup } = JSON.parse(body.toString('utf8')) as { readonly consumerGroup?: unknown };
-  return String(consumerGroup);
+function groupOfLock(request: RemotingFrame): string {
+  return String(objectIn(request).consumerGroup);
 }

@@ -181,6 +181,19 @@ describe('what was popped', () => {
     expect(textsOf(await client.ask(popOf()))).toEqual(['17', '19']);
   });
 
+  it('is settled by a request of limited size, which says when it is not', async () => {
+    const client = await clientOf(await started());
+    const codeOf = async (value: unknown) =>
+      (await client.ask({ code: 200_151, body: Buffer.from(JSON.stringify(value)) })).code;
+    const bits = Buffer.alloc(64 * 1024 + 1, 1).toString('base64');
+    expect(
+      await codeOf({ acks: [{ c: 'shop', t: 'orders', r: '0', so: 0, q: 0, rq: 0, pt: 0, it: 0, b: bits }] }),
+    ).toBe(1);
+    expect(await codeOf({ acks: [] })).toBe(208);
+    expect(await codeOf({ acks: [{ c: 'shop', t: 'orders', q: -1, so: 'x', b: [1] }] })).toBe(0);
+    expect(await codeOf([])).toBe(1);
+  });
+
   it('is not settled by the handle of an earlier delivery, whose answer does not show it', async () => {
     const clock = new ManualClock(1_000_000);
     const client = await clientOf(await started({ clock }));

@@ -9,6 +9,7 @@ import type { ClientConnection } from './client-connection.js';
 import { heartbeatIn } from './heartbeat.js';
 import type { PullFilters } from './pull-filters.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import { objectIn, objectsIn } from './request-body.js';
 
 export class PresenceRequests {
   readonly table: ClientRequestTable = [
@@ -57,11 +58,10 @@ export class PresenceRequests {
   }
 
   /** @see CheckClientRequestBody of the server */
-  private async check({ body }: RemotingFrame): Promise<AdminAnswer> {
-    const { subscriptionData } = JSON.parse(body.toString('utf8') || '{}') as {
-      readonly subscriptionData?: { readonly expressionType?: unknown; readonly subString?: unknown };
-    };
-    const { expressionType, subString } = subscriptionData ?? {};
+  private async check(request: RemotingFrame): Promise<AdminAnswer> {
+    if (request.body.length === 0) return SUCCESS;
+    const [subscription] = objectsIn([objectIn(request).subscriptionData]);
+    const { expressionType, subString } = subscription ?? {};
     if (typeof subString === 'string') await this.filters.of(String(expressionType), subString);
     return SUCCESS;
   }

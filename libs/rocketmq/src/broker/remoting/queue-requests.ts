@@ -7,6 +7,7 @@ import { type AdminAnswer, AdminRefusal, answerWith, numberIn, SUCCESS } from '.
 import type { OffsetResets } from '../admin/offset-resets.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import { objectIn, objectsIn } from './request-body.js';
 
 /** A lock that was not taken again for so long is free. Real time. @see RebalanceLockManager of the server */
 const LOCK_MS = MINUTE_MS;
@@ -84,18 +85,14 @@ export class QueueRequests {
   }
 
   /** Queues that there are, so that nobody can fill the memory with others. */
-  private asked({ body }: RemotingFrame) {
-    const { consumerGroup, clientId, mqSet } = JSON.parse(body.toString('utf8')) as {
-      readonly consumerGroup?: unknown;
-      readonly clientId?: unknown;
-      readonly mqSet?: unknown;
-    };
+  private asked(request: RemotingFrame) {
+    const { consumerGroup, clientId, mqSet } = objectIn(request);
     const group = String(consumerGroup);
     const { engine } = this.broker;
     const isKnown = engine.findGroup(group) !== undefined;
-    const queues = (isKnown && Array.isArray(mqSet) ? (mqSet as Partial<NamedQueue>[]) : []).filter(
+    const queues = (isKnown ? (objectsIn(mqSet) as Partial<NamedQueue>[]) : []).filter(
       (one): one is NamedQueue =>
-        one?.brokerName === BROKER_NAME &&
+        one.brokerName === BROKER_NAME &&
         typeof one.topic === 'string' &&
         Number.isInteger(one.queueId) &&
         Number(one.queueId) >= 0 &&
