@@ -157,6 +157,7 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     tests('tests-grpc-js', full ? [...client, 'test/contract'] : [...CONNECTIONS, ...WIRE], {
       ROCKETMQ_TEST_TRANSPORT: 'grpc-js',
     }),
+    tests('tests-by-name-server', full ? ['test/contract'] : WIRE, { ROCKETMQ_TEST_TRANSPORT: 'remoting' }),
     ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
     real('secured', NEWEST, '--part', 'secured'),
     // It has so much time for each fault, and finds fewer beside others.

@@ -12,7 +12,7 @@ export const OPTIONS = {
       ...['test-java', 'test-spring', 'test-go'],
     ],
     default: ['java', 'node', 'tools', 'mixed', 'java-4', 'java-5', 'test-java', 'test-spring'],
-    says: 'these; java-4, java-5 and go-2 speak the remoting protocol, tools are the official admin tools, mixed is clients of all kinds in one group, on the real server only, and test-* are the tests of the guide, on the embedded broker only',
+    says: 'these; java-4, java-5 and go-2 speak the remoting protocol, tools are the official admin tools, mixed is clients of all kinds in one group, and test-* are the tests of the guide, on the embedded broker only',
   },
   backend: {
     type: 'choice',

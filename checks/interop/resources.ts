@@ -10,7 +10,7 @@ const MESSAGING = ['java', 'node', 'python', 'go'];
 const TOOLS = 'tools';
 /** The step of the programs under which their broker is killed; it needs one of its own time, after all others. */
 export const KILLS = 'kills';
-/** Clients of all kinds together, on the real server only. */
+/** Clients of all kinds together. */
 export const MIXED = 'mixed';
 /** The clients of the remoting protocol: they need the name server only. */
 export const REMOTING = ['java-4', 'java-5', 'go-2'];

@@ -1,4 +1,4 @@
-// The interop program of clients of all kinds on one real broker: this library without a proxy (`direct`) and with one (`proxied`), npm's
+// The interop program of clients of all kinds on one broker: this library without a proxy (`direct`) and with one (`proxied`), npm's
 // rocketmq-client-nodejs (`node`), and the official clients of the remoting protocol (`java`). Arguments: package folder of the Node client,
 // folder of the Java clients, endpoints, name server, prefix, steps separated by commas.
 
