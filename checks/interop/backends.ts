@@ -9,7 +9,7 @@ import type { ControlClient, EmbeddedBrokerOptions } from 'nestjs-rocketmq/broke
 import { takePortBlock } from '../../tools/ports.js';
 import { startRocketMQ } from '../../tools/servers/rocketmq/server.js';
 import { type Mutation, startMutatingProxy } from './mutating-proxy.js';
-import { KILLS, prefixOf, resourcesOf } from './resources.js';
+import { KILLS, prefixOf, REMOTING, resourcesOf } from './resources.js';
 
 const ADMIN_TIMEOUT_MS = 20_000;
 /** A client on a busy machine ends its transactions before it. */
@@ -89,6 +89,7 @@ export async function startEmbeddedBackend({
     transactionFirstCheckMs: FIRST_CHECK_MS,
     advertisedAddress: proxy?.address,
     port: ports.first,
+    adminPort: ports.first + 1,
     data,
   };
   const release = async () => {
@@ -107,7 +108,11 @@ export async function startEmbeddedBackend({
   };
   proxy?.forwardTo(broker.endpoints);
   const killAndRevive = async (served: readonly string[]) => {
-    await loseAnswers(broker.controlEndpoint, served);
+    // Consumers that pull start again from their last position.
+    await loseAnswers(
+      broker.controlEndpoint,
+      served.filter((client) => !REMOTING.includes(client)),
+    );
     await broker.kill();
     broker = await startEmbedded(options);
   };

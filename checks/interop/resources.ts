@@ -22,7 +22,7 @@ const POP = 'remoting-pop';
 const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];
 /** Steps that not all of those have. */
 const STEPS_OF_SOME: Record<string, readonly string[]> = {
-  [KILLS]: ['java', 'node'],
+  [KILLS]: ['java', 'node', 'java-4', 'java-5'],
   administration: [TOOLS],
   ...Object.fromEntries(REMOTING_STEPS.map((step) => [step, REMOTING])),
   [POP]: ['java-5'],
@@ -116,6 +116,7 @@ const REMOTING_TOPICS: typeof MIXED_TOPICS = {
   'remoting-retries': { type: 'normal' },
   'remoting-sharing': { type: 'normal', queues: 4 },
   'remoting-broadcast': { type: 'normal' },
+  'remoting-kills': { type: 'normal', queues: 4 },
   [POP]: { type: 'normal' },
   'remoting-transactions': { type: 'transaction' },
 };

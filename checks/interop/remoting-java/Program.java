@@ -23,6 +23,7 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.client.producer.TransactionListener;
 import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.message.Message;
@@ -35,22 +36,26 @@ public final class Program {
     /** Larger than what a producer sends as it is. */
     private static final int LARGE_BYTES = 20_000;
     private static final int SHARED = 24;
+    /** Consumed before this program says that messages flow. */
+    private static final int FLOWING = 20;
+    private static final int PAUSE_MS = 5;
 
     interface Step {
         void run(World world) throws Exception;
     }
 
-    private static final Map<String, Step> STEPS = Map.of(
-        "remoting-send", Program::send,
-        "remoting-tags", Program::tags,
-        "remoting-sql", Program::sql,
-        "remoting-delay", Program::delay,
-        "remoting-order", Program::order,
-        "remoting-retries", Program::retries,
-        "remoting-sharing", Program::sharing,
-        "remoting-broadcast", Program::broadcast,
-        "remoting-pop", Program::pop,
-        "remoting-transactions", Program::transactions);
+    private static final Map<String, Step> STEPS = Map.ofEntries(
+        Map.entry("remoting-send", Program::send),
+        Map.entry("remoting-tags", Program::tags),
+        Map.entry("remoting-sql", Program::sql),
+        Map.entry("remoting-delay", Program::delay),
+        Map.entry("remoting-order", Program::order),
+        Map.entry("remoting-retries", Program::retries),
+        Map.entry("remoting-sharing", Program::sharing),
+        Map.entry("remoting-broadcast", Program::broadcast),
+        Map.entry("remoting-pop", Program::pop),
+        Map.entry("remoting-transactions", Program::transactions),
+        Map.entry("kills", Program::kills));
 
     public static void main(String[] args) throws InterruptedException {
         ExecutorService steps = Executors.newFixedThreadPool(STEPS_AT_A_TIME);
@@ -265,6 +270,42 @@ public final class Program {
             producer.send(world.message("pop", body, "a"));
         }
         world.emitAll("received", seen, 4);
+    }
+
+    /** Sends until its input ends: the one who kills the broker says when. Without an answer a message may have been accepted; a copy does no harm here. */
+    private static void kills(World world) throws Exception {
+        AtomicBoolean isOver = new AtomicBoolean();
+        Thread input = new Thread(() -> isOver.set(World.inputHasEnded()));
+        input.setDaemon(true);
+        input.start();
+        Set<String> consumed = ConcurrentHashMap.newKeySet();
+        world.consume(world.consumer(world.name("kills"), "kills", ALL), message -> {
+            consumed.add(World.textOf(message));
+            return true;
+        });
+        DefaultMQProducer producer = world.producer();
+        List<String> sent = new ArrayList<>();
+        boolean isFlowing = false;
+        while (!isOver.get()) {
+            String body = "number " + sent.size();
+            world.until("an answer to a send", () -> isAccepted(producer, world.message("kills", body, "a")));
+            sent.add(body);
+            if (!isFlowing && consumed.size() >= FLOWING) {
+                isFlowing = true;
+                world.emit("flowing");
+            }
+            Thread.sleep(PAUSE_MS);
+        }
+        world.until("all messages", () -> consumed.containsAll(sent));
+        world.emit("consumed", "all", true);
+    }
+
+    private static boolean isAccepted(DefaultMQProducer producer, Message message) {
+        try {
+            return producer.send(message).getSendStatus() == SendStatus.SEND_OK;
+        } catch (Exception error) {
+            return false;
+        }
     }
 
     private static void transactions(World world) throws Exception {

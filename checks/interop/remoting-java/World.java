@@ -1,6 +1,7 @@
 // What a step works with: clients that are shut down after it, and lines that say what it saw without ids, times or hosts.
 package interop;
 
+import java.io.IOException;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
@@ -200,6 +201,18 @@ final class World {
         facts.put("retries", message.getReconsumeTimes());
         facts.put("sysFlag", message.getSysFlag());
         return facts;
+    }
+
+    /** Waits for it. */
+    static boolean inputHasEnded() {
+        try {
+            while (System.in.read() >= 0) {
+                // Nothing is said there.
+            }
+        } catch (IOException error) {
+            // It has ended, too.
+        }
+        return true;
     }
 
     static String textOf(MessageExt message) {
