@@ -14,11 +14,22 @@ export const KILLS = 'kills';
 export const MIXED = 'mixed';
 /** The clients of the remoting protocol: they need the name server only. */
 export const REMOTING = ['java-4', 'java-5', 'go-2'];
-const REMOTING_STEPS = ['transactions', 'retries', 'delay', 'send', 'tags', 'sql', 'order', 'sharing', 'broadcast'].map(
-  (step) => `remoting-${step}`,
-);
+const REMOTING_STEPS = [
+  'transactions',
+  'retries',
+  'delay',
+  'send',
+  'tags',
+  'sql',
+  'order',
+  'sharing',
+  'broadcast',
+  'tls',
+].map((step) => `remoting-${step}`);
 /** Consumers that pop by the remoting protocol. */
 const POP = 'remoting-pop';
+/** The Go client has none. */
+const TLS = 'remoting-tls';
 const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];
 /** Steps that not all of those have. */
 const STEPS_OF_SOME: Record<string, readonly string[]> = {
@@ -26,6 +37,7 @@ const STEPS_OF_SOME: Record<string, readonly string[]> = {
   administration: [TOOLS],
   ...Object.fromEntries(REMOTING_STEPS.map((step) => [step, REMOTING])),
   [POP]: ['java-5'],
+  [TLS]: ['java-4', 'java-5'],
   ...Object.fromEntries(MIXED_STEPS.map((step) => [step, [MIXED]])),
 };
 
@@ -116,6 +128,7 @@ const REMOTING_TOPICS: typeof MIXED_TOPICS = {
   'remoting-retries': { type: 'normal' },
   'remoting-sharing': { type: 'normal', queues: 4 },
   'remoting-broadcast': { type: 'normal' },
+  [TLS]: { type: 'normal' },
   'remoting-kills': { type: 'normal', queues: 4 },
   [POP]: { type: 'normal' },
   'remoting-transactions': { type: 'transaction' },
@@ -146,6 +159,7 @@ export const STEPS = [
   'administration',
   ...REMOTING_STEPS,
   POP,
+  TLS,
   ...MIXED_STEPS,
   KILLS,
 ];

@@ -55,6 +55,7 @@ public final class Program {
         Map.entry("remoting-broadcast", Program::broadcast),
         Map.entry("remoting-pop", Program::pop),
         Map.entry("remoting-transactions", Program::transactions),
+        Map.entry("remoting-tls", Program::tls),
         Map.entry("kills", Program::kills));
 
     public static void main(String[] args) throws InterruptedException {
@@ -270,6 +271,17 @@ public final class Program {
             producer.send(world.message("pop", body, "a"));
         }
         world.emitAll("received", seen, 4);
+    }
+
+    /** The certificates are not verified, which these clients do by default. */
+    private static void tls(World world) throws Exception {
+        DefaultMQProducer producer = world.producer(true);
+        DefaultMQPushConsumer consumer = world.consumer(world.name("tls"), "tls", ALL);
+        consumer.setUseTLS(true);
+        List<MessageExt> seen = world.consume(consumer, message -> true);
+        world.send("by TLS", () -> producer.send(world.message("tls", "by TLS", "a")));
+        world.send("a body to compress", () -> producer.send(world.message("tls", "z".repeat(LARGE_BYTES), "a")));
+        world.emitAll("received", seen, 2);
     }
 
     /** Sends until its input ends: the one who kills the broker says when. Without an answer a message may have been accepted; a copy does no harm here. */

@@ -100,7 +100,13 @@ final class World {
     }
 
     DefaultMQProducer producer() throws Exception {
-        return started(new DefaultMQProducer(name(step + "-producers")));
+        return producer(false);
+    }
+
+    DefaultMQProducer producer(boolean usesTls) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer(name(step + "-producers"));
+        producer.setUseTLS(usesTls);
+        return started(producer);
     }
 
     /** @param producer not started */
