@@ -14,18 +14,9 @@ export const KILLS = 'kills';
 export const MIXED = 'mixed';
 /** The clients of the remoting protocol: they need the name server only. */
 export const REMOTING = ['java-4', 'java-5', 'go-2'];
-const REMOTING_STEPS = [
-  'transactions',
-  'retries',
-  'delay',
-  'send',
-  'tags',
-  'sql',
-  'order',
-  'sharing',
-  'broadcast',
-  'tls',
-].map((step) => `remoting-${step}`);
+const REMOTING_STEPS = ['transactions', 'retries', 'delay', 'send', 'tags', 'sql', 'order', 'sharing', 'broadcast'].map(
+  (step) => `remoting-${step}`,
+);
 /** Consumers that pop by the remoting protocol. */
 const POP = 'remoting-pop';
 /** The Go client has none. */
