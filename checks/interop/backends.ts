@@ -89,7 +89,7 @@ export async function startEmbeddedBackend({
     transactionFirstCheckMs: FIRST_CHECK_MS,
     advertisedAddress: proxy?.address,
     port: ports.first,
-    adminPort: ports.first + 1,
+    nameServerPort: ports.first + 1,
     data,
   };
   const release = async () => {

@@ -449,7 +449,20 @@ export class EmbeddedBroker {
     const { RemotingServer } = await import('./remoting/remoting-server.js');
     const { host = this.host, nameServerPort } = this.#options.advertisedAddress ?? {};
     const address = (): string => textOf(host, nameServerPort ?? this.nameServerPort ?? 0);
-    const own = { engine, store, clock, realClock, clientTime, sessions, activity, polls, checks, clients, lite, address };
+    const own = {
+      engine,
+      store,
+      clock,
+      realClock,
+      clientTime,
+      sessions,
+      activity,
+      polls,
+      checks,
+      clients,
+      lite,
+      address,
+    };
     const { transactionFirstCheckMs = DEFAULT_FIRST_CHECK_MS } = this.#options;
     const requests = new ClientRequests({ ...own, transactionFirstCheckMs });
     checks.askElsewhere = (check) => requests.check(check);

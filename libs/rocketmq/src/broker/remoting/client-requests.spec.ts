@@ -426,7 +426,7 @@ describe('a tool', () => {
   it('reads what the name server is set to', async () => {
     const broker = await started();
     const { body } = await (await clientOf(broker)).ask({ code: 319 });
-    expect(String(body)).toContain(`listenPort=${broker.adminEndpoint.split(':')[1]}\n`);
+    expect(String(body)).toContain(`listenPort=${broker.nameServerEndpoint.split(':')[1]}\n`);
   });
 
   it('reads the delay levels', async () => {

@@ -23,7 +23,7 @@ afterEach(async () => {
 
 const started = (options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> =>
   wire.broker({
-    adminPort: 0,
+    nameServerPort: 0,
     strict: true,
     topics: [{ name: 'orders', queues: 2 }],
     groups: [{ name: 'shop', maxDeliveryAttempts: 1 }],
@@ -31,7 +31,7 @@ const started = (options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> =
   });
 
 async function clientOf(broker: EmbeddedBroker): Promise<RawRemotingClient> {
-  const client = await RawRemotingClient.connect(broker.adminEndpoint);
+  const client = await RawRemotingClient.connect(broker.nameServerEndpoint);
   clients.push(client);
   return client;
 }
