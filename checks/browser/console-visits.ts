@@ -122,6 +122,50 @@ export const VISITS: [string, (visit: Visit) => Promise<void>][] = [
     },
   ],
   [
+    'Enter that was typed ahead of a plan, or is held down, carries out nothing',
+    async ({ world, console }) => {
+      const position = await world.deadLetter('{"order":504}');
+      const before = (await world.admin.topicOffsets('orders')).total;
+      const { page } = console;
+      await page.clock.install();
+      await console.open('groups/billing/dead-letters');
+      await page.getByRole('checkbox', { name: `Select ${position}`, exact: true }).check();
+      let release = (): void => {};
+      const isReleased = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await page.route('**/api/plans', async (route) => {
+        await isReleased;
+        await route.continue();
+      });
+      await console.keys('r');
+      const dialog = console.dialog('Replay a dead letter');
+      const main = dialog.getByRole('button', { name: 'Send 1 message' });
+      const reason = dialog.getByLabel('Reason, for the audit');
+      await dialog.getByText('Planning…').first().waitFor();
+      await reason.fill('they paid');
+      // The plan is in sight for no time until the clock of the page goes on.
+      await page.clock.pauseAt(Date.now() + 1_000);
+      release();
+      await main.waitFor();
+      for (const control of [reason, main]) {
+        await control.focus();
+        await console.keys('Enter');
+        await page.clock.runFor(400);
+        await console.keys('Enter');
+        assert.equal(await main.count(), 1, 'it was carried out');
+      }
+      await page.keyboard.down('Enter');
+      await page.clock.runFor(1_000);
+      await page.keyboard.down('Enter');
+      await page.keyboard.up('Enter');
+      assert.equal(await main.count(), 1, 'a key that is held down has carried it out');
+      assert.equal((await world.admin.topicOffsets('orders')).total, before);
+      await console.keys('Enter');
+      await dialog.getByText('1 replayed').waitFor();
+    },
+  ],
+  [
     'keys are turned off, for good',
     async ({ console }) => {
       await console.open('topics');

@@ -52,6 +52,13 @@ async function start({ imports = [], providers = [] }: Parts): Promise<TestingMo
   return app;
 }
 
+/** The hooks of a shutdown run in the order of the start on Nest 10, in the reverse order on later versions. */
+function reverseShutdown(running: TestingModule): void {
+  const hooked = running as unknown as { getModulesToTriggerHooksOn(): object[] };
+  // Nest keeps this array, from the start on.
+  hooked.getModulesToTriggerHooksOn().reverse();
+}
+
 /** A promise and what resolves it. */
 function signal(): { readonly fired: Promise<void>; readonly fire: () => void } {
   let fire = (): void => {};
@@ -61,7 +68,10 @@ function signal(): { readonly fired: Promise<void>; readonly fire: () => void } 
   return { fired, fire };
 }
 
-describe('the shutdown', () => {
+describe.each([
+  ['of the installed Nest', () => {}],
+  ['of Nest 10, or the later one where that is installed', reverseShutdown],
+])('the shutdown in the order %s', (_, takeOrder) => {
   const positions = ['before', 'after'] as const;
   for (const isGlobal of [true, false]) {
     for (const position of positions) {
@@ -101,6 +111,7 @@ describe('the shutdown', () => {
         const running = await start({ imports, providers: [Listener] });
         await running.get(RocketMQProducer).send({ topic: 'plain', tag: 'start', body: '1' });
         await started.fired;
+        takeOrder(running);
         await running.close();
         expect(order).toEqual(['handled, database open', 'database closed']);
         expect(broker.messages('plain').map(({ tag }) => tag)).toContain('from-handler');
@@ -109,6 +120,34 @@ describe('the shutdown', () => {
     }
   }
 
+  it('lets others send until their own onApplicationShutdown, and no longer', async () => {
+    @Injectable()
+    class Late implements OnModuleDestroy, OnApplicationShutdown {
+      constructor(private readonly producer: RocketMQProducer) {}
+
+      async onModuleDestroy(): Promise<void> {
+        await this.producer.send({ topic: 'plain', tag: 'destroy', body: '1' });
+      }
+
+      async onApplicationShutdown(): Promise<void> {
+        await this.producer.send({ topic: 'plain', tag: 'shutdown', body: '1' });
+      }
+    }
+    const running = await start({ imports: [RocketMQModule.forRoot(options())], providers: [Late] });
+    takeOrder(running);
+    await running.close();
+    expect(
+      broker
+        .messages('plain')
+        .map(({ tag }) => tag)
+        .sort(),
+    ).toEqual(['destroy', 'shutdown']);
+    await expect(running.get(RocketMQProducer).send({ topic: 'plain', body: '1' })).rejects.toThrow(/NOT_RUNNING/);
+    app = undefined;
+  });
+});
+
+describe('the shutdown', () => {
   it('fires the signal of a handler that outlasts the grace period, and logs its message', async () => {
     const started = signal();
     const logger = recordingLogger();
@@ -138,31 +177,6 @@ describe('the shutdown', () => {
     expect(ended).toMatchObject([{ type: 'drained', consumerGroup: 'service', unfinished: 1 }]);
     const warning = logger.lines.find(([line]) => line.startsWith('warn the grace period is over'));
     expect(warning?.[1]).toEqual({ consumerGroup: 'service', messages: 1, messageIds: [messageId] });
-  });
-
-  it('lets others send until their own onApplicationShutdown, and no longer', async () => {
-    @Injectable()
-    class Late implements OnModuleDestroy, OnApplicationShutdown {
-      constructor(private readonly producer: RocketMQProducer) {}
-
-      async onModuleDestroy(): Promise<void> {
-        await this.producer.send({ topic: 'plain', tag: 'destroy', body: '1' });
-      }
-
-      async onApplicationShutdown(): Promise<void> {
-        await this.producer.send({ topic: 'plain', tag: 'shutdown', body: '1' });
-      }
-    }
-    const running = await start({ imports: [RocketMQModule.forRoot(options())], providers: [Late] });
-    await running.close();
-    expect(
-      broker
-        .messages('plain')
-        .map(({ tag }) => tag)
-        .sort(),
-    ).toEqual(['destroy', 'shutdown']);
-    await expect(running.get(RocketMQProducer).send({ topic: 'plain', body: '1' })).rejects.toThrow(/NOT_RUNNING/);
-    app = undefined;
   });
 
   it('can be requested twice', async () => {

@@ -301,6 +301,26 @@ describe('TransactionLog on a single connection', () => {
       expect(await rowsOf('rocketmq_inbox')).toMatchObject([{ key: 'slow' }]);
     },
   );
+
+  it.each(['committed', 'rolled back'])('waits for a transaction around the method to be %s', async (end) => {
+    const producer = await startProcess(new TransactionLog({ database }));
+    const around = database.transaction(async (tx) => {
+      // The only connection: the log asks on it how the transaction ended, which is still running.
+      const log = new TransactionLog({ database: { transaction: (work) => work(tx) } });
+      await producer.transact({ message: { topic: 'orders', body: 'trip' } }, async () => {
+        await inbox.once(tx, 'trip', async () => {});
+        await log.record(tx);
+      });
+      expect([broker.messages('orders'), broker.halfMessages().length]).toEqual([[], 1]);
+      if (end === 'rolled back') throw new Error('no aeroplane');
+    });
+    await around.catch((error: Error) => expect(error.message).toBe('no aeroplane'));
+    for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
+    await broker.idle();
+    const kept = end === 'committed' ? ['trip'] : [];
+    const keys = (await rowsOf('rocketmq_inbox')).map((row) => (row as { key: string }).key);
+    expect([keys, delivered, broker.halfMessages()]).toEqual([kept, kept, []]);
+  });
 });
 
 describe('Inbox', () => {

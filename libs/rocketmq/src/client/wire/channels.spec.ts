@@ -1,5 +1,6 @@
 // Both channels against servers with unusual but valid gRPC behavior. All other suites cover the normal cases.
 
+import { getEventListeners } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -154,6 +155,28 @@ describe.each([
     await expect(call).rejects.toThrow('changed my mind');
     await wasReset;
     expect(headers).toMatchObject({ 'grpc-timeout': expect.stringMatching(/^\d+[a-zA-Z]$/), 'x-mq-client-id': 'a' });
+  });
+
+  it('listens to the signal of a call until the call ends, successful or not', async () => {
+    const { signal } = new AbortController();
+    const listening = (): boolean => getEventListeners(signal, 'abort').length > 0;
+    const seen: boolean[] = [];
+    const { channel } = await serve((stream, _, count) => {
+      seen.push(listening());
+      if (count % 2 === 1) echo(stream);
+      else stream.respond({ ...GRPC, 'grpc-status': '3' }, { endStream: true });
+    });
+    const call = { ...CALL, signal };
+    for (const begin of [
+      () => channel.unary(call, frame(Buffer.from('x'))),
+      () => channel.serverStream(call, frame(Buffer.from('x')), () => {}),
+    ]) {
+      await begin();
+      seen.push(listening());
+      await expect(begin()).rejects.toMatchObject({ code: 'RPC_FAILED' });
+      seen.push(listening());
+    }
+    expect(seen).toEqual([true, false, true, false, true, false, true, false]);
   });
 
   it('reconnects after the server sent GOAWAY, and loses no call that it still answers', async () => {
