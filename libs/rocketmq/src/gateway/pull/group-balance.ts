@@ -25,7 +25,16 @@ interface BalancePort {
   /** Called with the topics of which anything may be this client's. */
   onWatched(topics: readonly string[]): void;
   /** Called with the queues of a topic that are this client's. */
-  onShare(topic: string, queues: readonly PulledQueue[], askedAtMs: number): void;
+  onShare(topic: string, share: Share): void;
+}
+
+/** What is this client's of one topic. */
+export interface Share {
+  readonly queues: readonly PulledQueue[];
+  /** Whether the group has other members, of which one may have had a queue until now. */
+  readonly hasOthers: boolean;
+  /** When the broker was asked. */
+  readonly askedAtMs: number;
 }
 
 /** The members of the group by the brokers that list them, of one balance. */
@@ -86,7 +95,7 @@ export class GroupBalance {
     for (const topic of watched) {
       const own = await this.ownQueues(topic, consumerGroup, { sessions, lists }, deadline);
       if (own === undefined) isComplete = false;
-      else this.port.onShare(topic, own, askedAtMs);
+      else this.port.onShare(topic, { ...own, askedAtMs });
     }
     return isComplete && !this.isWithoutRoutes;
   }
@@ -97,7 +106,7 @@ export class GroupBalance {
     consumerGroup: string,
     { sessions, lists }: { readonly sessions: PullSessions; readonly lists: MemberLists },
     deadline: Deadline,
-  ): Promise<readonly PulledQueue[] | undefined> {
+  ): Promise<Omit<Share, 'askedAtMs'> | undefined> {
     const route = await this.route(topic, deadline);
     if (route === undefined) return undefined;
     const queues = route.brokers.flatMap(({ name: brokerName }) => {
@@ -108,7 +117,7 @@ export class GroupBalance {
       const address = this.port.topics.addressOf(name) ?? '';
       return sessions.has(address) ? [{ name, address }] : [];
     });
-    if (pulled.length === 0) return [];
+    if (pulled.length === 0) return { queues: [], hasOthers: false };
     const addresses = pulled.map(({ address }) => address);
     const key = addresses.join();
     const members = lists.get(key) ?? (await this.members(addresses, consumerGroup, deadline));
@@ -116,7 +125,8 @@ export class GroupBalance {
     // Whoever is not listed yet takes nothing, and those that are listed have all.
     if (members === undefined || !members.includes(this.port.clientId)) return undefined;
     const names = new Set(pulled.map(({ name }) => name));
-    return shareOf(this.port.clientId, members, queues).filter(({ brokerName }) => names.has(brokerName));
+    const share = shareOf(this.port.clientId, members, queues);
+    return { queues: share.filter(({ brokerName }) => names.has(brokerName)), hasOthers: members.length > 1 };
   }
 
   /** The last one that is known, while no name server has one: members come and go all the same, and brokers list them. */

@@ -13,7 +13,7 @@ import type { GroupSettings } from '../group-settings.js';
 import type { Poll } from '../popped-messages.js';
 import type { Topics } from '../topics.js';
 import type { PulledQueue } from './allocation.js';
-import { GroupBalance } from './group-balance.js';
+import { GroupBalance, type Share } from './group-balance.js';
 import { Handout } from './handout.js';
 import { type Membership, membershipOf, type PulledSubscription, type PullSessions } from './membership.js';
 import { PulledSettling } from './pulled-settling.js';
@@ -78,7 +78,7 @@ export class PullConsumer {
       ...port,
       sessions: () => port.sessions(),
       onWatched: (topics) => this.watch(topics),
-      onShare: (topic, queues, askedAtMs) => this.own(topic, queues, askedAtMs),
+      onShare: (topic, share) => this.own(topic, share),
     });
     this.handout = new Handout({
       pullers: () => this.pullers.values(),
@@ -233,7 +233,7 @@ export class PullConsumer {
     }
   }
 
-  private own(topic: string, queues: readonly PulledQueue[], askedAtMs: number): void {
+  private own(topic: string, { queues, hasOthers, askedAtMs }: Share): void {
     const wanted = new Map(queues.map((queue) => [keyOf(queue), queue]));
     for (const [key, puller] of this.pullers) {
       if (puller.name.topic === topic && !wanted.has(key)) void this.release(puller);
@@ -242,12 +242,12 @@ export class PullConsumer {
       const known = this.pullers.get(key);
       if (known !== undefined) this.confirmed.set(known, askedAtMs);
       // What is in hand of an earlier ownership would be handled twice at a time; its end asks for a new share.
-      if (!this.pullers.has(key) && !this.ending.has(key)) this.begin(key, queue);
+      if (!this.pullers.has(key) && !this.ending.has(key)) this.begin(key, queue, hasOthers);
     }
     this.handout.serve();
   }
 
-  private begin(key: string, queue: PulledQueue): void {
+  private begin(key: string, queue: PulledQueue, hasOthers: boolean): void {
     const address = this.port.topics.addressOf(queue.brokerName) ?? '';
     if (this.stopping.signal.aborted || this.left.has(address)) return;
     const sessions = this.port.sessions();
@@ -256,6 +256,7 @@ export class PullConsumer {
       clientId: this.port.clientId,
       consumerGroup: membershipOf(sessions).consumerGroup,
       isOrdered: group?.isOrdered === true,
+      hasOthers,
       client: this.port.client,
       logger: this.port.logger,
       addressOf: (name) => this.port.topics.addressOf(name),

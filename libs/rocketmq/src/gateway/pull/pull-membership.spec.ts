@@ -48,6 +48,21 @@ describe('a member of a group on brokers without POP', () => {
     expect(broker.position).toBe(2);
   });
 
+  it('begins a queue of another member where that one ends, which learns of it at the same time', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1), stored(2), stored(3)];
+    broker.otherMembers = ['~'];
+    broker.answers[CODES.getConsumerListByGroup] = () => {
+      setTimeout(() => {
+        broker.position = Math.max(broker.position, 3);
+      }, 100);
+      return undefined;
+    };
+    const { handled } = await consumerOf(broker, {});
+    await until(() => handled.length > 0);
+    expect(handled).toEqual(['ID-3 1']);
+  });
+
   it('closes soon while an ordered retry waits, also when another member takes its queue, which goes on there', async () => {
     const broker = new PulledBroker();
     broker.messages = [stored(0), stored(1), stored(2)];

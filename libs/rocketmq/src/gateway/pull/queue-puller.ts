@@ -28,6 +28,8 @@ export interface PullerPort {
   readonly clientId: string;
   readonly consumerGroup: string;
   readonly isOrdered: boolean;
+  /** Whether another member may have had the queue until now. */
+  readonly hasOthers: boolean;
   readonly client: RemotingClient;
   readonly logger: Logger;
   addressOf(brokerName: string): string | undefined;
@@ -45,6 +47,8 @@ const LIMITS: QueueLimits = { ready: 32, readyBytes: 4 * 1024 * 1024, span: 2_00
 const HELD_UP =
   'a message that is not settled holds up its queue: what follows has been handled, but would be repeated by another consumer, so no more is received from this queue until it is settled';
 const RETRY_MS = 1_000;
+/** How long the former owner of a queue has to store its position: it learns of the new one at the same time. An ordered one holds the lock until then. */
+const HANDOVER_MS = 300;
 /** How long the messages in hand of an ordered queue may take until another client gets it. */
 const DRAIN_MS = 20_000;
 
@@ -166,7 +170,7 @@ export class QueuePuller {
           await sleep(this.ioClock, RETRY_MS, signal);
           continue;
         }
-        const queue = this.queue ?? (await this.begin());
+        const queue = this.queue ?? (await this.begin(signal));
         await this.room(queue, signal);
         await this.pull(queue, signal);
         this.failure = undefined;
@@ -181,7 +185,8 @@ export class QueuePuller {
     }
   }
 
-  private async begin(): Promise<OwnedQueue> {
+  private async begin(signal: AbortSignal): Promise<OwnedQueue> {
+    if (this.port.hasOthers && !this.port.isOrdered) await sleep(this.ioClock, HANDOVER_MS, signal);
     // A new group starts where the proxy starts it: at the end, but at the first message of a queue that is young. Its retries are all its own.
     const isRetry = this.name.topic.startsWith(RETRY_PREFIX);
     const offset = (await this.requests.committedOffset()) ?? (isRetry ? 0 : await this.requests.maxOffset());
