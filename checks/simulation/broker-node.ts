@@ -4,7 +4,6 @@ import { MINUTE_MS } from 'nestjs-rocketmq';
 import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import { SimulatedDisk } from './platform/disk.js';
 import type { SimulatedProcess, Simulation } from './platform/simulation.js';
-import { RemotingPlaces } from './remoting-broker.js';
 
 type BrokerOptions = NonNullable<ConstructorParameters<typeof EmbeddedBroker>[0]>;
 
@@ -27,8 +26,6 @@ interface NodeOptions {
 
 export class BrokerNode {
   readonly disk: SimulatedDisk;
-  /** What a broker without a proxy has handed out, which is on its disk, too. */
-  readonly places = new RemotingPlaces();
   process: SimulatedProcess;
   broker: EmbeddedBroker;
   isUp = false;

@@ -10,6 +10,7 @@ const NOTHING: Facts = {
   transactions: [],
   disturbances: [],
   releases: [],
+  pulls: false,
   isTight: false,
   dead: [],
   halves: [],

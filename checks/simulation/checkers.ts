@@ -11,6 +11,8 @@ const OVERDUE_MS = 500;
 /** A lease is renewed in time, and clients know its end as exactly as messages travel. */
 const STALE_MS = 1_000;
 /** The effects of a disturbance last longer than itself: dead connections are detected and replaced, leases end. */
+/** The longest that a message holds up those behind it: its handlers and the waits between them. */
+const HELD_UP_MS = 30_000;
 const AFTERMATH_MS = 45_000;
 
 type Checker = (facts: Facts) => string[];
@@ -141,7 +143,7 @@ export function unexplainedRepetitions(facts: Facts): string[] {
     const fromMs = send?.atMs ?? first.startMs;
     if (isSentTwice || isExcused(facts, processes, fromMs, (first.endMs ?? 0) + ACK_MS)) return [];
     if (send?.messageGroup !== undefined && isQueueReleased(facts, first, repetition.startMs)) return [];
-    if (isAckRefused(facts, first)) return [];
+    if (isAckRefused(facts, first) || isDividedAnew(facts, first, repetition)) return [];
     return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${repetition.startMs}`];
   });
 }
@@ -173,6 +175,24 @@ function isReleased(releases: Facts['releases'], fromMs: number, untilMs: number
   return releases.some((one) => one.fromMs <= untilMs && one.untilMs >= fromMs);
 }
 
+/**
+ * Where consumers pull, a queue goes to another one when members come and go, from the lowest message on that is not settled: what is being handled
+ * there, or waits for its next attempt, and what was settled behind it.
+ */
+function isDividedAnew(
+  { disturbances }: Facts,
+  { endMs: doneMs = 0 }: HandlingFact,
+  { startMs }: HandlingFact,
+): boolean {
+  return disturbances.some(
+    ({ only, fromMs, untilMs }) =>
+      only === 'divided anew' &&
+      startMs >= fromMs &&
+      startMs <= untilMs + AFTERMATH_MS &&
+      doneMs >= fromMs - HELD_UP_MS,
+  );
+}
+
 /** A delivery that no handler sees counts as an attempt. */
 export function unseenDeliveries(facts: Facts): string[] {
   const sends = new Map(facts.sends.map((send) => [send.key, send]));
@@ -199,7 +219,7 @@ export function unseenDeliveries(facts: Facts): string[] {
 export function staleDeliveries(facts: Facts): string[] {
   const sends = new Map(facts.sends.map((send) => [send.key, send]));
   // A broker that does not wait for its disk forgets deliveries when it dies.
-  if (facts.forgotten.length > 0) return [];
+  if (facts.forgotten.length > 0 || facts.pulls) return [];
   return [...byDelivery(facts.handlings)].flatMap(([what, handlings]) => {
     const send = sends.get(handlings[0]?.key ?? '');
     // A repeated send may be stored twice.

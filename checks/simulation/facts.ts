@@ -69,8 +69,11 @@ export interface Disturbance {
   readonly untilMs: number;
   /** The affected processes; undefined for all. */
   readonly processes: readonly string[] | undefined;
-  /** Its only possible effect: calls are not sent, or transactions are considered too old. Undefined: any effect. */
-  readonly only?: 'not sent' | 'fenced';
+  /**
+   * Its only possible effect: calls are not sent, transactions are considered too old, or what is being handled comes to another process. Undefined: any
+   * effect.
+   */
+  readonly only?: 'not sent' | 'fenced' | 'divided anew';
 }
 
 /** A connection of a client. */
@@ -98,6 +101,8 @@ export interface Facts {
    * redelivered when their leases end.
    */
   readonly isTight: boolean;
+  /** Whether consumers pull: attempts are counted by the owner of a queue. */
+  readonly pulls: boolean;
   readonly dead: readonly DeadFact[];
   /** The resolution in the database, by transaction id. */
   readonly resolutions: ReadonlyMap<string, string>;

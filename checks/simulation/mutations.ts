@@ -139,4 +139,17 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'producer/sending/send-turns.ts',
     edits: { "if (line.first === turn) turn.state = { kind: 'come' };": "turn.state = { kind: 'come' };" },
   },
+  {
+    fault: 'a group passes a message of a pulled queue that is not settled',
+    file: 'gateway/pull/owned-queue.ts',
+    edits: { 'for (const offset of this.entries.keys()) return offset;': '' },
+  },
+  {
+    fault: 'who pulls a queue begins behind what came before it asked',
+    file: 'gateway/pull/queue-puller.ts',
+    edits: {
+      '(await this.requests.committedOffset()) ?? (isRetry ? 0 : await this.requests.maxOffset());':
+        'await (isRetry ? this.requests.committedOffset() : this.requests.maxOffset()) ?? 0;',
+    },
+  },
 ];

@@ -44,6 +44,8 @@ export interface Plan {
   readonly hasTwoAddresses: boolean;
   /** Whether clients reach the broker by its name server. */
   readonly withoutProxy: boolean;
+  /** Whether the brokers are of 4.x, from which consumers pull. Only without a proxy and Nest. */
+  readonly pulls: boolean;
   /**
    * Whether there is a second broker: one whose groups have other settings, and which has no messages; or one like the first, with a share of the
    * messages. Only without a proxy and Nest.
@@ -146,6 +148,7 @@ function drawnPlan(chance: Chance, seed: number): Plan {
       ...drawnFaults(chance, activeMs),
       ...(nest && chance.is(0.7) ? faultsOf(chance, 'rolling deploy', [30, 120], activeMs) : []),
     ]),
+    pulls: withoutProxy && !nest && chance.is(0.4),
   };
 }
 
@@ -329,6 +332,32 @@ const FOCUSES: readonly Focus[] = [
     ways: (chance) => ({ ...losesBroker(chance), layout: chance.pick(['declared', 'configured'] as const) }),
     faults: { 'lost registration': [10, 30], 'rolling deploy': [10, 30] },
   },
+  // Consumers that divide the queues among themselves, and come and go.
+  {
+    ways: (chance) => ({
+      withoutProxy: true,
+      pulls: true,
+      sendEveryMs: 300,
+      instances: chance.whole(2, 3),
+      longestHandlerMs: chance.pick([500, 5_000]),
+      longestTransactionMs: 12_000,
+      parts: { nest: false, ordered: true, simple: chance.is(0.5), transactions: true, foreign: chance.is(0.5) },
+    }),
+    faults: { 'rolling deploy': [10, 40] },
+  },
+  // The same where processes and brokers die.
+  {
+    ways: (chance) => ({
+      withoutProxy: true,
+      pulls: true,
+      sendEveryMs: 300,
+      instances: 3,
+      longestHandlerMs: 500,
+      otherBroker: chance.pick(['none', 'same topics'] as const),
+      parts: { nest: false, ordered: true, simple: false, transactions: true, foreign: false },
+    }),
+    faults: { 'client crash': [15, 40], 'broker restart': [30, 60], 'paused process': [20, 40] },
+  },
   // Processes that stand still for longer than a lease while their polls are answered.
   {
     ways: () => ({
@@ -351,6 +380,7 @@ function focused(plan: Plan, { ways, faults, lastingS }: Focus, chance: Chance):
   return {
     ...plan,
     withoutProxy: false,
+    pulls: false,
     otherBroker: 'none',
     layout: 'seen',
     idStep: 2,

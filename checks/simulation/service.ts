@@ -71,6 +71,8 @@ export class Service extends Worker {
           invisibleDurationMs: plan.invisibleDurationMs,
           maxBufferedBytes: plan.maxBufferedBytes,
           concurrency: 4,
+          // On brokers of 4.x, consumers decide that a group is ordered.
+          ...(plan.pulls && kind === 'ordered' ? { requireFifo: true } : {}),
           // In a cluster with different settings, the limit is that of the message's broker.
           ...(plan.otherBroker === 'other settings' && kind === 'normal' ? {} : { maxAttempts: MAX_ATTEMPTS }),
           onDeadLetter: ({ message: { keys } }) => void world.announced.push({ key: keys[0] ?? '', group }),

@@ -40,8 +40,12 @@ const OTHER_HOST = '10.0.0.2';
 const PORTS = [8081, 8082];
 const BROKER_PORT = 10_911;
 const NAME_SERVER_PORT = 9876;
+/** The numbers of 5.5.0, which hands out messages by POP, and of 4.9.7, which is pulled from. */
+const [POPPED, PULLED] = [513, 407];
 /** The delay after which a dead service is restarted. */
 const RESTART_MS = 3 * SECOND_MS;
+/** How long after its start a member may take its queues. */
+const DIVIDED_MS = 3 * SECOND_MS;
 /** Brokers register this often. */
 const REGISTRATION_MS = 30 * SECOND_MS;
 /** The time after a close in which everything ends: a connection drains for up to a minute. */
@@ -235,7 +239,14 @@ export class System implements NestWorld {
       const losesAnswer = (): boolean => this.answerLoss > 0 && chance.is(this.answerLoss);
       const ports = [NAME_SERVER_PORT, BROKER_PORT] as const;
       const cluster = host === BROKER_HOST && plan.otherBroker !== 'none' ? this.cluster() : undefined;
-      const remoting = new RemotingBroker(node.broker, node.places, { host, ports, losesAnswer, cluster });
+      const remoting = new RemotingBroker(node.broker, {
+        name: node.name,
+        host,
+        ports,
+        release: plan.pulls ? PULLED : POPPED,
+        losesAnswer,
+        cluster,
+      });
       await remoting.listen();
       return remoting;
     }
@@ -345,8 +356,10 @@ export class System implements NestWorld {
       const service = plan.parts.nest ? new NestService(this, process) : new Service(this, process);
       this.services.push(service);
       const fromMs = simulation.nowMs;
+      const divided = plan.pulls ? this.dividesAnew() : undefined;
       const started = service.start().then(() => {
         service.isStarted = true;
+        divided?.();
       });
       started.catch((error) => {
         if (service.isClosing || process.isDead) return;
@@ -361,6 +374,23 @@ export class System implements NestWorld {
         simulation.kill(process);
       });
     });
+  }
+
+  /** A member that comes takes queues from the others, and one that goes leaves them. @returns to be called when it has started or closed */
+  private dividesAnew(): () => void {
+    const { simulation, disturbances } = this;
+    const fromMs = simulation.nowMs;
+    const divided = {
+      kind: 'members',
+      fromMs,
+      untilMs: Number.POSITIVE_INFINITY,
+      processes: undefined,
+      only: 'divided anew',
+    } as const;
+    const index = disturbances.push(divided) - 1;
+    return () => {
+      disturbances[index] = { ...divided, untilMs: simulation.nowMs + DIVIDED_MS };
+    };
   }
 
   /** Starts a new one when it was killed. */
@@ -397,6 +427,7 @@ export class System implements NestWorld {
     const startMs = simulation.nowMs;
     const release = { fromMs: startMs, untilMs: Number.POSITIVE_INFINITY };
     this.releases.push(release);
+    const divided = this.plan.pulls ? this.dividesAnew() : undefined;
     service.isClosing = true;
     await new Promise<void>((resolve) => {
       process.onDeath.add(resolve);
@@ -413,6 +444,7 @@ export class System implements NestWorld {
       });
     });
     release.untilMs = simulation.nowMs;
+    divided?.();
     const index = this.services.indexOf(service);
     if (index >= 0) this.services.splice(index, 1);
     this.later(AFTER_CLOSE_MS, () => this.assertGone(process));
@@ -490,6 +522,7 @@ export class System implements NestWorld {
       requests: this.requests,
       answers: this.answers,
       releases: this.releases,
+      pulls: plan.pulls,
       isTight: plan.maxBufferedBytes < POLLS_AT_ONCE * plan.bodyBytes,
       forgotten: this.forgotten,
       resolutions: this.database.rows,
