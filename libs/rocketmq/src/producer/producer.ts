@@ -32,9 +32,9 @@ import { PRODUCER_CHECKS, type ProducerOptions } from './producer-options.js';
 import type { ProducerTelemetry } from './producer-telemetry.js';
 import { Backpressure } from './sending/backpressure.js';
 import { BatchSafety } from './sending/batching.js';
-import { BodyPacker } from './sending/compression.js';
+import { BodyPacker, type CompressionOptions } from './sending/compression.js';
 import { DelayRelay } from './sending/delay-relay.js';
-import { DurabilityWatch } from './sending/durability.js';
+import { DurabilityWatch, orStored } from './sending/durability.js';
 import { assertTypes, EncodingMessage } from './sending/encoding-message.js';
 import { Interceptors } from './sending/interceptors.js';
 import { adoptSettings, publishingSettings } from './sending/publishing-settings.js';
@@ -103,7 +103,17 @@ export class Producer {
     const attempts = new SendAttempts(this.client, this.policy, safety, durability);
     this.pipeline = new SendPipeline(this.client, this.policy, interceptors, backpressure, packer, attempts);
     if (typeof delayLevels === 'object' && !connection.hasProxy) {
-      this.relay = new DelayRelay(connection, delayLevels, (message, signal) => this.sendOn(message, signal));
+      // The producer that accepted the message may have other limits, compress its body, and its interceptors have seen it.
+      const policy = { ...this.policy, maxDelayMs: Number.POSITIVE_INFINITY, maxBodyBytes: Number.POSITIVE_INFINITY };
+      const pipeline = new SendPipeline(
+        this.client,
+        policy,
+        new Interceptors([], connection.logger),
+        backpressure,
+        new BodyPacker(compressionOfOthers(options), 'zlib'),
+        attempts,
+      );
+      this.relay = new DelayRelay(connection, delayLevels, (message, signal) => this.sendOn(pipeline, message, signal));
     }
   }
 
@@ -322,11 +332,12 @@ export class Producer {
     await this.client.close();
   }
 
-  /** Past the interceptors, which have seen it. */
-  private sendOn(message: OutgoingMessage, signal: AbortSignal): Promise<unknown> {
-    return this.call(`send of delayed message ${message.messageId} to "${message.topic}"`, { signal }, (deadline) =>
-      this.pipeline.sendOn(message, deadline),
+  private sendOn(pipeline: SendPipeline, message: OutgoingMessage, signal: AbortSignal): Promise<unknown> {
+    const what = `send of delayed message ${message.messageId} to "${message.topic}"`;
+    const sending = this.call(what, { signal }, (deadline) =>
+      pipeline.send(message, 'send', deadline, { whenFull: 'wait' }),
     );
+    return sending.catch(orStored);
   }
 
   private async sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {
@@ -372,4 +383,11 @@ export class Producer {
       events: this.options.events,
     };
   }
+}
+
+/** How the relay compresses: as this producer does, and what would not fit otherwise. */
+function compressionOfOthers({ compression }: ProducerOptions): CompressionOptions {
+  const tooLarge = LIMITS.bodyBytes + 1;
+  const { thresholdBytes, ...rest } = compression ?? { thresholdBytes: tooLarge, level: 9 };
+  return thresholdBytes === undefined ? rest : { ...rest, thresholdBytes: Math.min(thresholdBytes, tooLarge) };
 }

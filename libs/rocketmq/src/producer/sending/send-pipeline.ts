@@ -102,11 +102,6 @@ export class SendPipeline {
     return { send, end: () => turn?.end() };
   }
 
-  /** Sends a message that went through its producer's interceptors before. */
-  async sendOn(message: OutgoingMessage, deadline: Deadline): Promise<StoredMessage> {
-    return this.dispatch(this.prepare(message), deadline, { whenFull: 'wait' });
-  }
-
   /** Sends a half message. @param mark a final change to it, which interceptors do not see */
   half(
     message: OutgoingMessage,
