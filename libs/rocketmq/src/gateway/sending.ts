@@ -1,5 +1,6 @@
 // Stores messages on brokers, and recalls delayed ones.
 
+import { crc32 } from 'node:zlib';
 import {
   Code,
   type Status,
@@ -210,7 +211,7 @@ export class Sending {
       commitLogOffset: String(commitLogOffset),
       isOfCheck: false,
       bornTimestampMs: message.systemProperties?.bornTimestamp?.getTime(),
-      bodyBytes: message.body.length,
+      bodyCrc: crc32(message.body),
     });
   }
 }

@@ -125,6 +125,7 @@ describe('a transaction that another instance may have committed', () => {
   it.each<[string, ScriptedReply]>([
     ['it is not in the topic', { code: RESPONSE_CODES.queryNotFound }],
     ['another message has its id', { body: half('another') }],
+    ['one as long, born in the same millisecond, has its id', { body: half('y') }],
     ['the broker does not say', { code: RESPONSE_CODES.noPermission }],
     ['what the broker says cannot be read', { body: 'x' }],
     ['the broker is silent', undefined],

@@ -1,5 +1,6 @@
 // Where the half messages of a client are stored, which is needed to end their transactions, and the checks of brokers.
 
+import { crc32 } from 'node:zlib';
 import {
   Code,
   TransactionResolution,
@@ -27,7 +28,8 @@ interface HalfMessage {
   readonly isOfCheck: boolean;
   /** What its message keeps when it is committed. */
   readonly bornTimestampMs: number | undefined;
-  readonly bodyBytes: number;
+  /** Of the body as it is stored. */
+  readonly bodyCrc: number;
   /** Where its check came from. */
   readonly connection?: RemotingConnection;
 }
@@ -97,7 +99,7 @@ export class HalfMessages {
     if (tableOffset === undefined || commitLogOffset === undefined) return undefined;
     const { address } = connection;
     const { bornTimestampMs, body: storedBody } = stored;
-    const kept = { bornTimestampMs, bodyBytes: storedBody.length };
+    const kept = { bornTimestampMs, bodyCrc: crc32(storedBody) };
     const place = { address, tableOffset, commitLogOffset, isOfCheck: true, connection };
     this.add(stored.topic, transactionId, { ...place, ...kept });
     const message = wireMessageOf(stored, { topic: stored.topic, receiptHandle: undefined, deliveryAttempt: 1 });
@@ -154,7 +156,7 @@ export class HalfMessages {
     half: KeptHalfMessage,
     { what, signal }: Deadline,
   ): Promise<boolean> {
-    const { topic, connection, isOfCheck, keptAtMs, bornTimestampMs, bodyBytes } = half;
+    const { topic, connection, isOfCheck, keptAtMs, bornTimestampMs, bodyCrc } = half;
     if (connection !== undefined && this.commits.get(key) === connection) return true;
     if (!isOfCheck && monotonicMs() - keptAtMs < MAY_BE_CHECKED_MS) return false;
     const query = indexQuery({ topic, sought: messageId, isId: true, limit: MAX_FOUND });
@@ -169,7 +171,7 @@ export class HalfMessages {
           one.properties.get('UNIQ_KEY') === messageId &&
           // Not another message that has the id again.
           one.bornTimestampMs === bornTimestampMs &&
-          one.body.length === bodyBytes,
+          crc32(one.body) === bodyCrc,
       );
     } catch {
       return false;
