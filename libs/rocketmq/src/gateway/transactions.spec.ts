@@ -14,10 +14,12 @@ describe('a transaction that its broker has committed', () => {
   const { cluster, closers } = gatewayWorld();
 
   /** Commits a transaction on a broker that checks its id nevertheless. @param between what happens before @returns how it was ended */
-  async function ends(between: 'nothing' | 'the connection ends' | 'its id is sent anew'): Promise<unknown[]> {
+  async function ends(
+    between: 'nothing' | 'the connection ends' | 'its id is sent anew' | 'another instance sends its id',
+  ): Promise<unknown[]> {
     const isAway = between === 'the connection ends';
     let answer: 'commit' | 'unknown' = 'commit';
-    let check = (_half: string): void => {};
+    let check = (_half: string, _bornTimestampMs: number): void => {};
     let leave = (): void => {};
     let registrations = 0;
     const { nameServer, brokers } = await cluster.start([
@@ -25,10 +27,10 @@ describe('a transaction that its broker has committed', () => {
         if (code !== CODES.heartBeat) return 'usual';
         registrations++;
         leave = () => socket?.destroy();
-        check = (half) => {
+        check = (half, bornTimestampMs) => {
           const fields = { tranStateTableOffset: '11', commitLogOffset: '77', msgId: 'HALF', transactionId: 'HALF' };
           const frame = { code: CODES.checkTransactionState, opaque: 1_000, isOneWay: true, fields };
-          const { body } = popped({}, Buffer.from('x'), decodeProperties(half));
+          const { body } = popped({}, Buffer.from('x'), decodeProperties(half), 0, bornTimestampMs);
           socket?.write(encodeFrame({ ...frame, body }));
         };
         return 'usual';
@@ -58,7 +60,8 @@ describe('a transaction that its broker has committed', () => {
       await clock.advanceTo(clock.nowMs() + SECOND_MS);
       return false;
     });
-    check(sent(CODES.sendMessageV2)[0]?.fields.i ?? '');
+    const { g: bornAt, i: half = '' } = sent(CODES.sendMessageV2)[0]?.fields ?? {};
+    check(half, Number(bornAt) + (between === 'another instance sends its id' ? 1 : 0));
     await until(() => sent(CODES.endTransaction).length === 2);
     return sent(CODES.endTransaction).map(({ fields }) => [fields.commitOrRollback, fields.commitLogOffset]);
   }
@@ -79,6 +82,13 @@ describe('a transaction that its broker has committed', () => {
 
   it('is committed when a new message had its id meanwhile, since that is another one', async () => {
     expect(await ends('its id is sent anew')).toEqual([
+      ['8', '42'],
+      ['8', '77'],
+    ]);
+  });
+
+  it('is committed when the message with its id is a new one of another instance', async () => {
+    expect(await ends('another instance sends its id')).toEqual([
       ['8', '42'],
       ['8', '77'],
     ]);

@@ -19,17 +19,20 @@ import { RocketMQError } from '../support/errors.js';
 import { wireMessageOf } from './message-properties.js';
 import { rejection, statusOf } from './statuses.js';
 
+/** What a message keeps from check to check, and when it is committed. Another one can have its id. */
+interface Identity {
+  readonly bornTimestampMs: number | undefined;
+  /** Of the body as it is stored. */
+  readonly bodyCrc: number;
+}
+
 /** Where a half message is stored. Each check stores it again, and only the newest place ends the transaction once. */
-interface HalfMessage {
+interface HalfMessage extends Identity {
   readonly address: string;
   /** The offset in the queue of half messages. */
   readonly tableOffset: string;
   readonly commitLogOffset: string;
   readonly isOfCheck: boolean;
-  /** What its message keeps when it is committed. */
-  readonly bornTimestampMs: number | undefined;
-  /** Of the body as it is stored. */
-  readonly bodyCrc: number;
   /** Where its check came from. */
   readonly connection?: RemotingConnection;
 }
@@ -70,7 +73,7 @@ const [COMMIT, ROLLBACK] = ['8', '12'];
 export class HalfMessages {
   private readonly kept = new Map<string, KeptHalfMessage>();
   /** What a broker has committed, and over which connection: one that starts again may have lost it. */
-  private readonly commits = new Map<string, RemotingConnection>();
+  private readonly commits = new Map<string, Identity & { readonly connection: RemotingConnection }>();
 
   constructor(
     private readonly client: RemotingClient,
@@ -139,7 +142,7 @@ export class HalfMessages {
       const connection = await this.client.connected(address, deadline);
       const answer = await this.client.ask(address, { code: REQUEST_CODES.endTransaction, fields }, deadline);
       const status = statusOf(answer, address);
-      if (isCommit && status.code === Code.OK) this.committed(connection, key);
+      if (isCommit && status.code === Code.OK) this.committed(connection, key, half);
       const meaning = STATUS_MEANINGS.get(status.code);
       if (status.code !== Code.OK && meaning?.outcome === 'rejected' && meaning.retryable) this.restore(key, half);
       return { status };
@@ -156,8 +159,9 @@ export class HalfMessages {
     half: KeptHalfMessage,
     { what, signal }: Deadline,
   ): Promise<boolean> {
-    const { topic, connection, isOfCheck, keptAtMs, bornTimestampMs, bodyCrc } = half;
-    if (connection !== undefined && this.commits.get(key) === connection) return true;
+    const { topic, connection, isOfCheck, keptAtMs } = half;
+    const known = this.commits.get(key);
+    if (known !== undefined && known.connection === connection && isSame(half, known)) return true;
     if (!isOfCheck && monotonicMs() - keptAtMs < MAY_BE_CHECKED_MS) return false;
     const query = indexQuery({ topic, sought: messageId, isId: true, limit: MAX_FOUND });
     try {
@@ -169,9 +173,7 @@ export class HalfMessages {
         (one) =>
           one.topic === topic &&
           one.properties.get('UNIQ_KEY') === messageId &&
-          // Not another message that has the id again.
-          one.bornTimestampMs === bornTimestampMs &&
-          crc32(one.body) === bodyCrc,
+          isSame(half, { bornTimestampMs: one.bornTimestampMs, bodyCrc: crc32(one.body) }),
       );
     } catch {
       return false;
@@ -182,8 +184,8 @@ export class HalfMessages {
     return (brokerName === undefined ? undefined : this.brokers.addressOf(brokerName)) ?? address;
   }
 
-  private committed(connection: RemotingConnection, key: string): void {
-    this.commits.set(key, connection);
+  private committed(connection: RemotingConnection, key: string, { bornTimestampMs, bodyCrc }: Identity): void {
+    this.commits.set(key, { connection, bornTimestampMs, bodyCrc });
     for (const oldest of this.commits.keys()) {
       if (this.commits.size <= MAX_COMMITS) return;
       this.commits.delete(oldest);
@@ -194,6 +196,10 @@ export class HalfMessages {
   private restore(key: string, half: KeptHalfMessage): void {
     if (!this.kept.has(key)) this.kept.set(key, half);
   }
+}
+
+function isSame(one: Identity, other: Identity): boolean {
+  return one.bornTimestampMs === other.bornTimestampMs && one.bodyCrc === other.bodyCrc;
 }
 
 function keyOf(topic: string, transactionId: string): string {
