@@ -247,6 +247,18 @@ describe('sending through the gateway', () => {
     expect(stores.map(({ properties }) => 'TIMER_DELIVER_MS' in properties)).toEqual([false, false]);
   });
 
+  it('counts a delay of several levels from the call, also when the first attempt takes its time', async () => {
+    let stores = 0;
+    const script: BrokerScript = ({ code }) =>
+      code === CODES.sendMessageV2 && stores++ === 0 ? undefined : { version: RELEASES.v497, body: '{}', ...STORED };
+    const { producer, sent } = await producerOn([script], {
+      delayLevels: { topic: 'delays', consumerGroup: 'delays' },
+    });
+    await producer.send({ topic: TOPIC, body: 'x', delayMs: 10_500 });
+    // 10 s and the rest, then the 10 s alone.
+    expect(sent(CODES.sendMessageV2).map(({ fields }) => fields.a)).toEqual(['delays', TOPIC]);
+  });
+
   it('says which topic is missing for a delay of several levels, and has sent nothing', async () => {
     const script: BrokerScript = () => ({ version: RELEASES.v497, body: '{}', ...STORED });
     const { producer, sent, forget } = await producerOn([script], { delayLevels: 'chain' });

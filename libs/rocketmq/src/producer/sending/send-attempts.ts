@@ -202,8 +202,11 @@ export class SendAttempts {
       type,
       body: body.bytes,
       bodyEncoding: body.encoding,
-      // That of the first attempt, so that the message shows its delay.
-      bornTimestampMs: dueMs === undefined ? clock.nowMs() : dueMs - (message.delayMs ?? dueMs - clock.nowMs()),
+      // That of the first attempt, so that the message shows its delay. Only one of several levels can be shortened by what has passed.
+      bornTimestampMs:
+        dueMs === undefined || typeof this.policy.delayLevels === 'object'
+          ? clock.nowMs()
+          : dueMs - (message.delayMs ?? dueMs - clock.nowMs()),
       namespace: client.connection.namespace,
       bornHost: this.bornHost,
       queueId: Math.max(0, queue.id),
