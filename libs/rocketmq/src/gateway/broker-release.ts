@@ -5,6 +5,7 @@ import { RELEASE_5 } from '../remoting/releases.js';
 /** Releases by the number that they send. @see MQVersion of the server */
 const RELEASES = {
   v430: 273,
+  v497: 407,
   v500: RELEASE_5,
   v510: 433,
   v511: 435,
@@ -29,6 +30,8 @@ export const FIRST_WITH = {
 export interface BrokerAbilities {
   /** Asks producers about half messages; older ones leave those whose producer has died undelivered. */
   readonly checksTransactions: boolean;
+  /** Stores a compressed half message again as it was when it checks it: 4.5.2 does not, 4.9.7 does. */
+  readonly keepsPackedHalves: boolean;
   /** Hands out messages by POP; older ones serve clients that pull. */
   readonly pops: boolean;
   /** Delivers messages at a time; older ones deliver them at once. */
@@ -55,6 +58,7 @@ export interface BrokerAbilities {
 export function abilitiesOf(release: number): BrokerAbilities {
   return {
     checksTransactions: release >= RELEASES.v430,
+    keepsPackedHalves: release >= RELEASES.v497,
     pops: release >= RELEASES.v500,
     delays: release >= RELEASES.v500,
     recalls: release >= RELEASES.v532,

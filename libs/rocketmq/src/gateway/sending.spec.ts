@@ -278,6 +278,19 @@ describe('sending through the gateway', () => {
     expect(delayed?.get('TIMER_DELIVER_MS')).toBe(String(deliverAt.getTime()));
   });
 
+  it.each([
+    ['compresses a half message', RELEASES.v497, '5'],
+    ['does not compress one for a broker that would spoil it when it checks it', RELEASES.v497 - 1, '4'],
+  ])('%s', async (_, version, flags) => {
+    const script: BrokerScript = () => ({ version, body: '{}', ...STORED });
+    const options = { transactionCheckers: { [TOPIC]: () => 'commit' as const }, compression: { thresholdBytes: 1 } };
+    const { producer, sent } = await producerOn([script], options);
+    const body = 'x'.repeat(5_000);
+    await producer.transact({ message: { topic: TOPIC, body } }, async () => {});
+    const [half] = sent(CODES.sendMessageV2);
+    expect([half?.fields.f, half?.body === body]).toEqual([flags, flags === '4']);
+  });
+
   it('begins no transaction on a broker that would never check it', async () => {
     const of410 = broker(() => ({ version: RELEASES.v410, body: '{}', ...STORED }));
     const { producer, sent } = await producerOn([of410], { transactionCheckers: { [TOPIC]: () => 'commit' } });

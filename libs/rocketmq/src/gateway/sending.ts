@@ -3,12 +3,14 @@
 import { crc32 } from 'node:zlib';
 import {
   Code,
+  Encoding,
   type Status,
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse, SentEntry } from '../protocol/grpc/rpc.js';
+import { unpackBody } from '../protocol/model/body-encoding.js';
 import type { LevelChoice } from '../protocol/model/delay-chain.js';
-import { LIMITS } from '../protocol/model/limits.js';
+import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/model/limits.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { integerIn } from '../protocol/remoting/property-values.js';
@@ -93,7 +95,27 @@ export class Sending {
     if (properties.length === 0 && delay === undefined && bodyBytes <= LIMITS.bodyBytes && !checks) {
       return this.store(place, sent, deadline);
     }
-    return this.storeIfAble(place, { delay, delayLevels, properties, bodyBytes, checks }, sent, deadline);
+    const needs = { delay, delayLevels, properties, bodyBytes, checks };
+    if (checks && first.systemProperties?.bodyEncoding === Encoding.GZIP) {
+      return this.storePackedHalf(place, needs, sent, deadline);
+    }
+    return this.storeIfAble(place, needs, sent, deadline);
+  }
+
+  /**
+   * An old broker that checks it would store it again decompressed, but marked as compressed. Consumers could not read it, and the broker
+   * itself fails to, so that it checks no transaction any more.
+   */
+  private async storePackedHalf(place: QueuePlace, needs: Needs, sent: Sent, deadline: Deadline): Promise<Answer> {
+    const release = await this.client.releaseAt(place.address, deadline).catch(notSent);
+    if (abilitiesOf(release).keepsPackedHalves) return this.storeIfAble(place, needs, sent, deadline);
+    const { first } = sent;
+    const body = await unpackBody(first.body, DEFAULT_MAX_UNPACKED_BYTES);
+    const message = { ...first, body };
+    if (first.systemProperties !== undefined)
+      message.systemProperties = { ...first.systemProperties, bodyEncoding: Encoding.IDENTITY };
+    const plain = { ...sent, messages: [message], first: message };
+    return this.storeIfAble(place, { ...needs, bodyBytes: body.length }, plain, deadline);
   }
 
   /** Stores the messages if the broker can treat them as asked. */
