@@ -44,6 +44,7 @@ export class DelayRelay {
       deadLetterOn: [UsageError],
     });
     await this.consumer.start(options);
+    this.connection.logger.info('sends on messages with a delay of several levels', { topic, consumerGroup });
   }
 
   async close(options: CloseOptions): Promise<void> {
