@@ -11,8 +11,6 @@ const OVERDUE_MS = 500;
 /** A lease is renewed in time, and clients know its end as exactly as messages travel. */
 const STALE_MS = 1_000;
 /** The effects of a disturbance last longer than itself: dead connections are detected and replaced, leases end. */
-/** The longest that a message holds up those behind it: its handlers and the waits between them. */
-const HELD_UP_MS = 30_000;
 const AFTERMATH_MS = 45_000;
 
 type Checker = (facts: Facts) => string[];
@@ -179,17 +177,9 @@ function isReleased(releases: Facts['releases'], fromMs: number, untilMs: number
  * Where consumers pull, a queue goes to another one when members come and go, from the lowest message on that is not settled: what is being handled
  * there, or waits for its next attempt, and what was settled behind it.
  */
-function isDividedAnew(
-  { disturbances }: Facts,
-  { endMs: doneMs = 0 }: HandlingFact,
-  { startMs }: HandlingFact,
-): boolean {
+function isDividedAnew({ disturbances }: Facts, { endMs = 0 }: HandlingFact, { startMs }: HandlingFact): boolean {
   return disturbances.some(
-    ({ only, fromMs, untilMs }) =>
-      only === 'divided anew' &&
-      startMs >= fromMs &&
-      startMs <= untilMs + AFTERMATH_MS &&
-      doneMs >= fromMs - HELD_UP_MS,
+    ({ only, fromMs, untilMs }) => only === 'divided anew' && fromMs <= startMs && untilMs >= endMs,
   );
 }
 
