@@ -104,6 +104,14 @@ describe('the judges', () => {
       },
     ],
     [
+      'repeated',
+      {
+        sends: [sent('m1')],
+        handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],
+        disturbances: [{ kind: 'members', fromMs: 301, untilMs: 400, only: 'divided anew', processes: undefined }],
+      },
+    ],
+    [
       'out of order',
       {
         sends: [sent('m1', { messageGroup: 'g' }), sent('m2', { messageGroup: 'g', atMs: 120, endMs: 130 })],
@@ -206,6 +214,14 @@ describe('the judges', () => {
         handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],
         disturbances: [{ kind: 'refused streams', fromMs: 0, untilMs: 1_000, only: 'not sent', processes: undefined }],
         releases: [{ fromMs: 50, untilMs: 250 }],
+      },
+    ],
+    [
+      'a delivery of a queue that went to another owner since',
+      {
+        sends: [sent('m1')],
+        handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],
+        disturbances: [{ kind: 'members', fromMs: 250, untilMs: 260, only: 'divided anew', processes: undefined }],
       },
     ],
     [
