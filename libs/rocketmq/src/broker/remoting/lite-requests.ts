@@ -88,9 +88,8 @@ export class LiteRequests {
     const request = this.requestOf(fields);
     const attempt = (): PopResult | undefined => this.attempt(request);
     const { topic, group, leaseMs } = request;
-    const timeoutMs = pollOf(fields);
-    const wait = { topic, group: group.name, timeoutMs, isPicky: true, attempt };
-    const result = attempt() ?? (timeoutMs > 0 ? await this.waiting.wait(waiter, wait) : undefined);
+    const wait = { topic, group: group.name, timeoutMs: pollOf(fields), isPicky: true, attempt };
+    const result = await this.waiting.find(waiter, wait);
     await this.broker.store.flush();
     if (result === 'full') return this.popped.none(RESPONSE_CODES.pollingFull, leaseMs);
     if (result === undefined) return this.popped.none(RESPONSE_CODES.pollingTimeout, leaseMs);

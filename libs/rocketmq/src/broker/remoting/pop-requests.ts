@@ -54,7 +54,7 @@ export class PopRequests {
     const attempt = (): PopResult | undefined => this.attempt(pop);
     const isPicky = pop.request.queueId !== undefined;
     const wait = { topic, group: group.name, timeoutMs: pop.pollMs, isPicky, attempt };
-    const result = attempt() ?? (pop.pollMs > 0 ? await this.waiting.wait(waiter, wait) : undefined);
+    const result = await this.waiting.find(waiter, wait);
     await this.broker.store.flush();
     const leaseMs = pop.request.leaseMs;
     if (result === 'full') return this.popped.none(RESPONSE_CODES.pollingFull, leaseMs);
@@ -101,9 +101,8 @@ export class PopRequests {
     const queueId = this.queueOf(topic, fields);
     const group = this.groupOf(fields.consumerGroup);
     const attempt = () => (this.hasMessages(topic, group, queueId) ? {} : undefined);
-    const timeoutMs = pollOf(fields);
-    const wait = { topic: topic.name, group: group.name, timeoutMs, isPicky: true, attempt };
-    const found = attempt() ?? (timeoutMs > 0 ? await this.waiting.wait(waiter, wait) : undefined);
+    const wait = { topic: topic.name, group: group.name, timeoutMs: pollOf(fields), isPicky: true, attempt };
+    const found = await this.waiting.find(waiter, wait);
     const hasMsg = String(found !== undefined && found !== 'full');
     return { ...SUCCESS, fields: { hasMsg, pollingFull: String(found === 'full') } };
   }

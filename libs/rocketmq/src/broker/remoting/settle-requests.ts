@@ -71,7 +71,8 @@ export class SettleRequests {
     const queue = { topic, group: group.name, queueId };
     for (const [index, byte] of bits.entries()) {
       for (let bit = 0; byte >> bit > 0; bit++) {
-        if (((byte >> bit) & 1) === 1) yield { queue, offset: start + 8 * index + bit, mark, group };
+        if (((byte >> bit) & 1) === 1)
+          yield { queue, offset: start + 8 * index + bit, mark, group: groupAt(group, mark) };
       }
     }
   }
@@ -83,12 +84,9 @@ export class SettleRequests {
     const receiptHandle = named && receiptHandleOf(this.broker.store, named);
     if (named === undefined || receiptHandle === undefined) throw ended();
     const { engine, clock, store } = this.broker;
-    const isOrdered = wasOrdered(named.mark);
-    const { topic } = named.queue;
-    const group = named.group.lite === undefined ? asPopped(named.group, isOrdered) : named.group;
     const change = {
-      topic,
-      group,
+      topic: named.queue.topic,
+      group: named.group,
       receiptHandle,
       nowMs: clock.nowMs(),
       invisibleMs,
@@ -97,15 +95,15 @@ export class SettleRequests {
     const renewed = orUndefined(() => engine.changeInvisible(change));
     if (renewed === undefined) throw ended();
     await store.flush();
-    return { ...SUCCESS, fields: this.popped.times(invisibleMs, markOf(renewed, isOrdered)) };
+    return { ...SUCCESS, fields: this.popped.times(invisibleMs, markOf(renewed, wasOrdered(named.mark))) };
   }
 
   private settle(named: Named): void {
     const { engine, store, clock } = this.broker;
     const receiptHandle = receiptHandleOf(store, named);
     if (receiptHandle === undefined) return;
-    const group = named.group.lite === undefined ? asPopped(named.group, wasOrdered(named.mark)) : named.group;
-    orUndefined(() => engine.ack({ topic: named.queue.topic, group, receiptHandle, nowMs: clock.nowMs() }));
+    const { queue, group } = named;
+    orUndefined(() => engine.ack({ topic: queue.topic, group, receiptHandle, nowMs: clock.nowMs() }));
   }
 
   /** @returns undefined for a group without deliveries, and for what no broker handed out @throws AdminRefusal */
@@ -126,7 +124,7 @@ export class SettleRequests {
     }
     const mark = markIn(fields.extraInfo ?? '');
     if (group === undefined || mark === undefined) return undefined;
-    return { queue: { topic: topic.name, group: group.name, queueId }, offset, mark, group };
+    return { queue: { topic: topic.name, group: group.name, queueId }, offset, mark, group: groupAt(group, mark) };
   }
 
   private queueIn({ name, queues }: TopicRecord, fields: RemotingFrame['fields']): number {
@@ -138,6 +136,11 @@ export class SettleRequests {
     const message = `queueId[${queueId}] is illegal, topic:[${name}] topicConfig.readQueueNums:[${queues}]`;
     throw new AdminRefusal(RESPONSE_CODES.messageIllegal, message);
   }
+}
+
+/** The group as the pop saw it. */
+function groupAt(group: GroupRecord, mark: number): GroupRecord {
+  return group.lite === undefined ? asPopped(group, wasOrdered(mark)) : group;
 }
 
 function ended(): AdminRefusal {

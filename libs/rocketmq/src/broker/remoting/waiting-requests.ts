@@ -29,6 +29,11 @@ export class WaitingRequests {
 
   constructor(private readonly broker: Pick<RemotingContext, 'polls'>) {}
 
+  /** Tries at once, and waits if it may. @returns see {@link wait} */
+  async find<T extends object>(waiter: Waiter, wait: Wait<T>): Promise<T | 'full' | undefined> {
+    return wait.attempt() ?? (wait.timeoutMs > 0 ? await this.wait(waiter, wait) : undefined);
+  }
+
   /** @returns undefined when the time is over; `full` when too many wait already */
   async wait<T extends object>(
     { connection, work }: Waiter,
