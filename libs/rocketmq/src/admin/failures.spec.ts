@@ -137,6 +137,7 @@ describe('an error', () => {
       admin.groupClients('g', soon),
       admin.findMessages({ topic: 't', key: 'k' }, soon),
       admin.browseMessages('t', soon),
+      admin.listFailures('t', soon),
       admin.planRewind({ consumerGroup: 'g', topic: 't', to: { kind: 'end' } }, soon),
       admin.planReplay('g', soon),
     ];
@@ -251,6 +252,30 @@ describe('creating', () => {
     const [topic, group] = brokers[0]?.requests.filter(({ code }) => code === 17 || code === 200) ?? [];
     expect(topic?.fields).toMatchObject({ writeQueueNums: '8' });
     expect(JSON.parse(group?.body ?? '')).toMatchObject({ groupName: 'billing', retryMaxTimes: 4 });
+  });
+
+  it('are paused on every broker, so that none that lacks the group creates it for a consumer', async () => {
+    const { admin, brokers } = await adminOf(lacking, having);
+    await admin.pauseGroup('billing', { reason: 'why', by: 'me' });
+    expect(brokers.map(written)).toEqual([[200], [200]]);
+    for (const { requests } of brokers) {
+      const body = requests.find(({ code }) => code === 200)?.body ?? '';
+      expect(JSON.parse(body)).toMatchObject({ groupName: 'billing', retryMaxTimes: 4, consumeEnable: false });
+    }
+    const resumed = await adminOf(lacking, having);
+    await resumed.admin.resumeGroup('billing');
+    expect(resumed.brokers.map(written)).toEqual([[], []]);
+  });
+
+  it('are named when a pause fails after the first', async () => {
+    const failing: BrokerScript = (request) => (request.code === 200 ? { code: 1, remark: 'full' } : having(request));
+    const { admin } = await adminOf(having, failing);
+    await expect(admin.pauseGroup('billing', { reason: 'why', by: 'me' })).rejects.toMatchObject({
+      name: 'PartlyDoneError',
+      doneOn: ['broker-0'],
+    });
+    await expect(admin.pauseGroup('billing', { reason: ' ', by: 'me' })).rejects.toMatchObject({ field: 'reason' });
+    await expect(admin.pauseGroup('billing', { reason: 'why' } as never)).rejects.toMatchObject({ field: 'by' });
   });
 
   it("updates them with ifExists: 'update'", async () => {

@@ -33,6 +33,7 @@ import {
   type ListGroupsOptions,
 } from './groups/group-admin.js';
 import { clientsOfGroup, type GroupClients, type GroupClientsOptions, reportOfClient } from './groups/group-clients.js';
+import type { PauseRequest } from './groups/group-pauses.js';
 import type { GroupDescription, NewGroup } from './groups/groups.js';
 import { type GroupLag, type LagOptions, lagOfGroup } from './groups/lag.js';
 import { type QueueOffset, rewindGroup } from './groups/rewind.js';
@@ -45,6 +46,7 @@ import {
   type RecallableMessage,
   recallDelayed,
 } from './messages/delayed-messages.js';
+import { type FailureList, type ListFailuresOptions, listFailures } from './messages/kept-failures.js';
 import { type FoundMessages, findMessages, type MessageQuery } from './messages/message-lookup.js';
 import {
   browseMessages,
@@ -235,6 +237,25 @@ export class RocketMQAdmin {
     return this.groups.delete(consumerGroup, options);
   }
 
+  /**
+   * Pauses the group over all its instances, including those that start later, until {@link resumeGroup}: the brokers deliver nothing to it, and keep
+   * its messages, retries and leases, also over restarts. A running consumer of this library begins no handler after 30 s at the latest; what
+   * its handlers have begun is finished and settled. The name servers keep reason and name for whoever looks. Another pause replaces them.
+   * @param pause `reason`: 1 to 500 characters; `by`: a person or a program, 1 to 100 characters
+   * @throws UsageError `UNKNOWN_GROUP` when no broker has the group; nothing was changed
+   */
+  pauseGroup(consumerGroup: string, pause: PauseRequest, options?: CallOptions): Promise<void> {
+    return this.groups.pause(consumerGroup, pause, options);
+  }
+
+  /**
+   * Resumes a paused group, whatever has paused it. Running consumers receive again within 10 s. Does nothing when it is not paused.
+   * @throws UsageError `UNKNOWN_GROUP` when no broker has the group
+   */
+  resumeGroup(consumerGroup: string, options?: CallOptions): Promise<void> {
+    return this.groups.resume(consumerGroup, options);
+  }
+
   /** How far the group is behind, by topic and queue. A group that does not exist has no topics. */
   groupLag(consumerGroup: string, options?: LagOptions): Promise<GroupLag> {
     return lagOfGroup(this.cluster, consumerGroup, options);
@@ -282,6 +303,16 @@ export class RocketMQAdmin {
    */
   browseMessages(topic: string, options?: BrowseOptions): Promise<MessagePage> {
     return browseMessages(this.cluster, topic, options);
+  }
+
+  /**
+   * The newest failures of handlers that applications keep in a topic, by the option `failures` of `RocketMQModule`. Does not consume them. What
+   * is no failure record is left out.
+   * @param topic its name on the cluster
+   * @throws UsageError `UNKNOWN_TOPIC`
+   */
+  listFailures(topic: string, options?: ListFailuresOptions): Promise<FailureList> {
+    return listFailures(this.cluster, topic, options);
   }
 
   /**

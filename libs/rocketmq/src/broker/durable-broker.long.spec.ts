@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { consumerSettings, RawClient, receiveRequest, resource } from '../../../../tools/wire/raw-grpc-client.js';
+import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { Connection } from '../client/connection.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import type { ReceivedMessage } from '../consumer/simple/simple-receives.js';
@@ -57,6 +58,26 @@ async function killed(broker: TestBroker, options: TestBrokerOptions = {}): Prom
 }
 
 describe('a broker with a folder', () => {
+  it('keeps a group paused, with its reason, although it is declared again', async () => {
+    const options = { groups: [{ name: 'g', maxDeliveryAttempts: 3 }], nameServerPort: 0 };
+    const adminOf = ({ nameServerEndpoint: nameServer }: TestBroker) => {
+      const admin = new RocketMQAdmin({ nameServer });
+      closers.push(() => admin.close());
+      return admin;
+    };
+    const before = await start(options);
+    const pause = { reason: 'the bank is away', by: 'ada' };
+    await adminOf(before).pauseGroup('g', pause);
+    for (const after of [await killed(before, options), await before.stop().then(() => start(options))]) {
+      const admin = adminOf(after);
+      expect((await admin.describeGroup('g'))?.pause).toMatchObject(pause);
+      const { consumer } = await clientsOf(after, 'orders');
+      await expect(consumer.receive()).rejects.toMatchObject({ code: 'GROUP_PAUSED' });
+      await admin.resumeGroup('g');
+      expect((await admin.describeGroup('g'))?.pause).toBeUndefined();
+    }
+  });
+
   it('keeps its messages and the settlements of groups after a stop', async () => {
     const before = await start();
     const first = await clientsOf(before, 'orders');

@@ -16,6 +16,7 @@ import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
 import { isWildcard, reachableHost } from './advertised-address.js';
+import { ConnectedClients } from './connected-clients.js';
 import { ControlClient, type InsideControl } from './control/control-client.js';
 import type { ControlContext } from './control/control-context.js';
 import type { ControlServer } from './control/control-server.js';
@@ -41,7 +42,7 @@ import { RetentionSweeper } from './retention-sweeper.js';
 import { portTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
 import type { BrokerAddress, BrokerContext } from './services/broker-context.js';
-import { Faults } from './services/faults.js';
+import { type ConnectionChoice, Faults } from './services/faults.js';
 import type { GrpcServer } from './services/grpc-server.js';
 import type { PortTls } from './services/listener.js';
 import { LiteSubscriptions } from './services/lite-subscriptions.js';
@@ -86,16 +87,26 @@ interface Running {
 export class EmbeddedBroker {
   /** Injects faults, for tests. */
   readonly faults = new Faults({
-    breakStreams: (clientId) => this.running()?.server.breakStreams(clientId),
-    breakConnections: (port) => this.running()?.server.breakConnections(port),
-    forgetSettings: (clientId) => (clientId === undefined ? this.sessions.clear() : this.sessions.remove(clientId)),
+    breakStreams: (clientId) => this.breakStreams(clientId),
+    breakConnections: (choice) => this.breakConnections(choice),
+    forgetSettings: (clientId) => {
+      if (clientId === undefined) this.sessions.clear();
+      else this.sessions.remove(clientId);
+      this.running()?.remoting?.lose(clientId);
+    },
+    hasRemoting: () => this.#options.nameServerPort !== undefined,
   });
   /** @internal Running calls, stored records and connected clients; for testing/. */
   readonly inside: SteppedBroker & {
+    readonly sessions: Sessions;
+    readonly clients: ConnectedClients;
     /** Reports deliveries and acknowledgments from now on. */
     watch(watcher: DeliveryWatcher): void;
     deleteMessages(): void;
-    /** For clients of the remoting protocol that go by the release of a broker. See `RemotingFrame.version`. */
+    /**
+     * For clients of the remoting protocol that go by the release of a broker: see `RemotingFrame.version`. A new group then starts in an empty
+     * queue as on that release; nothing else changes.
+     */
     stateRelease(release: number): void;
   };
   private readonly clock: Clock;
@@ -105,6 +116,7 @@ export class EmbeddedBroker {
   private readonly activity = new Activity();
   private readonly store: Store;
   private readonly sessions = new Sessions(this.realClock);
+  private readonly clients = new ConnectedClients(this.sessions, () => this.running()?.remoting);
   private readonly logger: Logger;
   /** Private fields, so that logging this object does not print keys. */
   readonly #options: EmbeddedBrokerOptions;
@@ -159,6 +171,7 @@ export class EmbeddedBroker {
       activity: this.activity,
       store: this.store,
       sessions: this.sessions,
+      clients: this.clients,
       isDispatching: () => this.running()?.polls.isDispatching === true,
       isPolled: (topic, group) => this.running()?.polls.has(topic, group) === true,
       ticks: () => this.ticker.fired,
@@ -444,7 +457,7 @@ export class EmbeddedBroker {
     clients: RegisteredClients,
     lite: LiteSubscriptions,
   ): Promise<RemotingServer> {
-    const { engine, store, clock, realClock, clientTime, sessions, activity, logger } = this;
+    const { engine, store, clock, realClock, clientTime, sessions, activity, faults, logger } = this;
     const { ClientRequests } = await import('./remoting/client-requests.js');
     const { RemotingServer } = await import('./remoting/remoting-server.js');
     const { host = this.host, nameServerPort } = this.#options.advertisedAddress ?? {};
@@ -457,11 +470,13 @@ export class EmbeddedBroker {
       clientTime,
       sessions,
       activity,
+      faults,
       polls,
       checks,
       clients,
       lite,
       address,
+      release: () => this.release,
     };
     const { transactionFirstCheckMs = DEFAULT_FIRST_CHECK_MS } = this.#options;
     const requests = new ClientRequests({ ...own, transactionFirstCheckMs });
@@ -470,7 +485,36 @@ export class EmbeddedBroker {
       this.#access.admitRemoting(request, connection.host);
       return requests.answer(request, connection);
     };
-    return new RemotingServer({ answer, clock: realClock, logger, tls: this.#tls, release: () => this.release });
+    const admits = (port: number): boolean => faults.admitsConnection(port);
+    return new RemotingServer({
+      answer,
+      clock: realClock,
+      logger,
+      tls: this.#tls,
+      admits,
+      release: () => this.release,
+    });
+  }
+
+  /** Those of clients by remoting are the connections over which the broker answers later, or sends something itself. */
+  private breakStreams(clientId: string | undefined): void {
+    const { server, nameServer, remoting } = this.running() ?? {};
+    server?.breakStreams(clientId);
+    nameServer?.breakConnections((connection) =>
+      clientId === undefined
+        ? connection.suspended > 0 || remoting?.idsAt(connection).length !== 0
+        : remoting?.isAt(clientId, connection) === true,
+    );
+  }
+
+  private breakConnections(choice: ConnectionChoice): void {
+    const { server, nameServer, remoting } = this.running() ?? {};
+    server?.breakConnections(choice);
+    const { port = nameServer?.port, clientId } = choice;
+    if (port !== nameServer?.port) return;
+    nameServer?.breakConnections(
+      (connection) => clientId === undefined || remoting?.isAt(clientId, connection) === true,
+    );
   }
 
   private async askInside(...asked: Parameters<InsideControl>): Promise<Buffer> {
@@ -482,9 +526,9 @@ export class EmbeddedBroker {
   }
 
   private controlContext(): ControlContext {
-    const { engine, store, clock, clientTime, sessions, faults, travel } = this;
+    const { engine, store, clock, clientTime, clients, faults, travel } = this;
     const storage = this.#options.data === undefined ? 'memory' : 'disk';
-    const own = { engine, store, storage, clock, clientTime, sessions, faults, travel } as const;
+    const own = { engine, store, storage, clock, clientTime, clients, faults, travel } as const;
     return { ...own, endpoints: () => this.endpoints };
   }
 

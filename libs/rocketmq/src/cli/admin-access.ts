@@ -76,9 +76,9 @@ export async function adminOptionsOf(values: AccessValues, environment: Environm
 export async function tlsOf(values: ReachValues): Promise<true | TlsOptions | undefined> {
   const { tls, tlsCa, tlsCert, tlsKey, tlsServerName: serverName, tlsAnyCertificate } = values;
   const options: TlsOptions = {
-    ...(tlsCa === undefined ? {} : { ca: await read('--tls-ca', tlsCa) }),
-    ...(tlsCert === undefined ? {} : { cert: await read('--tls-cert', tlsCert) }),
-    ...(tlsKey === undefined ? {} : { key: await read('--tls-key', tlsKey) }),
+    ...(tlsCa === undefined ? {} : { ca: await readGiven('--tls-ca', tlsCa) }),
+    ...(tlsCert === undefined ? {} : { cert: await readGiven('--tls-cert', tlsCert) }),
+    ...(tlsKey === undefined ? {} : { key: await readGiven('--tls-key', tlsKey) }),
     ...(serverName === undefined ? {} : { serverName }),
     ...(tlsAnyCertificate === true ? { dangerouslyAcceptAnyCertificate: true } : {}),
   };
@@ -97,7 +97,7 @@ export async function credentialsOf(values: ReachValues, environment: Environmen
 
 async function credentialsIn(file: string): Promise<Credentials> {
   const wrong = (): Error => wrongCall(`--credentials: ${file} must be JSON: {"accessKey": "...", "secretKey": "..."}`);
-  const text = (await read('--credentials', file)).toString('utf8');
+  const text = (await readGiven('--credentials', file)).toString('utf8');
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -144,7 +144,8 @@ export async function withAdmin<T>(
   }
 }
 
-async function read(option: string, file: string): Promise<Buffer> {
+/** The content of a file that an option names. @throws UsageError */
+export async function readGiven(option: string, file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {

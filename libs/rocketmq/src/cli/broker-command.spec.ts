@@ -20,7 +20,7 @@ describe('the command line of the broker', () => {
 
   it('sets ports, host, topics and groups', async () => {
     const line =
-      '--port 0 --name-server-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --advertise localhost --time-travel --manual-clock --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
+      '--port 0 --name-server-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --advertise localhost --time-travel --manual-clock --strict --recall --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
       port: 0,
       nameServerPort: 9876,
@@ -31,6 +31,7 @@ describe('the command line of the broker', () => {
       timeTravel: true,
       manualClock: true,
       strict: true,
+      recallEnabled: true,
       data: 'd',
       flush: 'async',
       topics: [

@@ -52,6 +52,7 @@ function brokerOptions(command: Command): Command {
       ).argParser(portOf),
     )
     .option('--strict', 'reject topics and groups that are not declared, as a real server does')
+    .option('--recall', 'let clients recall delayed messages, as recallMessageEnable of a real server does')
     .option('--data <folder>', 'store messages in this folder (default: in memory)', folderOf)
     .addOption(
       new Option('--flush <mode>', 'with --data: whether a send waits until the message is on disk').choices([
@@ -90,7 +91,7 @@ export function brokerValuesOf(args: readonly string[]): BrokerValues {
 }
 
 /** `name:type:queues`, the last two optional. */
-function declaredTopic(text: string): DeclaredTopic {
+export function declaredTopic(text: string): DeclaredTopic {
   const [name, typeText = 'normal', queues = '8', ...more] = text.split(':');
   if (name === undefined || name === '' || more.length > 0)
     throw new InvalidArgumentError('It must be name:type:queues.');
@@ -100,7 +101,7 @@ function declaredTopic(text: string): DeclaredTopic {
 }
 
 /** `name:fifo:maxAttempts`, the last two optional. */
-function declaredGroup(text: string): DeclaredGroup {
+export function declaredGroup(text: string): DeclaredGroup {
   const [name, kind = 'normal', attempts = '17', ...more] = text.split(':');
   if (name === undefined || name === '' || more.length > 0 || !['fifo', 'normal'].includes(kind)) {
     throw new InvalidArgumentError('It must be name:fifo:maxAttempts or name:normal:maxAttempts.');

@@ -22,6 +22,7 @@ export interface BrokerValues {
   /** The port of the console; true: any free port. */
   readonly console?: number | true;
   readonly strict?: boolean;
+  readonly recall?: boolean;
   readonly timeTravel?: boolean;
   readonly manualClock?: boolean;
   readonly data?: string;

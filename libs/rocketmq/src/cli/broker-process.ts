@@ -81,7 +81,7 @@ export async function brokerOptionsOf(
   values: BrokerValues,
   readConfig: (file: string) => string,
 ): Promise<EmbeddedBrokerOptions> {
-  const { config, topic, group, control, console: _, nameServerPort, advertise, ...plain } = values;
+  const { config, topic, group, control, console: _, nameServerPort, advertise, recall, ...plain } = values;
   const file = config === undefined ? {} : await parsedFile(readConfig(config));
   const { tls, ...rest } = file;
   const read = (name: string): string => readConfig(join(dirname(config ?? ''), name));
@@ -91,6 +91,7 @@ export async function brokerOptionsOf(
     ...(tls && { tls: tlsIn(tls, read) }),
     ...plain,
     ...control,
+    ...(recall === true && { recallEnabled: true }),
     ...(nameServerPort !== undefined && { nameServerPort: nameServerPort === false ? undefined : nameServerPort }),
     ...(advertise !== undefined && { advertisedAddress: { ...file.advertisedAddress, host: advertise } }),
     topics: merged(file.topics, topic),

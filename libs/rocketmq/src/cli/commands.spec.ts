@@ -1,5 +1,8 @@
 // The commands that administer a cluster, called as a shell calls them, on an embedded broker with a name server port.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Called, call, words } from '../../../../test/fixtures/command-line.js';
 import { ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
@@ -229,6 +232,7 @@ describe('lag and rewind', () => {
     expect((await on('lag billing')).out).toContain('group billing is 0 messages behind\n');
     const plan = await on('rewind billing orders --to beginning');
     expect(plan.out).toMatch(/1 redelivered\n.*1 redelivered\nnothing was changed; add --yes to move the group\n$/);
+    expect((await on('rewind billing orders --to earliest')).out).toBe(plan.out);
     expect(await json('lag billing')).toMatchObject({ lag: 0 });
     expect((await on('rewind billing orders --to beginning --yes')).out).toContain('was moved in orders');
     expect(await json('lag billing')).toMatchObject({ lag: 2, topics: [{ topic: 'orders', lag: 2 }] });
@@ -236,7 +240,7 @@ describe('lag and rewind', () => {
     expect(await on('lag billing --fail-above 1')).toMatchObject({ code: 1 });
     expect(await refused('lag biling --fail-above 1', 1)).toContain('group "biling" does not exist');
     expect(await on('lag billing --fail-above 2')).toMatchObject({ code: 0 });
-    const { moves } = await json('rewind billing orders --to end --yes');
+    const { moves } = await json('rewind billing orders --to latest --yes');
     expect(moves).toMatchObject([
       { from: 0, to: 1 },
       { from: 0, to: 1 },
@@ -295,6 +299,52 @@ describe('message list', () => {
     expect(await json(`message list orders --newest --after ${next}`)).toMatchObject({ messages: [{ messageId }] });
     expect(await json('message list orders --to 2001-01-01')).toMatchObject({ messages: [], total: 0 });
     expect(await refused(`message list orders --after ${next}`, 2)).toContain('in the same order');
+  });
+});
+
+describe('message send', () => {
+  it('sends one message with all that is given, and says where it is', async () => {
+    await on('topic create errands --type normal --queues 1');
+    const line = 'message send errands --tag t --key k1 --key k2 --property from=cli --property empty-before=a=b';
+    expect(
+      (await call([...words(line), '--body', '{"id":1}', '--name-server', broker.nameServerEndpoint])).out,
+    ).toMatch(/^message \S+ is stored in errands: \S+ queue 0 offset 0\n$/);
+    const { messages } = await json('message find errands --key k2');
+    expect(messages).toMatchObject([
+      {
+        body: Buffer.from('{"id":1}').toString('base64'),
+        tag: 't',
+        keys: ['k1', 'k2'],
+        properties: { from: 'cli', 'empty-before': 'a=b' },
+      },
+    ]);
+  });
+
+  it('rejects what is no message, and what the topic does not take, and sends nothing', async () => {
+    await on('topic create chores --type normal');
+    expect(await refused('message send chores', 2)).toContain('either --body or --file');
+    expect(await refused('message send chores --file no-such-file', 2)).toContain('cannot read no-such-file');
+    expect(await refused('message send chores --body x --property p', 2)).toContain('It must be name=value.');
+    expect(await refused('message send chores --body x --delay 1000', 1)).toContain('TOPIC_TYPE_MISMATCH');
+    expect(await json('topic show chores')).toMatchObject({ messages: 0 });
+  });
+
+  it('does not send a body that does not fit the document of the application', async () => {
+    await on('topic create payments --type normal');
+    const payload = { type: 'object', properties: { paid: { type: 'boolean' } }, required: ['paid'] };
+    const channels = { payments: { address: 'payments', messages: { payment: { payload } } } };
+    const operations = { pay: { action: 'receive', channel: { $ref: '#/channels/payments' } } };
+    const folder = mkdtempSync(join(tmpdir(), 'asyncapi-'));
+    try {
+      const file = join(folder, 'asyncapi.json');
+      writeFileSync(file, JSON.stringify({ asyncapi: '3.0.0', channels, operations }));
+      const line = `message send payments --asyncapi ${file} --body`;
+      expect(await refused(`${line} {"paid":1}`, 2)).toContain('paid is a number, but only boolean is accepted');
+      expect(await json('topic show payments')).toMatchObject({ messages: 0 });
+      expect((await on(`${line} {"paid":true}`)).out).toContain('is stored in payments');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
@@ -414,16 +464,23 @@ describe('what a message says', () => {
 describe('dlq', () => {
   it('lists, shows what it would send, and sends only that', async () => {
     const listed = await json('dlq list hopeless');
-    expect(listed).toMatchObject({ total: 2, deadLetters: [{ originTopic: 'orders' }, { originTopic: 'orders' }] });
+    const waiting = { originTopic: 'orders', replayed: 'no' };
+    expect(listed).toMatchObject({ total: 2, deadLetters: [waiting, waiting] });
     expect((await on('dlq replay hopeless --key order-1')).out).toContain('1 dead letter would be replayed');
     expect(await json('topic show orders')).toMatchObject({ messages: 2 });
     expect((await on('dlq replay hopeless --key order-1 --yes')).out).toBe(
       '1 dead letter replayed, 0 skipped because they already were, 0 failed\n',
     );
+    expect((await on('dlq list hopeless')).out).toMatch(/FROM TOPIC +REPLAYED +BODY\n(.*orders +(yes|no) .*\n){2}/);
+    const after: { deadLetters?: { replayed: string }[] } = await json('dlq list hopeless');
+    expect(after.deadLetters?.map(({ replayed }) => replayed).sort()).toEqual(['no', 'yes']);
     const plan = await on('dlq replay hopeless');
     expect(plan).toMatchObject({ code: 0, err: '' });
     expect(plan.out).toContain(
       'topic orders is consumed by: billing, hopeless\n1 dead letter would be replayed, 1 skipped because they already were, 0 cannot be replayed;',
+    );
+    expect((await on('dlq replay hopeless --only-this-group')).out).toContain(
+      'topic orders: hopeless handles them; consumers of other clients than this library do so too, if there are any in: billing\n',
     );
     expect(await json('dlq replay hopeless')).toMatchObject({
       done: false,

@@ -5,6 +5,8 @@ import type { PlannedReplay, ReplayPlan } from '../admin/dead-letters/dead-lette
 import type { ReplayResult } from '../admin/dead-letters/dead-letter-replay.js';
 import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
+import type { FailureRecord } from '../protocol/model/failure-record.js';
+import { describeError } from '../support/logger.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -15,6 +17,7 @@ import {
   withExamples,
   yesOption,
 } from './command.js';
+import { failureTopicOption } from './failure-command.js';
 import { messageTable } from './message-text.js';
 import { type PageValues, pageOptions, print, printPage, reportFailures } from './output.js';
 
@@ -25,30 +28,96 @@ export const addDeadLetterCommand: AddCommand = (program, io) => {
   addReplay(dlq, io);
 };
 
-type ListValues = AccessValues & PageValues;
+type ListValues = AccessValues & PageValues & { failureTopic?: string };
 
 function addList(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('list')
-    .description('Lists the dead letters of a consumer group page by page. Listing does not consume them.')
-    .argument('<group>');
+    .description(
+      'Lists the dead letters of a consumer group page by page, which were replayed, and with --failure-topic why they failed. Listing does not consume them.',
+    )
+    .argument('<group>')
+    .addOption(failureTopicOption());
   accessOptions(pageOptions(command, 'dead letter')).action(async (group: string, values: ListValues) => {
-    const { limit, after } = values;
+    const { limit, after, failureTopic } = values;
     const page = await withAdmin(values, io, async (admin) => {
       await assertExists(admin, group, values);
-      return admin.listDeadLetters(group, { limit, after });
+      const { deadLetters, ...others } = await admin.listDeadLetters(group, { limit, after });
+      const replayed = await replayedOf(deadLetters, io, () => admin.planReplay(group, { limit, after }));
+      const failures = await failuresOf(admin, { group, failureTopic, deadLetters }, io);
+      const listed = deadLetters.map((one) => {
+        const failure = failures.get(one.messageId);
+        return { ...one, replayed: replayed(one), ...(failure && { failure }) };
+      });
+      return { ...others, deadLetters: listed };
     });
-    printPage(
-      io,
-      values,
-      page,
-      () => `${letterTable(page.deadLetters)}${page.deadLetters.length} of ${plural(page.total, 'dead letter')}`,
-    );
+    const { reasonText } = await import('./failure-records.js');
+    const reason = { heading: 'REASON', of: ({ failure }: ListedLetter) => failure && reasonText(failure) };
+    const replayed = { heading: 'REPLAYED', of: (one: ListedLetter) => one.replayed };
+    const columns = [FROM_TOPIC, replayed, ...(failureTopic === undefined ? [] : [reason])];
+    printPage(io, values, page, () => {
+      const letters = messageTable<ListedLetter>(page.deadLetters, columns);
+      return `${letters}${page.deadLetters.length} of ${plural(page.total, 'dead letter')}`;
+    });
   });
   withExamples(command, [
     ['dlq list billing', 'the oldest first'],
+    ['dlq list billing --failure-topic failures', 'with the error of each'],
     ['dlq list billing --limit 100 --json', 'as JSON, with bodies as base64'],
   ]);
+}
+
+interface ListedLetter extends DeadLetterView {
+  /** `yes`, `no`, or why it cannot be. */
+  readonly replayed: string | undefined;
+  /** Undefined where none was kept. */
+  readonly failure?: FailureRecord;
+}
+
+interface ListedFor {
+  readonly group: string;
+  readonly failureTopic: string | undefined;
+  readonly deadLetters: readonly DeadLetterView[];
+}
+
+/** What was kept of the failures of dead letters, by message id. */
+async function failuresOf(
+  admin: RocketMQAdmin,
+  { group, failureTopic, deadLetters }: ListedFor,
+  io: CommandIo,
+): Promise<ReadonlyMap<string, FailureRecord>> {
+  if (failureTopic === undefined) return new Map();
+  const { latestFailures } = await import('./failure-records.js');
+  const ids = deadLetters.map(({ messageId }) => messageId);
+  return latestFailures(admin, failureTopic, group, ids).catch((error: unknown) => {
+    io.warn(`why the dead letters failed is not known: ${describeError(error)}`);
+    return new Map();
+  });
+}
+
+/** What a replay would skip or could not send; undefined where a server does not answer. */
+async function replayedOf(
+  deadLetters: readonly DeadLetterView[],
+  io: CommandIo,
+  planOf: () => Promise<ReplayPlan>,
+): Promise<(one: DeadLetterView) => string | undefined> {
+  if (deadLetters.length === 0) return () => undefined;
+  try {
+    const { planned, replayedBefore, failed } = await planOf();
+    const found = new Map([
+      ...planned.map(({ deadLetter }) => [placeOf(deadLetter), 'no'] as const),
+      ...replayedBefore.map((one) => [placeOf(one), 'yes'] as const),
+      ...failed.map(({ deadLetter, error }) => [placeOf(deadLetter), `cannot be: ${error.message}`] as const),
+    ]);
+    return (one) => found.get(placeOf(one));
+  } catch (error) {
+    io.warn(`which dead letters were replayed is not known: ${describeError(error)}`);
+    return () => undefined;
+  }
+}
+
+function placeOf({ broker, queueId, queueOffset }: DeadLetterView): string {
+  return JSON.stringify([broker, queueId, queueOffset]);
 }
 
 type ReplayValues = AccessValues & {
@@ -56,6 +125,7 @@ type ReplayValues = AccessValues & {
   topic?: readonly string[];
   id?: readonly string[];
   again?: boolean;
+  onlyThisGroup?: boolean;
   yes?: boolean;
 };
 
@@ -63,13 +133,17 @@ function addReplay(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('replay')
     .description(
-      'Sends the dead letters of a consumer group to their original topics again, at least once. Every group of the topic receives them. They also stay in the dead letter queue; those that were already replayed are skipped.',
+      'Sends the dead letters of a consumer group to their original topics again, at least once. Every group of the topic receives them, unless --only-this-group is set. They also stay in the dead letter queue; those that were already replayed are skipped.',
     )
     .argument('<group>')
     .option('--id <id>', 'only the dead letter with this message id; can be repeated', eachOf(String))
     .option('--key <key>', 'only dead letters with this key; can be repeated', eachOf(String))
     .option('--topic <topic>', 'only dead letters of this topic; can be repeated', eachOf(String))
     .option('--again', 'also those that were already replayed')
+    .option(
+      '--only-this-group',
+      'other groups acknowledge them without calling a handler, if their consumers are of this library',
+    )
     .addOption(yesOption());
   accessOptions(command).action(async (group: string, values: ReplayValues) => {
     if (values.yes === true) return replay(io, group, values);
@@ -79,7 +153,7 @@ function addReplay(dlq: Command, io: CommandIo): void {
     print(io, values, { consumerGroup: group, done: false, ...total }, () => {
       const letters = planned.map(({ deadLetter }) => deadLetter);
       const counts = `${plural(planned.length, 'dead letter')} would be replayed, ${replayedBefore.length} skipped because they already were, ${failed.length} cannot be replayed`;
-      return `${letterTable(letters)}${receiversText(planned)}${counts}; nothing was sent; add --yes to replay them\n`;
+      return `${letterTable(letters)}${receiversText(planned, group, values)}${counts}; nothing was sent; add --yes to replay them\n`;
     });
     for (const { messageId, error } of failures) io.warn(`${messageId} cannot be replayed: ${error.message}`);
   });
@@ -97,7 +171,7 @@ async function replay(io: CommandIo, group: string, values: ReplayValues): Promi
   const total = { replayed: [] as unknown[], replayedBefore: 0, failed: [] as { messageId: string; error: Error }[] };
   await withAdmin(values, io, async (admin) => {
     await assertExists(admin, group, values);
-    const options = { select: isChosen(values), again: values.again === true, limit: PAGE };
+    const options = optionsOf(values);
     let after: string | undefined;
     do {
       const page = await replayPage(admin, group, { ...options, after });
@@ -133,6 +207,11 @@ async function replay(io: CommandIo, group: string, values: ReplayValues): Promi
   }
 }
 
+function optionsOf(values: ReplayValues) {
+  const { again = false, onlyThisGroup = false } = values;
+  return { select: isChosen(values), again, onlyThisGroup, limit: PAGE };
+}
+
 /** What was done on a page, also when the replay was interrupted on it. */
 async function replayPage(
   admin: RocketMQAdmin,
@@ -158,7 +237,7 @@ async function planAll(
   const replayedBefore: DeadLetterView[] = [];
   const failed: ReplayPlan['failed'][number][] = [];
   await assertExists(admin, group, values);
-  const options = { select: isChosen(values), again: values.again === true, limit: PAGE };
+  const options = optionsOf(values);
   let after: string | undefined;
   do {
     const page = await admin.planReplay(group, { ...options, after });
@@ -183,11 +262,14 @@ function asPlanned({ deadLetter, topic, consumerGroups }: PlannedReplay) {
 }
 
 /** Who would receive what is replayed: often more groups than the one that failed. */
-function receiversText(planned: readonly PlannedReplay[]): string {
+function receiversText(planned: readonly PlannedReplay[], group: string, { onlyThisGroup }: ReplayValues): string {
   const byTopic = new Map(planned.map(({ topic, consumerGroups }) => [topic, consumerGroups]));
-  const lines = [...byTopic].map(
-    ([topic, groups]) => `topic ${topic} is consumed by: ${groups.join(', ') || 'no group'}\n`,
-  );
+  const lines = [...byTopic].map(([topic, groups]) => {
+    const others = groups.filter((one) => one !== group);
+    if (onlyThisGroup !== true || others.length === 0)
+      return `topic ${topic} is consumed by: ${groups.join(', ') || 'no group'}\n`;
+    return `topic ${topic}: ${group} handles them; consumers of other clients than this library do so too, if there are any in: ${others.join(', ')}\n`;
+  });
   return lines.join('');
 }
 
@@ -199,5 +281,7 @@ function isChosen({ id, key, topic }: ReplayValues): (deadLetter: DeadLetterView
 }
 
 function letterTable(deadLetters: readonly DeadLetterView[]): string {
-  return messageTable(deadLetters, { heading: 'FROM TOPIC', of: ({ originTopic }) => originTopic });
+  return messageTable(deadLetters, [FROM_TOPIC]);
 }
+
+const FROM_TOPIC = { heading: 'FROM TOPIC', of: ({ originTopic }: DeadLetterView) => originTopic };

@@ -41,7 +41,7 @@ describe('a group with different settings on its brokers', () => {
       expect.stringMatching(/^backoff {3}.* on broker-0, broker-1; 1s on broker-2$/),
       '',
     ]);
-    expect(await group('list')).toMatch(/shop +differs +differs +differs +broker-0,broker-1,broker-2/);
+    expect(await group('list')).toMatch(/shop +differs +differs +differs +no +broker-0,broker-1,broker-2/);
   });
 
   it('is created with what each broker keeps', async () => {

@@ -1,4 +1,4 @@
-// `nestjs-rocketmq group`: lists, shows, creates and deletes consumer groups of a cluster without a JVM.
+// `nestjs-rocketmq group`: lists, shows, creates and deletes consumer groups of a cluster without a JVM. group-pause-command.ts pauses them.
 
 import type { Command } from 'commander';
 import type { GroupDescription, GroupOnBroker } from '../admin/groups/groups.js';
@@ -16,10 +16,11 @@ import {
   withExamples,
   yesOption,
 } from './command.js';
+import { addPause, addResume, pauseOn } from './group-pause-command.js';
 import { print, reportFailures, table } from './output.js';
 
 export const addGroupCommand: AddCommand = (program, io) => {
-  const group = program.command('group').description('Lists, shows, creates and deletes consumer groups.');
+  const group = program.command('group').description('Lists, shows, creates, pauses and deletes consumer groups.');
   withExamples(group, [
     ['group list', 'all groups with their retries'],
     ['group clients billing', 'the connected consumers and their subscriptions'],
@@ -28,6 +29,8 @@ export const addGroupCommand: AddCommand = (program, io) => {
   addShow(group, io);
   addCreate(group, io);
   addDelete(group, io);
+  addPause(group, io);
+  addResume(group, io);
   addClients(group, io);
   addClient(group, io);
 };
@@ -46,7 +49,7 @@ function addList(group: Command, io: CommandIo): void {
       new Set(brokers.map(show)).size > 1 ? 'differs' : (brokers.map(show)[0] ?? '');
     print(io, values, { groups, failures }, () =>
       table(
-        ['GROUP', 'ORDERED', 'ATTEMPTS', 'BACKOFF', 'BROKERS'],
+        ['GROUP', 'ORDERED', 'ATTEMPTS', 'BACKOFF', 'PAUSED', 'BROKERS'],
         groups.map((one) => [
           one.consumerGroup,
           cellOf(one, ({ fifo, keepsRules }) => (keepsRules ? (fifo ? 'yes' : 'no') : '-')),
@@ -54,6 +57,7 @@ function addList(group: Command, io: CommandIo): void {
           cellOf(one, ({ backoff, keepsRules }) => (keepsRules ? waitsOf(backoff) : '-')) === 'differs'
             ? 'differs'
             : cellOf(one, ({ backoff, keepsRules }) => (keepsRules ? backoff.kind : '-')),
+          cellOf(one, ({ isPaused }) => (isPaused ? 'yes' : 'no')),
           one.brokers.map(({ name }) => name).join(','),
         ]),
       ),
@@ -81,11 +85,13 @@ function addShow(group: Command, io: CommandIo): void {
       const attempts = (one: GroupOnBroker) =>
         attemptsText(one.maxDeliveryAttempts, isDeliverable(one.maxDeliveryAttempts)) +
         (losesWhatIsReleased(one) ? `; ${RELEASES_ARE_LOST}` : '');
+      const paused = pauseOn(described);
       const hasLite = brokers.some(({ lite }) => lite !== undefined);
       return [
         `group ${name}: ${order.isSame ? `${order.text}, on ${brokers.map((one) => one.name).join(', ')}` : order.text}`,
         `attempts  ${byBroker(brokers, attempts).text}`,
         `backoff   ${byBroker(brokers, ({ backoff, keepsRules }) => (keepsRules ? waitsOf(backoff) : BY_CONSUMERS)).text}`,
+        ...(paused === undefined ? [] : [`paused    ${paused}`]),
         ...(hasLite ? [`lite      ${byBroker(brokers, ({ lite }) => liteText(lite)).text}`] : []),
         '',
       ].join('\n');

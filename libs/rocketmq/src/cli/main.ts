@@ -10,12 +10,14 @@ import { type AddCommand, type CommandIo, type ImportModule, type ProcessIo, wit
 import { addConsoleCommand } from './console-command.js';
 import { addDeadLetterCommand } from './dead-letter-command.js';
 import { addDoctorCommand } from './doctor-command.js';
+import { addFailureCommand } from './failure-command.js';
 import { addGroupCommand } from './group-command.js';
 import { addLagCommand } from './lag-command.js';
 import { addMessageCommand } from './message-command.js';
 import { addNewCommand } from './new-command.js';
 import { jsonLine } from './output.js';
 import { addRewindCommand } from './rewind-command.js';
+import { addServerCommand } from './server-command.js';
 import { addSqlCommand } from './sql-command.js';
 import { addTopicCommand } from './topic-command.js';
 import { addTransactionCommand } from './transaction-command.js';
@@ -25,6 +27,7 @@ const EXIT_CODES = { done: 0, failed: 1, wrongCall: 2 } as const;
 
 const COMMANDS: readonly AddCommand[] = [
   addBrokerCommand,
+  addServerCommand,
   addConsoleCommand,
   addDoctorCommand,
   addTopicCommand,
@@ -32,6 +35,7 @@ const COMMANDS: readonly AddCommand[] = [
   addLagCommand,
   addRewindCommand,
   addDeadLetterCommand,
+  addFailureCommand,
   addTransactionCommand,
   addMessageCommand,
   addSqlCommand,

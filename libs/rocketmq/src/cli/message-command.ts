@@ -1,4 +1,4 @@
-// `nestjs-rocketmq message`: shows, finds, lists and follows stored messages without consuming them.
+// `nestjs-rocketmq message`: shows, finds, lists and follows stored messages without consuming them. Sending is in send-command.ts.
 
 import type { Command } from 'commander';
 import type { TrailGap } from '../admin/messages/message-trail.js';
@@ -8,6 +8,7 @@ import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, dateOf, eachOf, plural, withExamples } from './command.js';
 import { delayedTable, messageInFull, messageLine, messageTable, trailText } from './message-text.js';
 import { jsonLine, type PageValues, pageOptions, print, printPage, reportFailures, warnOfFailures } from './output.js';
+import { addSend } from './send-command.js';
 
 /** How many groups a warning names. */
 const MAX_NAMED = 10;
@@ -15,7 +16,7 @@ const MAX_NAMED = 10;
 export const addMessageCommand: AddCommand = (program, io) => {
   const message = program
     .command('message')
-    .description('Shows, finds, lists and follows messages without consuming them.');
+    .description('Shows, finds, lists and follows messages without consuming them, and sends one.');
   withExamples(message, [['message find orders --key order-42', 'the messages of one order']]);
   addShow(message, io);
   addTrail(message, io);
@@ -23,6 +24,7 @@ export const addMessageCommand: AddCommand = (program, io) => {
   addList(message, io);
   addTail(message, io);
   addDelayed(message, io);
+  addSend(message, io);
 };
 
 function addShow(message: Command, io: CommandIo): void {

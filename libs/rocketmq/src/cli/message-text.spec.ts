@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StoredMessageView } from '../admin/messages/message-view.js';
-import { messageInFull, messageLine, messageTable } from './message-text.js';
+import { messageInFull, messageLine, messageTable, trailText } from './message-text.js';
 
 function view(body: string | Buffer): StoredMessageView {
   return {
@@ -73,4 +73,30 @@ it('a line break or a tab in a message does not break its row', () => {
   expect(list.split(shown)).toHaveLength(4);
   expect(messageLine(one)).toContain(`  ${shown}  ${shown}  ${shown}  body\n`);
   expect(messageInFull(one)).toContain(`\nproperty ${shown}  ${shown}\n`);
+});
+
+it('the trail of a transaction has one half message, and its checks by number', () => {
+  const half = (checks: number): StoredMessageView => ({
+    ...view('x'),
+    storeTimestampMs: checks,
+    queueOffset: checks,
+    properties: checks === 0 ? {} : { TRANSACTION_CHECK_TIMES: String(checks) },
+  });
+  const nothing = {
+    topic: 'orders',
+    messageId: 'ID-1',
+    givenUp: [],
+    delayed: [],
+    recalls: [],
+    stored: [],
+    groups: [],
+    mayBeMore: false,
+  };
+  const text = trailText({ ...nothing, halfMessages: [half(0), half(1), half(2)], gaps: [], failures: [] });
+  const steps = text.split('\n').map((line) => line.slice(line.indexOf('  ') + 2));
+  expect(steps.slice(1, -1)).toEqual([
+    'half message stored in orders: a queue 0 offset 0',
+    'check 1 of the half message, stored in orders: a queue 0 offset 1',
+    'check 2 of the half message, stored in orders: a queue 0 offset 2',
+  ]);
 });

@@ -13,13 +13,13 @@ const MAX_LABEL_LENGTH = 80;
 /** In bytes of UTF-8. */
 const MAX_CHARACTER_LENGTH = 4;
 
-/** @param more an additional column */
+/** @param more additional columns */
 export function messageTable<T extends StoredMessageView>(
   messages: readonly T[],
-  more?: { readonly heading: string; readonly of: (message: T) => string | undefined },
+  more: readonly { readonly heading: string; readonly of: (message: T) => string | undefined }[] = [],
 ): string {
   return table(
-    ['MESSAGE ID', 'STORED', 'BROKER', 'QUEUE', 'OFFSET', 'TAG', 'KEYS', ...(more ? [more.heading] : []), 'BODY'],
+    ['MESSAGE ID', 'STORED', 'BROKER', 'QUEUE', 'OFFSET', 'TAG', 'KEYS', ...more.map(({ heading }) => heading), 'BODY'],
     messages.map((one) => [
       one.messageId,
       timeText(one.storeTimestampMs),
@@ -28,7 +28,7 @@ export function messageTable<T extends StoredMessageView>(
       one.queueOffset,
       one.tag && shortLabel(one.tag),
       shortLabel(one.keys.join(' ')),
-      ...(more ? [more.of(one)] : []),
+      ...more.map(({ of }) => of(one)),
       shortBody(one),
     ]),
   );
@@ -82,13 +82,20 @@ export function trailText(trail: MessageTrail): string {
   const first = [...halfMessages, ...delayed, ...stored][0];
   const events: Event[] = [
     ...(first === undefined ? [] : [[first.bornTimestampMs, `sent by ${first.bornHost}`] as const]),
-    ...halfMessages.map((one) => eventOf('half message stored', one)),
+    ...halfMessages.map((one, index) => eventOf(halfText(one, index), one)),
     ...givenUp.map((one) => eventOf('half message given up, its checks were not answered', one)),
     ...delayed.map((one) => eventOf(`delayed until ${timeText(one.dueTimestampMs)}`, one)),
     ...recalls.map((one) => eventOf('canceled', one)),
     ...stored.map((one) => eventOf('stored', one)),
   ];
   return linesOf(events) + moreText(mayBeMore) + groups.map(groupText).join('');
+}
+
+/** A server stores a half message again for each check. */
+function halfText({ properties }: StoredMessageView, index: number): string {
+  if (index === 0) return 'half message stored';
+  const { TRANSACTION_CHECK_TIMES: checks = '0' } = properties;
+  return checks === '0' ? 'half message stored again' : `check ${checks} of the half message, stored`;
 }
 
 function groupText({ consumerGroup, isOfTopic, copies, retries, deadLetters, mayBeMore }: GroupTrail): string {

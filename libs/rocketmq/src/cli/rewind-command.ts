@@ -16,7 +16,11 @@ export const addRewindCommand: AddCommand = (program, io) => {
     )
     .argument('<group>')
     .argument('<topic>')
-    .requiredOption('--to <place>', 'beginning, end, a time in ISO 8601, or broker:queue:offset', targetOf)
+    .requiredOption(
+      '--to <place>',
+      'beginning (earliest), end (latest), a time in ISO 8601, or broker:queue:offset',
+      targetOf,
+    )
     .addOption(yesOption());
   accessOptions(command).action(async (consumerGroup: string, topic: string, values: Values) => {
     const request = { consumerGroup, topic, to: values.to };
@@ -48,6 +52,14 @@ export const addRewindCommand: AddCommand = (program, io) => {
   ]);
 };
 
+/** Also by the names that other systems have for them. */
+const ENDS: ReadonlyMap<string, 'beginning' | 'end'> = new Map([
+  ['beginning', 'beginning'],
+  ['earliest', 'beginning'],
+  ['end', 'end'],
+  ['latest', 'end'],
+]);
+
 function change(from: number | undefined, to: number): string | undefined {
   if (from === undefined) return undefined;
   if (to === from) return 'unchanged';
@@ -55,7 +67,8 @@ function change(from: number | undefined, to: number): string | undefined {
 }
 
 function targetOf(text: string): RewindTarget {
-  if (text === 'beginning' || text === 'end') return { kind: text };
+  const kind = ENDS.get(text);
+  if (kind !== undefined) return { kind };
   const [, broker, queueId, offset] = /^([^:]+):(\d{1,9}):(\d{1,18})$/.exec(text) ?? [];
   if (broker !== undefined && queueId !== undefined && offset !== undefined)
     return { kind: 'offset', broker, queueId: Number(queueId), offset: Number(offset) };

@@ -5,7 +5,10 @@ import type { SchemaOptions } from '../sql/schema.js';
 import type { DialectName } from '../sql/sql-port.js';
 import { type AddCommand, withExamples } from './command.js';
 
-type Values = Pick<SchemaOptions, 'transactionLogTable' | 'inboxTable' | 'outboxTable' | 'scheduleTable'> & {
+type Values = Pick<
+  SchemaOptions,
+  'transactionLogTable' | 'inboxTable' | 'outboxTable' | 'scheduleTable' | 'rateLimitTable'
+> & {
   readonly dialect: DialectName;
   readonly from: number;
   readonly to?: number;
@@ -29,6 +32,7 @@ export const addSqlCommand: AddCommand = (program, io) => {
     .option('--inbox-table <name>', 'default: rocketmq_inbox')
     .option('--outbox-table <name>', 'default: rocketmq_outbox')
     .option('--schedule-table <name>', 'default: rocketmq_schedule')
+    .option('--rate-limit-table <name>', 'default: rocketmq_rate_limit')
     .option('--breakpoints', 'separate the statements as Drizzle Kit does');
   command.action(async ({ from, to, breakpoints, ...tables }: Values) => {
     const { schemaStatements } = await import('../sql/schema.js');

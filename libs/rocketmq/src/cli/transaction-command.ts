@@ -151,8 +151,6 @@ function ofNoTopic(error: unknown): { readonly messages: readonly never[]; reado
 }
 
 function halfTable(messages: readonly Listed[]): string {
-  return messageTable(messages, {
-    heading: 'OF TOPIC',
-    of: ({ originTopic = '-', isDelivered }) => `${originTopic}${isDelivered ? ' (delivered since)' : ''}`,
-  });
+  const of = ({ originTopic = '-', isDelivered }: Listed) => `${originTopic}${isDelivered ? ' (delivered since)' : ''}`;
+  return messageTable(messages, [{ heading: 'OF TOPIC', of }]);
 }

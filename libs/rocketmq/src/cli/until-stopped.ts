@@ -1,9 +1,18 @@
 // When a command that serves ends.
 
-/** Resolves on SIGINT or SIGTERM, or when the parent process disconnects. */
-export function askedToStop(): Promise<void> {
+const SIGNALS: readonly string[] = ['SIGINT', 'SIGTERM'];
+
+/**
+ * Resolves on SIGINT or SIGTERM, or when the parent process disconnects.
+ * @param over after it aborts, signals have their usual effect, and the channel to a parent does not keep this process alive
+ */
+export function askedToStop(over?: AbortSignal): Promise<void> {
+  const events = process.channel === undefined || process.channel === null ? SIGNALS : [...SIGNALS, 'disconnect'];
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-    if (process.channel !== undefined && process.channel !== null) process.once('disconnect', () => resolve());
+    const stop = (): void => resolve();
+    for (const event of events) process.once(event, stop);
+    over?.addEventListener('abort', () => {
+      for (const event of events) process.off(event, stop);
+    });
   });
 }

@@ -17,6 +17,8 @@ export interface ClientRole {
     | ClientType.LITE_PUSH_CONSUMER;
   /** Present for consumers. */
   readonly consumerGroup?: string;
+  /** Whether a consumer receives every message that is sent while it runs: only without a proxy. Default false. */
+  readonly isBroadcast?: boolean;
   /** The role's part of the settings for one server, built at each sync. */
   settings(endpoint: Endpoint): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
   /**

@@ -1,15 +1,9 @@
 // One client id: its routes, telemetry sessions, heartbeats and disconnect. Producer and consumers are built on it.
 // Over 300 lines: start, routes, sessions and shutdown share the state of one client.
 
-import {
-  ClientType,
-  Code,
-  type Resource,
-  type Status,
-} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, type Resource, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import type { AnnouncedCapabilities } from '../protocol/grpc/session-message.js';
-import { requireOk } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
@@ -19,16 +13,18 @@ import { describeError } from '../support/logger.js';
 import type { RetryPace } from '../support/retry.js';
 import { type ClientRole, settingsOf } from './client-role.js';
 import type { Connection } from './connection.js';
-import { type Endpoint, endpointKey, toWireEndpoints } from './endpoint.js';
+import { type Endpoint, endpointKey } from './endpoint.js';
 import { Heartbeats } from './heartbeats.js';
 import { Isolation } from './isolation.js';
 import type { StartOptions } from './lifecycle-options.js';
 import { PeriodicWork } from './periodic-work.js';
-import { type Route, resource, routeFromWire } from './route.js';
+import { queryRoute } from './query-route.js';
+import { everyPart } from './resource-errors.js';
+import { type Route, resource } from './route.js';
 import { RouteTable } from './route-table.js';
 import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
-import { type CommandedClient, takeCommand } from './server-commands.js';
-import { type ClientIdentity, notifyOfSession, type SessionHealth } from './session-events.js';
+import { takeCommand } from './server-commands.js';
+import { notifyOfSession, type SessionHealth } from './session-events.js';
 import { Sessions } from './sessions.js';
 import { TelemetrySession } from './telemetry-session.js';
 
@@ -68,7 +64,20 @@ export class Client {
       pace: this.pace,
       logger,
       mayDenyNewTopics: () => !connection.capabilities(connection.bootstrap).findsNewTopics,
-      fetch: (topic) => this.fetchRoute(topic),
+      fetch: (topic) =>
+        queryRoute(topic, {
+          role,
+          connection,
+          ask: (request) =>
+            this.unary(
+              connection.bootstrap,
+              'queryRoute',
+              request,
+              this.backgroundOptions(`route of topic "${topic}"`),
+            ),
+          onServer: (endpoint) => this.session(endpoint),
+          hasQueues: () => this.routes.hasQueues(topic),
+        }),
     });
     this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));
     this.background = new PeriodicWork(this.clock, logger);
@@ -81,7 +90,7 @@ export class Client {
       send: (endpoint) => this.heartbeat(endpoint),
       sync: (session) => this.withinRequest((deadline) => session.sync(deadline.signal)),
     });
-    this.calls = connection.newCalls(this.id);
+    this.calls = connection.newCalls(this.id, role);
     // A stream keeps the key that it was opened with, and the server checks that key again whenever settings arrive.
     this.unlinkCredentials = connection.credentials.onRotation(() => this.sessions.reopen());
   }
@@ -89,7 +98,7 @@ export class Client {
   /**
    * Finds the topics, sends the settings to all their servers, and keeps both up to date until {@link close}. An unavailable server
    * does not delay the start as long as another is available: it receives the settings when it is back.
-   * @throws ResourceError when a topic is missing or of another type; the first refusal of the server; when the server is
+   * @throws ResourceError that names all topics that are missing or of another type; the first refusal of the server; when the server is
    *   unavailable, the last failure once the deadline has passed
    */
   async start(
@@ -97,13 +106,25 @@ export class Client {
     deadline: Deadline,
     { waitForTopics: waitForTopic }: StartOptions = {},
   ): Promise<void> {
-    await Promise.all([...topics].map(([topic, type]) => this.routes.get(topic, deadline, { type, waitForTopic })));
+    await everyPart([...topics].map(([topic, type]) => this.routes.get(topic, deadline, { type, waitForTopic })));
     // Without a topic there is no route, so the settings go to the bootstrap endpoint.
     if (topics.size === 0) this.session(this.connection.bootstrap);
     await this.sessions.synced(deadline, this.attemptTimeoutMs(deadline));
     this.heartbeats.start();
     this.background.every('refresh of routes', ROUTE_REFRESH_MS, () => this.refreshRoutes());
     this.background.every('refresh of settings', SETTINGS_REFRESH_MS, () => this.refreshSettings());
+  }
+
+  /**
+   * Asks what the server says of the settings where a topic is missing, by one request.
+   * @throws the refusal of the server; when it does not answer, its failure
+   */
+  async tryOut(deadline: Deadline): Promise<void> {
+    // Without any route, there is no other session.
+    if (this.sessions.list().length === 0) this.session(this.connection.bootstrap);
+    await withNotedEffects('settings', this.attemptTimeoutMs(deadline), deadline.signal, (own) =>
+      this.sessions.synced(own, own.remainingMs()),
+    );
   }
 
   /**
@@ -157,9 +178,9 @@ export class Client {
     return this.sessions.health();
   }
 
-  private get identity(): ClientIdentity {
-    const { type, consumerGroup } = this.role;
-    return { role: type === ClientType.PRODUCER ? 'producer' : 'consumer', clientId: this.id, consumerGroup };
+  /** @internal What this client is doing, a line for each fact. */
+  report(): readonly string[] {
+    return this.role.report?.() ?? [];
   }
 
   /** The session of an endpoint; opened at first use. @throws StateError `CLOSED` */
@@ -246,35 +267,6 @@ export class Client {
     }
   }
 
-  private async fetchRoute(topic: string): Promise<Route> {
-    const { connection } = this;
-    const what = `route of topic "${topic}"`;
-    const request = { topic: resource(connection.namespace, topic), endpoints: toWireEndpoints(connection.bootstrap) };
-    const response = await this.unary(connection.bootstrap, 'queryRoute', request, this.backgroundOptions(what));
-    const { orderConfiguration } = response;
-    if (this.isOrderedElsewhere(topic, response)) {
-      // Without a route there may be no other session.
-      this.session(connection.bootstrap);
-      return { topic, queues: [], types: [], layout: connection.layouts.after(topic, [], orderConfiguration) };
-    }
-    requireOk(what, response.status);
-    const found = routeFromWire(topic, response.messageQueues, connection.addressRules);
-    for (const { endpoint } of found.queues) this.session(endpoint);
-    return { ...found, layout: connection.layouts.after(topic, found.queues, orderConfiguration) };
-  }
-
-  /** Whether the topic is on brokers that are all missing, by what is set about its layout: a name server forgets it until one is back. */
-  private isOrderedElsewhere(
-    topic: string,
-    { status, orderConfiguration }: Pick<RpcResponse<'queryRoute'>, 'status' | 'orderConfiguration'>,
-  ): boolean {
-    const { role, connection } = this;
-    if (role.type !== ClientType.PRODUCER || status?.code !== Code.TOPIC_NOT_FOUND) return false;
-    // Brokers take what is sent to them while a name server does not know them. A proxy that does not know them sends nothing on.
-    if (connection.capabilities(connection.bootstrap).keepsChosenQueue && this.routes.hasQueues(topic)) return false;
-    return orderConfiguration !== undefined || connection.layouts.isDeclared(topic);
-  }
-
   /** How long one request of a longer operation may take, in milliseconds. */
   attemptTimeoutMs(deadline: Deadline): number {
     return Math.max(1, Math.min(this.connection.requestTimeoutMs, deadline.remainingMs()));
@@ -313,30 +305,16 @@ export class Client {
         return role.onSettings(settings, endpoint);
       },
       onCommand: (command) => {
-        if (!role.onCommand(command, endpoint)) takeCommand(command, this.commanded(endpoint, session));
+        if (!role.onCommand(command, endpoint)) takeCommand(command, this, { endpoint, session });
       },
       onChange: (change) => {
-        const subject = { endpoint: endpointKey(endpoint), change, logger: connection.logger };
-        if (role.events !== undefined) notifyOfSession(role.events, this.identity, subject);
+        if (role.events === undefined) return;
+        const kind = role.type === ClientType.PRODUCER ? 'producer' : 'consumer';
+        const identity = { role: kind, clientId: this.id, consumerGroup: role.consumerGroup } as const;
+        notifyOfSession(role.events, identity, { endpoint: endpointKey(endpoint), change, logger: connection.logger });
       },
     });
     return session;
-  }
-
-  private commanded(endpoint: Endpoint, session: TelemetrySession): CommandedClient {
-    return {
-      report: () => [
-        `client: ${this.id}`,
-        ...this.sessionHealth().map((one) => `session with ${one.endpoint}: ${one.status}`),
-        ...(this.role.report?.() ?? []),
-      ],
-      reconnect: () => {
-        if (!this.connection.reconnect(endpoint)) return;
-        this.connection.logger.info('reconnecting, as the server asked', { endpoint: endpointKey(endpoint) });
-        session.reopen();
-      },
-      write: (answer) => session.write(answer),
-    };
   }
 
   /** Sends the settings to all endpoints again, as {@link syncSettings}, within the timeout of one request. */

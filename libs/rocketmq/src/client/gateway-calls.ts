@@ -13,6 +13,7 @@ type Gateway = import('../gateway/gateway.js').Gateway;
 
 interface GatewayCallsOptions {
   readonly clientId: string;
+  readonly isBroadcast: boolean;
   readonly nameServers: Endpoint;
   readonly requestTimeoutMs: number;
   readonly tls: ResolvedTls | undefined;

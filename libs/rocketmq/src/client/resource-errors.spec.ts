@@ -3,6 +3,8 @@ import {
   consumerGroupNotFifo,
   consumerGroupNotFound,
   consumerGroupWithoutAttempts,
+  everyPart,
+  ResourceError,
   topicNotFound,
   topicTypeMismatch,
 } from './resource-errors.js';
@@ -17,5 +19,44 @@ describe('an error about a missing or different topic or group', () => {
     expect(consumerGroupWithoutAttempts('a|b', 'broker-a').command).toContain(
       `group create 'a|b' --max-attempts 17 --yes ${on}`,
     );
+  });
+
+  it('names all that is missing, each once, with one block of commands', () => {
+    const [a, b, group] = [
+      topicNotFound('a', 'fifo'),
+      topicNotFound('b', undefined),
+      consumerGroupNotFound('g', false),
+    ];
+    const all = ResourceError.together([a, topicNotFound('a', undefined), b, group, group]);
+    expect(all.command).toBe([a, b, group].map(({ command }) => command).join(' && '));
+    expect(all.message).toMatch(
+      /^\[TOPIC_NOT_FOUND\] topic "a" does not exist on this cluster; topic "b" does not exist on this cluster, or was .* after that; consumer group "g" /,
+    );
+    expect(all.message.split('created a moment ago')).toHaveLength(2);
+    expect(JSON.parse(JSON.stringify(all))).toEqual({
+      name: 'ResourceError',
+      message: all.message,
+      code: 'TOPIC_NOT_FOUND',
+      outcome: 'rejected',
+      retryable: false,
+      command: all.command,
+    });
+  });
+
+  it('stays as it is alone', () => {
+    const alone = topicNotFound('a', undefined);
+    expect(ResourceError.together([alone])).toBe(alone);
+    expect(ResourceError.together([alone, topicNotFound('a', undefined)])).toBe(alone);
+  });
+});
+
+describe('parts of a start', () => {
+  it('fail with what is missing, in their order, whatever else fails', async () => {
+    const [a, b] = [topicNotFound('a', undefined), topicNotFound('b', undefined)];
+    const late = Promise.resolve().then(() => Promise.reject(a));
+    await expect(everyPart([late, Promise.reject(b)])).rejects.toThrow(/"a".*"b"/);
+    await expect(everyPart([Promise.reject(b), Promise.reject(new Error('away'))])).rejects.toBe(b);
+    await expect(everyPart([Promise.resolve(), Promise.reject(new Error('away'))])).rejects.toThrow('away');
+    await expect(everyPart([Promise.resolve()])).resolves.toBeUndefined();
   });
 });

@@ -5,22 +5,78 @@ import { commandLine } from '../support/command-line.js';
 import { RocketMQError, StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 
-/** A topic or group that the application needs is missing or has another type. Nothing took effect; run `command`, then start again. */
+/** One topic or group that is missing or different. */
+interface Part {
+  readonly problem: string;
+  /** What else may be the case; the same for several parts. */
+  readonly hint?: string;
+  readonly command: string;
+}
+
+type Kind =
+  | 'TOPIC_NOT_FOUND'
+  | 'TOPIC_TYPE_MISMATCH'
+  | 'CONSUMER_GROUP_NOT_FOUND'
+  | 'CONSUMER_GROUP_NOT_FIFO'
+  | 'CONSUMER_GROUP_WITHOUT_ATTEMPTS';
+
+/**
+ * Topics or groups that the application needs are missing or have another type. Nothing took effect; run `command`, then start again. `code` is that of
+ * the first.
+ */
 export class ResourceError extends RocketMQError {
-  constructor(
-    code:
-      | 'TOPIC_NOT_FOUND'
-      | 'TOPIC_TYPE_MISMATCH'
-      | 'CONSUMER_GROUP_NOT_FOUND'
-      | 'CONSUMER_GROUP_NOT_FIFO'
-      | 'CONSUMER_GROUP_WITHOUT_ATTEMPTS',
-    problem: string,
-    /** The command that creates or alters it. Run it where the name server is reachable. */
-    readonly command: string,
-    options?: ErrorOptions,
-  ) {
-    super(code, `${problem}; to fix it, run: ${command}`, 'rejected', false, options);
+  /** The command that creates or alters them; several are joined by `&&`. Run it where the name server is reachable. */
+  readonly command: string;
+  // Not fields of the error as JSON.
+  readonly #parts: readonly Part[];
+  readonly #kind: Kind;
+
+  constructor(kind: Kind, parts: readonly Part[], options?: ErrorOptions) {
+    const command = parts.map((part) => part.command).join(' && ');
+    super(kind, `${problemsOf(parts)}; to fix it, run: ${command}`, 'rejected', false, options);
+    this.command = command;
+    this.#parts = parts;
+    this.#kind = kind;
   }
+
+  /** One error for all of them, with each topic and group once. */
+  static together(errors: readonly [ResourceError, ...ResourceError[]]): ResourceError {
+    const [first] = errors;
+    const parts: Part[] = [];
+    for (const part of errors.flatMap((error) => error.#parts)) {
+      const isKnown = parts.some(({ problem, command }) => problem === part.problem || command === part.command);
+      if (!isKnown) parts.push(part);
+    }
+    return parts.length === first.#parts.length ? first : new ResourceError(first.#kind, parts, { cause: first.cause });
+  }
+}
+
+/** A hint stands once, behind the last of the problems that share it. */
+function problemsOf(parts: readonly Part[]): string {
+  const texts = parts.map(({ problem, hint }, at) =>
+    hint === undefined || parts[at + 1]?.hint === hint ? problem : `${problem}, ${hint}`,
+  );
+  return texts.join('; ');
+}
+
+/**
+ * Waits for parts of a start that do not depend on each other, so that all missing topics and groups are named together. A failure of another kind
+ * ends the wait.
+ * @throws ResourceError for all that are missing, in the order of the parts; without one, the first other failure
+ */
+export async function everyPart(parts: readonly Promise<unknown>[]): Promise<void> {
+  const missing = new Map<number, ResourceError>();
+  const noted = parts.map((part, at) =>
+    part.catch((error) => {
+      if (!(error instanceof ResourceError)) throw error;
+      missing.set(at, error);
+    }),
+  );
+  await Promise.all(noted).catch((error) => {
+    if (missing.size === 0) throw error;
+  });
+  const [first, ...others] = parts.flatMap((_, at) => missing.get(at) ?? []);
+  if (first !== undefined) throw ResourceError.together([first, ...others]);
 }
 
 /** The error of what is called on a client whose start has failed. @param what `producer`, `consumer of "stock"` @param cause why */
@@ -37,10 +93,20 @@ export const DENIAL_SECONDS = 20;
 /** @param type the type that the application sends or expects; undefined for any */
 export function topicNotFound(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
   const command = commandLine('topic', 'create', topic, '--type', type ?? 'normal', ...NAME_SERVER);
-  const problem =
-    `topic "${topic}" does not exist on this cluster, or was created a moment ago: a server that received a request for a topic ` +
+  const problem = `topic "${topic}" does not exist on this cluster`;
+  const hint =
+    'or was created a moment ago: a server that received a request for a topic ' +
     `before its creation reports it as missing for ${DENIAL_SECONDS} s, and once more after that`;
-  return new ResourceError('TOPIC_NOT_FOUND', problem, command, { cause });
+  return new ResourceError('TOPIC_NOT_FOUND', [{ problem, hint, command }], { cause });
+}
+
+/** The topic in which delayed messages wait, which no code of the application names. */
+export function delayTopicNotFound(topic: string, cause: unknown): ResourceError {
+  const command = commandLine('topic', 'create', topic, '--type', 'normal', ...NAME_SERVER);
+  const problem =
+    `topic "${topic}" does not exist on this cluster, and the option delayLevels of the producer needs it: ` +
+    'messages with a delay of several levels wait there';
+  return new ResourceError('TOPIC_NOT_FOUND', [{ problem, command }], { cause });
 }
 
 export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
@@ -49,13 +115,13 @@ export function topicTypeMismatch(topic: string, wanted: MessageType, found: rea
     `topic "${topic}" accepts ${takes} messages, not ${wanted} messages; a topic has one type from RocketMQ 5.0 on, so give ${wanted} messages ` +
     'another topic, or change this one if it is for them alone';
   const command = commandLine('topic', 'create', topic, '--type', wanted, '--yes', ...NAME_SERVER);
-  return new ResourceError('TOPIC_TYPE_MISMATCH', problem, command);
+  return new ResourceError('TOPIC_TYPE_MISMATCH', [{ problem, command }]);
 }
 
 export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: unknown): ResourceError {
   const command = commandLine('group', 'create', group, ...(isFifo ? ['--fifo'] : []), ...NAME_SERVER);
   const problem = `consumer group "${group}" does not exist on this cluster`;
-  return new ResourceError('CONSUMER_GROUP_NOT_FOUND', problem, command, { cause });
+  return new ResourceError('CONSUMER_GROUP_NOT_FOUND', [{ problem, command }], { cause });
 }
 
 /** @param server the name of the server that said so */
@@ -64,7 +130,7 @@ export function consumerGroupNotFifo(group: string, server: string): ResourceErr
   const problem =
     `consumer group "${group}" is not an ordered (FIFO) group on ${server}, so the order of messages would not be guaranteed; ` +
     'nothing is received from there';
-  return new ResourceError('CONSUMER_GROUP_NOT_FIFO', problem, command);
+  return new ResourceError('CONSUMER_GROUP_NOT_FIFO', [{ problem, command }]);
 }
 
 /** @param server the name of the server that said so */
@@ -73,5 +139,5 @@ export function consumerGroupWithoutAttempts(group: string, server: string): Res
   const problem =
     `consumer group "${group}" has no attempts on ${server}: its retryMaxTimes is below 0 or 2147483647, with which a proxy moves every ` +
     'message to the dead letter queue and delivers none; nothing is received from there';
-  return new ResourceError('CONSUMER_GROUP_WITHOUT_ATTEMPTS', problem, command);
+  return new ResourceError('CONSUMER_GROUP_WITHOUT_ATTEMPTS', [{ problem, command }]);
 }

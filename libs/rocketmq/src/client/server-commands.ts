@@ -3,18 +3,26 @@
 import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { SessionMessage } from '../protocol/grpc/session-message.js';
+import type { Connection } from './connection.js';
+import { type Endpoint, endpointKey } from './endpoint.js';
+import type { SessionHealth } from './session-events.js';
 
 /** The commands of the server to a client. */
 export type ServerCommand = Exclude<NonNullable<SessionMessage['command']>, { $case: 'settings' }>;
 
 /** What the commands need of a client. */
-export interface CommandedClient {
-  /** What the client is doing, a line for each fact. */
+interface CommandedClient {
+  readonly id: string;
+  readonly connection: Pick<Connection, 'reconnect' | 'logger'>;
+  sessionHealth(): readonly SessionHealth[];
+  /** What it is doing, a line for each fact. */
   report(): readonly string[];
-  /** Leaves the connection to the server that asks for it, for a new one. */
-  reconnect(): void;
-  /** Answers the server. */
-  write(answer: TelemetryCommand): void;
+}
+
+/** The session by which a command came. */
+interface CommandSource {
+  readonly endpoint: Endpoint;
+  readonly session: { write(answer: TelemetryCommand): void; reopen(): void };
 }
 
 /** Longer reports are cut: they are for an operator's screen, and several relays carry them. */
@@ -22,16 +30,22 @@ const MAX_REPORT_LENGTH = 16_384;
 const CUT = '\n… (cut)';
 
 /** Takes a command that the client's role does not handle. The server waits for an answer to some; others need none. */
-export function takeCommand(command: ServerCommand, client: CommandedClient): void {
+export function takeCommand(
+  command: ServerCommand,
+  client: CommandedClient,
+  { endpoint, session }: CommandSource,
+): void {
   switch (command.$case) {
     case 'reconnectEndpointsCommand':
       // The protocol has no answer to it: the new stream is one.
-      client.reconnect();
+      if (!client.connection.reconnect(endpoint)) return;
+      client.connection.logger.info('reconnecting, as the server asked', { endpoint: endpointKey(endpoint) });
+      session.reopen();
       return;
     case 'printThreadStackTraceCommand': {
       const { nonce } = command.value;
-      const threadStackTrace = reportText(client.report());
-      client.write({
+      const threadStackTrace = reportText([...clientLines(client), ...client.report()]);
+      session.write({
         status: { code: Code.OK, message: 'OK' },
         command: { $case: 'threadStackTrace', value: { nonce, threadStackTrace } },
       });
@@ -41,7 +55,7 @@ export function takeCommand(command: ServerCommand, client: CommandedClient): vo
       // Without an answer, an operator would wait five seconds.
       const { nonce } = command.value;
       const status = { code: Code.NOT_IMPLEMENTED, message: 'not supported by this client' };
-      client.write({ status, command: { $case: 'verifyMessageResult', value: { nonce } } });
+      session.write({ status, command: { $case: 'verifyMessageResult', value: { nonce } } });
     }
   }
 }
@@ -50,6 +64,11 @@ export function takeCommand(command: ServerCommand, client: CommandedClient): vo
 function reportText(lines: readonly string[]): string {
   const text = [...lines, ...processLines()].join('\n');
   return text.length <= MAX_REPORT_LENGTH ? text : text.slice(0, MAX_REPORT_LENGTH - CUT.length) + CUT;
+}
+
+function clientLines(client: CommandedClient): string[] {
+  const sessions = client.sessionHealth().map((one) => `session with ${one.endpoint}: ${one.status}`);
+  return [`client: ${client.id}`, ...sessions];
 }
 
 function processLines(): string[] {

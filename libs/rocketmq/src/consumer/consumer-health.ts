@@ -2,6 +2,7 @@
 
 import type { SessionHealth } from '../client/session-events.js';
 import type { HeldUpQueue } from '../protocol/grpc/session-message.js';
+import type { GroupPause } from '../protocol/model/group-pause.js';
 import { describeError } from '../support/logger.js';
 import type { LoopHealth } from './receive/receive-loop.js';
 
@@ -10,6 +11,7 @@ export interface TopicHealth {
   readonly topic: string;
   /** The assigned queues: usually one entry for each broker, with all its queues. None: nothing is received. */
   readonly assigned: number;
+  /** By `pause()`, in this process. */
   readonly isPaused: boolean;
   /**
    * When a server last answered a poll, with messages or without, in milliseconds of real time since the epoch; undefined
@@ -45,6 +47,12 @@ export interface ConsumerHealth {
    * on other servers.
    */
   readonly heldUp: readonly HeldUpQueue[];
+  /** Why the servers have paused the group, over all its instances: nothing is received. Undefined while it is not paused. */
+  readonly groupPause: GroupPause | undefined;
+  /** The listeners whose `rateLimit` lets no message begin at this moment. */
+  readonly limited: readonly string[];
+  /** Why the `rateLimitStore` does not answer, so that listeners with a limit over the group handle nothing; undefined while it answers. */
+  readonly limitError: string | undefined;
 }
 
 export function heldUpText({ topic, brokerName, queueId, messageId, behind }: HeldUpQueue): string {

@@ -11,7 +11,7 @@ import { callWatcher } from '../support/watchers.js';
 import { type TopicHealth, topicHealth } from './consumer-health.js';
 import type { UnpackedMessage } from './dispatch/delivery.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { ListenerTurns } from './dispatch/turns.js';
+import { ListenerTurns } from './dispatch/listener-turns.js';
 import { withAckBatches } from './lease/ack-batcher.js';
 import { type LeaseContext, MessageLease } from './lease/message-lease.js';
 import { ReceiptCalls } from './lease/receipt-calls.js';
@@ -21,6 +21,7 @@ import type { ConsumerContext } from './model/consumer-context.js';
 import type { HeldOfTopic, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import type { ResolvedOptions } from './push-consumer-options.js';
 import { BufferRooms } from './receive/buffer-room.js';
+import { GroupPauseWatch } from './receive/group-pause-watch.js';
 import { incomingMessage, unpackedMessage } from './receive/incoming-message.js';
 import { Pauses } from './receive/pauses.js';
 import { isStale } from './receive/poll-answers.js';
@@ -31,6 +32,8 @@ import type { ReceivedBatch } from './receive/receive-polls.js';
 export class MessageFlow {
   /** Pauses of topics. */
   readonly pauses: Pauses;
+  /** Pauses of the group by the servers. */
+  readonly groupPause: GroupPauseWatch;
   readonly listenerTurns: ListenerTurns;
   private readonly rooms: BufferRooms;
   private readonly leases: LeaseContext;
@@ -47,8 +50,9 @@ export class MessageFlow {
     const { ackBatchSize, invisibleDurationMs, listeners, longPollingTimeoutMs } = options;
     const { client, consumerGroup, clock } = context;
     this.pauses = new Pauses(() => context.releasesFree());
-    this.rooms = new BufferRooms(options);
-    this.listenerTurns = new ListenerTurns(context, listeners, this.rooms);
+    this.groupPause = new GroupPauseWatch(context, this.pauses, options.describeGroup);
+    this.rooms = new BufferRooms(options, clock);
+    this.listenerTurns = new ListenerTurns(context, listeners, this.rooms, this.pauses);
     const calls = withAckBatches(
       new ReceiptCalls(client, consumerGroup, options.liteTopics !== undefined),
       ackBatchSize,
@@ -59,12 +63,14 @@ export class MessageFlow {
       pauses: this.pauses,
       listenerTurns: this.listenerTurns,
       unpack: (lease, signal) => this.unpack(lease, signal),
-      onEnded: (lease) => this.rooms.of(lease.message.topic).release(lease.heldBytes),
+      onEnded: (lease) => this.release(lease),
+      onNeedsTurn: ({ message, needsTurn }) => this.rooms.of(message.topic).needTurn(needsTurn),
     });
     this.loops = new ReceiveLoops(context, {
       invisibleDurationMs,
       longPollingTimeoutMs,
       pauses: this.pauses,
+      groupPause: this.groupPause,
       loopWatch: new LoopWatch(context.ioClock),
       roomOf: (topic) => this.rooms.of(topic),
       filterOf,
@@ -137,6 +143,7 @@ export class MessageFlow {
 
   /** Stops receiving, releases messages that no handler has started, waits for running handlers and settles their messages. */
   async end(shutdownGraceMs: number): Promise<void> {
+    this.groupPause.close();
     const pollsEnded = this.loops.end(shutdownGraceMs);
     await this.dispatcher.drain(shutdownGraceMs, pollsEnded);
     await pollsEnded;
@@ -172,11 +179,15 @@ export class MessageFlow {
     if (last.length > 1) this.context.report.lastDelivery(last);
   }
 
+  private release({ message, heldBytes, needsTurn }: MessageLease): void {
+    this.rooms.of(message.topic).release(heldBytes, needsTurn);
+  }
+
   /** Others may have handled these messages, and are free to: nothing about them may be sent any more. */
   private dropStale(leases: readonly MessageLease[], ageMs: number): void {
     for (const lease of leases) {
       lease.drop();
-      this.rooms.of(lease.message.topic).release(lease.heldBytes);
+      this.release(lease);
     }
     const messages = leases.map(({ message }) => message);
     if (messages.length > 0) this.context.report.stale(messages, ageMs);
@@ -195,7 +206,7 @@ export class MessageFlow {
       const received = { message, bodyProblem, isPacked, endpoint, leasedAtMs, heldBytes };
       return new MessageLease(this.leases, received);
     } catch (error) {
-      this.rooms.of(topic).release(heldBytes);
+      this.rooms.of(topic).release(heldBytes, true);
       const fields = { topic, messageId: wire.systemProperties?.messageId, error: describeError(error) };
       this.context.logger.error('a received message cannot be decoded; no handler is called', fields);
       return undefined;

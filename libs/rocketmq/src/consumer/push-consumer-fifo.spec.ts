@@ -4,6 +4,7 @@ import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/fixtures/con
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { silentLogger } from '../support/logger.js';
 import type { MessageHandler } from './model/handler.js';
+import { retryProperties } from './model/message-retries.js';
 import { RetryLaterError } from './model/outcome-errors.js';
 import { SimpleConsumer } from './simple/simple-consumer.js';
 
@@ -16,6 +17,25 @@ describe('a push consumer', () => {
   afterEach(() => bench.close());
 
   describe('of an ordered group', () => {
+    it('retries a message as its sender wants, in order', async () => {
+      const properties = retryProperties({ maxAttempts: 2, backoff: MINUTE_MS });
+      await bench.producer.send({ topic: 'steps', body: 'a1', messageGroup: 'a', properties });
+      await bench.sendSteps('a2');
+      await bench.consume(
+        (message, context) => {
+          void bench.journalled(message, context);
+          if (textOf(message) === 'a1') throw new Error('never');
+        },
+        { ...FIFO, maxAttempts: 3 },
+      );
+      await bench.journal.has(1);
+      await bench.broker.advance(50 * SECOND_MS);
+      expect(bench.journal.lines).toEqual(['a1 1']);
+      await bench.broker.advance(10 * SECOND_MS);
+      expect(await bench.journal.has(3)).toEqual(['a1 1', 'a1 2', 'a2 1']);
+      expect(bench.deadLetters('lines')).toEqual(['a1']);
+    });
+
     it('keeps a message group waiting behind its failed message while others continue', async () => {
       // All in one batch: a queue is locked until its batch is settled.
       await bench.sendSteps('a1', 'a2', 'a3', 'b1', 'b2');

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
+import { until } from '../../../../tools/until.js';
+import type { MessageView } from '../protocol/model/message.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 
 describe('the leases of a push consumer', () => {
@@ -51,5 +54,25 @@ describe('the leases of a push consumer', () => {
     const lines = await bench.journal.has(4);
     expect(lines.slice(0, 1)).toEqual(['begins one']);
     expect(lines.slice(1).sort()).toEqual(['aborted', 'lost one', 'unsettled one ack']);
+  });
+
+  it('logs as no error that a lost lease has interrupted a handler', async () => {
+    bench.broker.faults.add({
+      rpc: 'changeInvisibleDuration',
+      action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE', message: 'expired' },
+    });
+    const logger = recordingLogger();
+    const handler = async (_: MessageView, { signal }: { readonly signal: AbortSignal }): Promise<void> => {
+      bench.journal.add('begins');
+      await new Promise((__, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    };
+    await bench.consume(handler, {}, bench.connectionTo(bench.broker.endpoints, { logger }));
+    await bench.send('one');
+    await bench.journal.has(1);
+    await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
+    const texts = () => logger.lines.map(([line]) => line);
+    await until(() => texts().some((line) => line.startsWith('info a handler was interrupted')));
+    expect(texts().some((line) => line.startsWith('warn the lease of a message was lost'))).toBe(true);
+    expect(texts().filter((line) => line.startsWith('error'))).toEqual([]);
   });
 });

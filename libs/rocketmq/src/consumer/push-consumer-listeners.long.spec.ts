@@ -137,10 +137,10 @@ describe('the listeners of a push consumer', () => {
     const consumer = await bench.listen([listener('first', { concurrency: 1, handler })], { maxBufferedMessages: 10 });
     await sendTagged('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
     await until(() => begun === 1);
-    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 1, running: 1 });
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 1, running: 1, isLimited: false });
     consumer.setConcurrency('first', 3);
     await until(() => begun === 3);
-    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 3, running: 3 });
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 3, running: 3, isLimited: false });
     consumer.setConcurrency('first', 1);
     gates[0]?.open();
     gates[1]?.open();
@@ -148,7 +148,7 @@ describe('the listeners of a push consumer', () => {
     expect(begun).toBe(3);
     gates[2]?.open();
     await until(() => begun === 4);
-    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 1, running: 1 });
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 1, running: 1, isLimited: false });
     for (const { open } of gates) open();
     await until(() => begun === 8);
     for (const none of [0, -1, 1.5, 11]) {
@@ -177,7 +177,7 @@ describe('the listeners of a push consumer', () => {
     await until(() => sizes.length === 1);
     consumer.setConcurrency('first', 3);
     await until(() => sizes.reduce((sum, size) => sum + size, 0) === 6);
-    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 3, running: 6 });
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 3, running: 6, isLimited: false });
     open();
     await bench.broker.idle();
     expect(bench.isAllSettled).toBe(true);

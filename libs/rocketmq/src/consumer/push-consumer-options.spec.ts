@@ -49,6 +49,8 @@ describe('the options of a push consumer', () => {
     const wrong: [object, string][] = [
       [{ handler, concurency: 3 }, 'option concurency is unknown'],
       [{ handler, handlerTimeoutMs: '5' }, 'option handlerTimeoutMs must be a number above 0, not the string "5"'],
+      [{ handler, rateLimit: { max: 0, perMs: 1 } }, 'option rateLimit.max must be an integer from 1 to 100000, not 0'],
+      [{ handler, rateLimit: { max: 5 } }, 'option rateLimit.perMs is missing'],
       [{ batch: { handler, maxSize: 2 } }, 'option batch.maxWaitMs is missing'],
       [{ batch: { handler, maxSize: 2, maxWait: 1 } }, 'option batch.maxWait is unknown'],
     ];

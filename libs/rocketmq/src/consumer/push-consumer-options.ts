@@ -14,12 +14,15 @@ import {
   listWhere,
   numberFrom,
   type OptionChecks,
+  oneOf,
   positiveInteger,
   positiveNumber,
   trueOrFalse,
   withMethods,
 } from '../support/options.js';
+import type { Random } from '../support/random.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './lease/ack-batcher.js';
+import { GroupLimiter, type GroupLimiterParts } from './listeners/group-limiter.js';
 import type { PolicyInForce } from './listeners/listener-fit.js';
 import {
   type ListenerDefaults,
@@ -29,12 +32,15 @@ import {
   onlyListener,
   resolveListener,
 } from './listeners/message-listener.js';
+import { type RateLimit, rateLimitCheck } from './listeners/rate-limiter.js';
+import type { RateLimitPort } from './listeners/shared-account.js';
 import type { ConsumeInterceptor } from './model/consume-interceptor.js';
 import type { ConsumerEvents } from './model/consumer-events.js';
 import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import { FAILURE_CHECKS, type FailurePolicy } from './model/failure-policy.js';
 import type { MessageHandler } from './model/handler.js';
 import { assertGroupSubscription, GROUP_CHECKS, type Subscription } from './model/subscription.js';
+import type { DescribeGroup } from './receive/group-pause-watch.js';
 import { assertLiteTopic } from './receive/lite-subscriptions.js';
 
 /** Set `subscriptions` and `handler`, or `listeners`. The failure policy applies to listeners that set none themselves. */
@@ -57,6 +63,12 @@ export interface PushConsumerOptions extends FailurePolicy {
    * Requires server 5.5.0, and proxies in processes of their own. Default: a consumer of ordinary topics.
    */
   readonly liteTopics?: readonly string[];
+  /**
+   * `broadcast`: it receives every message that is sent while it runs, whoever else receives it, and no earlier ones. It keeps its positions in memory,
+   * retries in memory, and logs and drops dead letters, unless `deadLetterTo` keeps them. Its group must have no consumers that share messages.
+   * Only without a proxy (`name-server:`). Default `shared`: the consumers of the group share the messages.
+   */
+  readonly mode?: 'shared' | 'broadcast';
   /** Concurrent handlers of each listener. Default 16. */
   readonly concurrency?: number;
   /**
@@ -73,6 +85,14 @@ export interface PushConsumerOptions extends FailurePolicy {
   readonly invisibleDurationMs?: number;
   /** How long a handler may run, in milliseconds of real time; then it counts as failed. Default: no limit. */
   readonly handlerTimeoutMs?: number;
+  /**
+   * How many messages the handler of each listener may be given: at most `max` within any `perMs` milliseconds, each attempt counted, in this process or,
+   * with `scope: 'group'`, in all instances together. What may not begin yet is not received, so that other consumers of the group can have it; where
+   * listeners share a topic, it waits in the buffer. Default: no limit.
+   */
+  readonly rateLimit?: RateLimit;
+  /** Where the instances of a group count together: a `RateLimitStore` of `nestjs-rocketmq/sql`. Default: none. */
+  readonly rateLimitStore?: RateLimitPort;
   /**
    * Fail at startup when the group is not ordered on one of the servers, and receive nothing from a server on which it is not ordered later.
    * Default false.
@@ -94,6 +114,11 @@ export interface PushConsumerOptions extends FailurePolicy {
    * outlive the attempts: `inbox.assertOutlives` of `nestjs-rocketmq/sql`. Default: none.
    */
   readonly acceptPolicy?: (listener: string, policy: PolicyInForce) => void;
+  /**
+   * Called while the servers have paused the group, for the reason that log, health and events report:
+   * `(group, options) => admin.describeGroup(group, options)`. Default: they report none.
+   */
+  readonly describeGroup?: DescribeGroup;
   /** Callbacks for what happens to messages. Default: none. */
   readonly events?: Partial<ConsumerEvents>;
   /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
@@ -138,6 +163,8 @@ export const CONSUMER_EVENTS: Readonly<Record<keyof ConsumerEvents, true>> = {
   onSettleFailed: true,
   onGraceOver: true,
   onLiteTopicLost: true,
+  onGroupPaused: true,
+  onGroupResumed: true,
 };
 
 /** @internal */
@@ -147,17 +174,21 @@ export const PUSH_CONSUMER_CHECKS: OptionChecks<PushConsumerOptions> = {
   handler: anyFunction,
   listeners: listWhere('listeners', (one) => anyObject(one) === undefined),
   liteTopics: listWhere('names', (one) => typeof one === 'string'),
+  mode: oneOf('shared', 'broadcast'),
   concurrency: positiveInteger,
   maxBufferedMessages: positiveInteger,
   maxBufferedBytes: positiveNumber,
   invisibleDurationMs: numberFrom(LIMITS.invisibleDurationMinMs, LIMITS.invisibleDurationMaxMs),
   handlerTimeoutMs: positiveNumber,
+  rateLimit: rateLimitCheck,
+  rateLimitStore: withMethods('a RateLimitStore of nestjs-rocketmq/sql, or another object', 'read', 'write'),
   requireFifo: trueOrFalse,
   longPollingTimeoutMs: positiveNumber,
   maxUnpackedBytes: positiveInteger,
   ackBatchSize: integerFrom(1, MAX_ACK_BATCH_SIZE),
   interceptors: functions,
   acceptPolicy: anyFunction,
+  describeGroup: anyFunction,
   events: callbacks(CONSUMER_EVENTS),
   telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'pushConsumer'),
 };
@@ -168,17 +199,13 @@ export function assertPushConsumerOptions(options: PushConsumerOptions): void {
 }
 
 /** @throws UsageError that names the option: values that contradict each other, invalid names and listeners */
-export function resolveOptions(
-  options: PushConsumerOptions,
-  ioClock: Clock,
-  telemetry?: PushConsumerTelemetry,
-): ResolvedOptions {
+export function resolveOptions(options: PushConsumerOptions, parts: ListenersOwn): ResolvedOptions {
   const { consumerGroup } = options;
   const subscriptions = subscriptionsOf(options);
   assertGroupSubscription({ consumerGroup, subscriptions });
   assertLiteTopics(options.liteTopics, subscriptions);
   const { concurrency = DEFAULT_CONCURRENCY } = options;
-  const listeners = listenersOf(options, { concurrency, ioClock, telemetry });
+  const listeners = listenersOf({ ...options, concurrency }, parts);
   if (options.liteTopics !== undefined) assertDeadLettersKept(listeners);
   const atOnce = listeners.all.reduce((sum, { permits }) => sum + permits, 0);
   const { handler: _handler, listeners: given, ...others } = options;
@@ -228,16 +255,27 @@ function subscriptionsOf({ consumerGroup, subscriptions, listeners }: PushConsum
   return mergedSubscriptions(consumerGroup, listeners);
 }
 
-/** What is derived from the options. */
+/** What listeners have of their consumer. */
 interface ListenersOwn {
-  readonly concurrency: number;
   readonly telemetry: PushConsumerTelemetry | undefined;
   readonly ioClock: Clock;
+  /** What their limits over all instances have. */
+  readonly limits: Pick<GroupLimiterParts, 'clock' | 'logger' | 'closing'> & { readonly random: Pick<Random, 'uuid'> };
 }
 
-function listenersOf(options: PushConsumerOptions, { ioClock, ...given }: ListenersOwn): ListenerSet {
+function listenersOf(
+  options: PushConsumerOptions & { readonly concurrency: number },
+  { ioClock, telemetry, limits }: ListenersOwn,
+): ListenerSet {
   const { consumerGroup, handler, handlerTimeoutMs, interceptors = [], listeners, subscriptions } = options;
-  const defaults: ListenerDefaults = { ...options, ...given, handlerTimeoutMs, interceptors };
+  const groupLimiter = (name: string, rate: RateLimit): GroupLimiter =>
+    new GroupLimiter(rate, {
+      ...limits,
+      store: storeOf(options),
+      key: `${consumerGroup}/${name}`,
+      holder: limits.random.uuid(),
+    });
+  const defaults: ListenerDefaults = { ...options, telemetry, handlerTimeoutMs, interceptors, groupLimiter };
   if (listeners === undefined) {
     if (typeof handler === 'function') return new ListenerSet([onlyListener(consumerGroup, handler, defaults)]);
     throw new UsageError('ILLEGAL_OPTION', 'option handler must be a function', 'handler');
@@ -247,4 +285,12 @@ function listenersOf(options: PushConsumerOptions, { ioClock, ...given }: Listen
     throw new UsageError('ILLEGAL_OPTION', text, 'listeners');
   }
   return new ListenerSet(listeners.map((listener) => resolveListener(listener, defaults, ioClock)));
+}
+
+function storeOf({ rateLimitStore, mode }: PushConsumerOptions): RateLimitPort {
+  const refuse = (problem: string): UsageError =>
+    new UsageError('ILLEGAL_OPTION', `option rateLimit.scope cannot be group: ${problem}`, 'rateLimit.scope');
+  if (mode === 'broadcast') throw refuse('instances that broadcast share no messages');
+  if (rateLimitStore !== undefined) return rateLimitStore;
+  throw refuse('there is no rateLimitStore; create a RateLimitStore of nestjs-rocketmq/sql');
 }

@@ -188,8 +188,9 @@ describe('a push consumer', () => {
     await send('first');
     await until(() => begun === 1);
     // The poll that began before the first body was decompressed may receive some of these; none is handled beside the first.
-    for (let count = 0; count < 80; count++) await send(`other ${count}`);
-    expect(bench.broker.inFlight().length).toBeLessThan(81);
+    // More than a poll may receive; not many more, because they are decompressed one by one, which takes long on a starved machine.
+    for (let count = 0; count < 36; count++) await send(`other ${count}`);
+    expect(bench.broker.inFlight().length).toBeLessThan(37);
     expect(begun).toBe(1);
     open();
     await until(() => bench.isAllSettled);

@@ -16,7 +16,7 @@ import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { assertCall, checkedPositiveInteger, describe } from '../support/options.js';
+import { assertCall, checkedPositiveInteger, describe, refused } from '../support/options.js';
 import { type ConsumerHealth, heldUpText } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
 import { misfit, policyInForce } from './listeners/listener-fit.js';
@@ -70,11 +70,16 @@ export class PushConsumer {
   /** @throws UsageError that names the invalid option; nothing is sent yet */
   constructor(connection: Connection, options: PushConsumerOptions) {
     assertPushConsumerOptions(options);
+    const { clock, random, logger } = connection;
     this.telemetry = options.telemetry?.pushConsumer(this.observed(connection, options.consumerGroup));
-    this.options = resolveOptions(options, this.ioClock, this.telemetry);
+    this.options = resolveOptions(options, {
+      telemetry: this.telemetry,
+      ioClock: this.ioClock,
+      limits: { random, clock, logger, closing: this.closing.signal },
+    });
+    assertMayBroadcast(this.options, connection);
     this.subscriptions = new SubscriptionSet(this.options);
     const { consumerGroup, events, listeners, liteTopics, maxUnpackedBytes, requireFifo } = this.options;
-    const { clock, random, logger } = connection;
     this.settings = new GroupSettings({
       consumerGroup,
       logger,
@@ -89,6 +94,7 @@ export class PushConsumer {
       type: liteTopics === undefined ? ClientType.PUSH_CONSUMER : ClientType.LITE_PUSH_CONSUMER,
       group: this.subscriptions,
       settings: this.settings,
+      isBroadcast: this.options.mode === 'broadcast',
       onSettings: () => this.lite?.settingsAnswered(),
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
       report: () => [...this.flow.report(), ...this.heldUp.map(heldUpText)],
@@ -139,6 +145,9 @@ export class PushConsumer {
       settleLagMs: ageMs(oldestAtMs),
       longestHandlerMs: ageMs(flow.handlerSinceMs),
       heldUp: this.heldUp,
+      groupPause: flow.groupPause.pause,
+      limited: options.listeners.all.flatMap(({ name, limiter }) => (limiter?.isUsedUp(nowMs) ? [name] : [])),
+      limitError: options.listeners.all.flatMap(({ limiter }) => limiter?.problem ?? [])[0],
     };
   }
 
@@ -195,10 +204,11 @@ export class PushConsumer {
     else this.resume(topic);
   }
 
-  /** How many handlers of this listener may run at once, and how many messages they have, which for batches includes those that wait for their batch. @throws UsageError when no listener has this name */
-  listenerLoad(name: string): { readonly concurrency: number; readonly running: number } {
-    const { slots } = this.options.listeners.named(name);
-    return { concurrency: slots.concurrency, running: this.flow.running(name) };
+  /** How many handlers of this listener may run at once, and how many messages they have, which for batches includes those that wait for their batch; and whether its `rateLimit` lets none begin now. @throws UsageError when no listener has this name */
+  listenerLoad(name: string): { readonly concurrency: number; readonly running: number; readonly isLimited: boolean } {
+    const { slots, limiter } = this.options.listeners.named(name);
+    const isLimited = limiter?.isUsedUp(this.client.connection.clock.monotonicMs()) ?? false;
+    return { concurrency: slots.concurrency, running: this.flow.running(name), isLimited };
   }
 
   /**
@@ -298,7 +308,7 @@ export class PushConsumer {
    * Looks up topics and group and starts to receive. A repeated call returns the promise of the first one, and after a failed start a StateError
    * `CLOSED`: create a new consumer to try again.
    * @param options `timeoutMs` in milliseconds, default 10 s
-   * @throws ResourceError when a topic or the group does not exist, or the group has no attempts, or is not ordered on one of the servers
+   * @throws ResourceError when topics or the group do not exist, all in one error, or the group has no attempts, or is not ordered on one of the servers
    *   although `requireFifo` is set
    * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
@@ -309,6 +319,15 @@ export class PushConsumer {
     if (this.state.kind === 'failed') return Promise.reject(this.state.error);
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
     return this.state.ready;
+  }
+
+  /** @internal Looks up topics and group like {@link start}, receives nothing, and closes. @throws as start */
+  async check(options: StartOptions): Promise<void> {
+    try {
+      await this.within(options, (deadline) => this.find(deadline, options));
+    } finally {
+      await this.close({ shutdownGraceMs: 0 });
+    }
   }
 
   /**
@@ -334,28 +353,38 @@ export class PushConsumer {
   }
 
   private async begin(options: StartOptions): Promise<void> {
-    const { timeoutMs = DEFAULT_START_MS, signal } = options;
-    const { consumerGroup } = this.options;
-    const unlisten = onAbort(signal, () => this.closing.abort(signal?.reason));
     try {
-      const what = `start of the consumer of "${consumerGroup}"`;
-      await withNotedEffects(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline, options));
+      await this.within(options, (deadline) => this.connect(deadline, options));
     } catch (error) {
       // A start that has failed has cleaned up; close() then has nothing to wait for.
-      const failure = didNotStart(`consumer of "${consumerGroup}"`, error);
+      const failure = didNotStart(`consumer of "${this.options.consumerGroup}"`, error);
       this.closing.abort(failure);
       const closed = this.end(0);
       if (this.state.kind === 'started') this.state = { kind: 'failed', error: failure, closed };
       await closed;
       throw error;
+    }
+  }
+
+  private async within(options: StartOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    const { timeoutMs = DEFAULT_START_MS, signal } = options;
+    const unlisten = onAbort(signal, () => this.closing.abort(signal?.reason));
+    try {
+      const what = `start of the consumer of "${this.options.consumerGroup}"`;
+      await withNotedEffects(what, timeoutMs, this.closing.signal, work);
     } finally {
       unlisten();
     }
   }
 
+  private find(deadline: Deadline, options: StartOptions): Promise<void> {
+    const { requireFifo } = this.options;
+    return startConsumerClient(this.client, this.subscriptions, { ...options, isFifo: requireFifo }, deadline);
+  }
+
   private async connect(deadline: Deadline, options: StartOptions): Promise<void> {
-    const { requireFifo, listeners, invisibleDurationMs, acceptPolicy } = this.options;
-    await startConsumerClient(this.client, this.subscriptions, { ...options, isFifo: requireFifo }, deadline);
+    const { listeners, invisibleDurationMs, acceptPolicy } = this.options;
+    await this.find(deadline, options);
     this.settings.started();
     for (const settings of this.settings.all()) {
       for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, settings, invisibleDurationMs));
@@ -473,6 +502,16 @@ export class PushConsumer {
     });
     return true;
   }
+}
+
+/** @throws UsageError */
+function assertMayBroadcast({ mode, liteTopics }: ResolvedOptions, { hasProxy }: Connection): void {
+  if (mode !== 'broadcast') return;
+  if (liteTopics !== undefined) throw refused('mode', 'cannot be broadcast for a consumer of lite topics');
+  if (!hasProxy) return;
+  const text =
+    'cannot be broadcast with a proxy, which has no broadcasts; connect to name servers (endpoints: name-server:...), or give each process a consumer group of its own';
+  throw refused('mode', text);
 }
 
 function closedError(): StateError {

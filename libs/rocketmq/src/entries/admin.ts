@@ -26,6 +26,7 @@ export type {
   GroupClientsOptions,
   SubscriptionDifference,
 } from '../admin/groups/group-clients.js';
+export type { PauseRequest } from '../admin/groups/group-pauses.js';
 export type { GroupDescription, GroupOnBroker, NewGroup } from '../admin/groups/groups.js';
 export type { GroupLag, LagOptions, QueueLag, TopicLag } from '../admin/groups/lag.js';
 export type { QueueOffset } from '../admin/groups/rewind.js';
@@ -37,6 +38,12 @@ export type {
   DelayedMessagesOptions,
   RecallableMessage,
 } from '../admin/messages/delayed-messages.js';
+export {
+  type FailureList,
+  type FailuresOfError,
+  failuresByError,
+  type ListFailuresOptions,
+} from '../admin/messages/kept-failures.js';
 export type { FoundMessages, MessageQuery } from '../admin/messages/message-lookup.js';
 export type {
   GivenUpHalfMessage,
@@ -64,6 +71,8 @@ export type { TopicGroups } from '../admin/topics/topic-groups.js';
 export type { OrderConfiguration, TopicLayout } from '../admin/topics/topic-layouts.js';
 export type { QueueOffsets, TopicOffsets } from '../admin/topics/topic-offsets.js';
 export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics/topics.js';
+export type { FailureRecord } from '../protocol/model/failure-record.js';
+export type { GroupPause } from '../protocol/model/group-pause.js';
 export type { LiteGroup } from '../protocol/model/lite-group.js';
 export type { TopicType } from '../protocol/model/message.js';
 export type { MasterBroker } from '../remoting/cluster.js';

@@ -37,6 +37,7 @@ export type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js
 export type { GroupDeclaration, TopicDeclaration } from '../broker/engine/registry.js';
 export type { BrokerTlsOptions } from '../broker/server-tls.js';
 export type {
+  ConnectionChoice,
   ConnectionFault,
   FaultAction,
   FaultRule,

@@ -11,6 +11,8 @@ export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js
 export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
 export type { PolicyInForce } from '../consumer/listeners/listener-fit.js';
 export type { MessageListener } from '../consumer/listeners/message-listener.js';
+export type { RateLimit } from '../consumer/listeners/rate-limiter.js';
+export type { RateLimitPort, StoredLimit } from '../consumer/listeners/shared-account.js';
 export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 export type { ConsumerTelemetrySource } from '../consumer/model/consumer-telemetry.js';
@@ -29,6 +31,7 @@ export type {
   HandlerContext,
   MessageHandler,
 } from '../consumer/model/handler.js';
+export { type MessageRetries, retryProperties } from '../consumer/model/message-retries.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../consumer/model/outcome-errors.js';
 export type { Subscription } from '../consumer/model/subscription.js';
 export { PushConsumer } from '../consumer/push-consumer.js';

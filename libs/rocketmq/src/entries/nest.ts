@@ -8,6 +8,8 @@ export { ResourceError } from '../client/resource-errors.js';
 export type { ClientIdentity, SessionEvents, SessionHealth, SessionStatus } from '../client/session-events.js';
 export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
 export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
+export type { RateLimit } from '../consumer/listeners/rate-limiter.js';
+export type { RateLimitPort, StoredLimit } from '../consumer/listeners/shared-account.js';
 export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 export type {
@@ -17,6 +19,7 @@ export type {
   FailureSettlement,
 } from '../consumer/model/failure-policy.js';
 export type { BatchListening, HandlerContext } from '../consumer/model/handler.js';
+export { type MessageRetries, retryProperties } from '../consumer/model/message-retries.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../consumer/model/outcome-errors.js';
 export type { RocketMQAsyncApiDocument } from '../nest/asyncapi/document.js';
 export {
@@ -28,6 +31,7 @@ export type { GroupSettings } from '../nest/cluster/declarations.js';
 export { ProvisionError } from '../nest/cluster/provisioning.js';
 export { ROCKETMQ_TRANSPORT, rocketMQTransport } from '../nest/common/pattern.js';
 export type { RocketMQTelemetry } from '../nest/common/telemetry.js';
+export type { FailureLogOptions } from '../nest/events/failure-log.js';
 export { type HandlerAttempt, type RocketMQEvent, RocketMQEvents } from '../nest/events/rocketmq-events.js';
 export { type ListenerState, type ListenerStatus, RocketMQListeners } from '../nest/events/rocketmq-listeners.js';
 export type { GivenUpTransaction } from '../nest/health/given-up-watch.js';
@@ -44,6 +48,7 @@ export type {
   ListenerOverrides,
   ListenerSettings,
   RocketMQListenerOptions,
+  StartFrom,
 } from '../nest/listening/listener-settings.js';
 export { RocketMQBatchContext } from '../nest/listening/rocketmq-batch-context.js';
 export { RocketMQContext } from '../nest/listening/rocketmq-context.js';
@@ -105,7 +110,7 @@ export type {
 } from '../nest/runtime/rocketmq.interfaces.js';
 export { outboxMessage } from '../nest/sending/outbox-message.js';
 export type { RocketMQRequestOptions } from '../nest/sending/reply-channel.js';
-export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from '../nest/sending/reply-message.js';
+export { isErrorOf, REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from '../nest/sending/reply-message.js';
 export { type RequestCallOptions, RocketMQRequester } from '../nest/sending/requester.js';
 export {
   RocketMQProducer,

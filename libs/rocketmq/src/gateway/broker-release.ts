@@ -1,6 +1,6 @@
 // What a broker can do, by its release. A cluster may run several releases during an upgrade.
 
-import { RELEASE_5 } from '../remoting/releases.js';
+import { RELEASE_5 } from '../protocol/remoting/releases.js';
 
 /** Releases by the number that they send. @see MQVersion of the server */
 const RELEASES = {

@@ -4,8 +4,8 @@ import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2
 import type { LevelChoice } from '../protocol/model/delay-chain.js';
 import { DELAY_LEVELS_MS } from '../protocol/model/delay-levels.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { releaseName } from '../protocol/remoting/releases.js';
 import { settingIn } from '../remoting/answers.js';
-import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';

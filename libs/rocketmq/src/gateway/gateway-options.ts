@@ -9,6 +9,8 @@ import type { ResolvedTls } from '../support/tls.js';
 
 export interface GatewayOptions {
   readonly clientId: string;
+  /** Whether the client is a consumer that receives every message that is sent while it runs. */
+  readonly isBroadcast: boolean;
   /** `host:port` of each name server. */
   readonly nameServers: readonly string[];
   readonly requestTimeoutMs: number;

@@ -16,10 +16,11 @@ import { BrokerRequests } from './broker-requests.js';
 import { DelayLevels } from './delay-levels.js';
 import type { GatewayOptions, Handler, RequestLimits } from './gateway-options.js';
 import { liteSubscriptionOf, liteUnsubscriptionsOf } from './lite-topics.js';
+import { BroadcastPositions } from './pull/broadcast-positions.js';
 import type { PullSession } from './pull/membership.js';
 import { PullConsumer } from './pull/pull-consumer.js';
 import { Receiving } from './receiving.js';
-import { unregistrationsOf } from './registration.js';
+import { groupOf, topicsOf, unregistrationsOf } from './registration.js';
 import { runningInfoOf } from './running-info.js';
 import { Sending } from './sending.js';
 import { GatewaySession } from './session.js';
@@ -42,6 +43,8 @@ export class Gateway {
   private readonly topics: Topics;
   private readonly settling: Settling;
   private readonly receiving: Receiving;
+  /** Of a broadcast. */
+  private readonly positions: BroadcastPositions | undefined;
   private readonly pulling: PullConsumer;
   private readonly halfMessages: HalfMessages;
   private readonly requests: BrokerRequests;
@@ -68,8 +71,11 @@ export class Gateway {
     this.topics = new Topics(this.cluster, options.mapAddress, logger);
     this.halfMessages = new HalfMessages(this.client, this.topics);
     const delayLevels = new DelayLevels(this.client);
+    const broadcastPort = { clientId, client: this.client, topics: this.topics, logger, timeoutMs };
+    this.positions = options.isBroadcast ? new BroadcastPositions(broadcastPort) : undefined;
     this.pulling = new PullConsumer({
       delayLevels,
+      broadcast: this.positions,
       clientId,
       client: this.client,
       topics: this.topics,
@@ -86,7 +92,7 @@ export class Gateway {
     const startedAtMs = realTimeIn(0).getTime();
     this.requests = new BrokerRequests(this.halfMessages, logger, this.pulling, (address, report) => {
       const [session, queues] = [this.sessions.get(address), this.pulling.reportAt(address)];
-      return runningInfoOf({ nameServers, startedAtMs, session, queues }, report);
+      return runningInfoOf({ nameServers, startedAtMs, isBroadcast: options.isBroadcast, session, queues }, report);
     });
     this.settling = new Settling(
       this.client,
@@ -165,7 +171,7 @@ export class Gateway {
 
   /** The session with a broker, or with the name servers. */
   telemetry(address: string): GatewaySession {
-    const { clientId, requestTimeoutMs: timeoutMs } = this.options;
+    const { clientId, isBroadcast, requestTimeoutMs: timeoutMs } = this.options;
     const broker = (): string | undefined => (this.isNameServerOnly(address) ? undefined : address);
     const onAnswer = (answer: TelemetryCommand) => this.requests.answer(answer);
     const earlier = this.sessions.get(address);
@@ -182,6 +188,8 @@ export class Gateway {
         return broker();
       },
       group: earlier?.group,
+      isBroadcast,
+      onJoin: async (settings, deadline) => this.positions?.join(groupOf(settings), topicsOf(settings), deadline),
       onAnswer,
       onRegistered,
     });

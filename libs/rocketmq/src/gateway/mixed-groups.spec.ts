@@ -172,12 +172,12 @@ describe('a group whose settings differ between brokers', () => {
     settings[0] = ORDERED;
     settings[1] = ORDERED;
     sockets[0]?.destroy();
-    await until(() => differences().length > 1);
-    expect(differences()[1]?.text).toContain('the same settings of the consumer group again');
+    // One broker may be asked before the other.
+    await until(() => differences().at(-1)?.text.includes('the same settings of the consumer group again') === true);
     settings[1] = UNORDERED;
     sockets[1]?.destroy();
-    await until(() => differences().length > 2);
-    expect(differences()[2]?.fields).toMatchObject({ ordered: expect.stringContaining('no on broker-1') });
+    await until(() => differences().at(-1)?.fields.ordered !== undefined);
+    expect(differences().at(-1)?.fields).toMatchObject({ ordered: expect.stringContaining('no on broker-1') });
   });
 
   it('is received from no broker that stops to order it, where it must be ordered, until the broker orders it again', async () => {

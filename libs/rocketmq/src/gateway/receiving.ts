@@ -118,9 +118,9 @@ export class Receiving {
   }
 
   /** From what this process has pulled of the queues at the broker. */
-  private async givePulled(poll: Poll, request: Request, { signal }: Deadline, onAnswer: OnAnswer): Promise<void> {
+  private async givePulled(poll: Poll, request: Request, { end }: Deadline, onAnswer: OnAnswer): Promise<void> {
     const waitMs = pollMsOf(request);
-    const messages = await this.pulled.receive(poll, countOf(request.batchSize), waitMs, signal);
+    const messages = await this.pulled.receive(poll, countOf(request.batchSize), waitMs, end);
     onAnswer({ content: { $case: 'deliveryTimestamp', value: realTimeIn(0) } });
     const none = () => this.pulled.problemAt(poll.brokerName) ?? rejection(Code.MESSAGE_NOT_FOUND, 'no new message');
     onAnswer({ content: { $case: 'status', value: messages.length > 0 ? OK : none() } });

@@ -16,17 +16,19 @@ import type { BrokerAbilities } from './broker-release.js';
  * Lists the client as a consumer of its group, for tools, and as a producer of its transactions, for checks: like a proxy, it uses the
  * topic as the name of the producer group, so checks reach clients of both kinds.
  * @param settingsAtMs the version of the subscriptions: a broker takes newer ones for the whole group
+ * @param isBroadcast whether a consumer receives every message, whoever else does
  */
 export function heartbeatOf(
   clientId: string,
   settings: Settings,
   settingsAtMs: number,
   abilities: BrokerAbilities,
+  isBroadcast: boolean,
 ): RemotingRequest {
   const body = {
     clientID: clientId,
     producerDataSet: checkedTopics(settings).map((groupName) => ({ groupName })),
-    consumerDataSet: consumerData(settings, settingsAtMs, abilities),
+    consumerDataSet: consumerData(settings, settingsAtMs, abilities, isBroadcast),
   };
   const language = abilities.knowsNodeJs ? 'NODE_JS' : 'OTHER';
   return { code: REQUEST_CODES.heartBeat, language, body: Buffer.from(JSON.stringify(body)) };
@@ -48,6 +50,11 @@ export function groupOf({ pubSub }: Settings): string {
   return pubSub?.$case === 'subscription' ? (pubSub.value.group?.name ?? '') : '';
 }
 
+/** The topics that a consumer subscribes to; empty for a producer. */
+export function topicsOf({ pubSub }: Settings): string[] {
+  return pubSub?.$case === 'subscription' ? pubSub.value.subscriptions.map(({ topic }) => topic?.name ?? '') : [];
+}
+
 /** The topics whose transactions the client checks. */
 function checkedTopics({ pubSub }: Settings): string[] {
   return pubSub?.$case === 'publishing' ? pubSub.value.topics.map(({ name }) => name) : [];
@@ -63,17 +70,22 @@ export function consumerData(
   { clientType, pubSub }: Settings,
   subVersion: number,
   { pops, listsPopConsumers }: BrokerAbilities,
+  isBroadcast: boolean,
 ): ConsumerData[] {
   if (pubSub?.$case !== 'subscription') return [];
   const { group, subscriptions } = pubSub.value;
   const retries = { topic: { resourceNamespace: '', name: RETRY_PREFIX + (group?.name ?? '') }, expression: undefined };
   const data = {
     groupName: group?.name ?? '',
-    consumeType: listsPopConsumers ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
-    messageModel: clientType === ClientType.LITE_PUSH_CONSUMER ? 'LITE_SELECTIVE' : 'CLUSTERING',
+    consumeType: listsPopConsumers && !isBroadcast ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
+    messageModel: isBroadcast
+      ? 'BROADCASTING'
+      : clientType === ClientType.LITE_PUSH_CONSUMER
+        ? 'LITE_SELECTIVE'
+        : 'CLUSTERING',
     consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
     unitMode: false,
-    subscriptionDataSet: (pops ? subscriptions : [...subscriptions, retries]).map((entry) =>
+    subscriptionDataSet: (pops || isBroadcast ? subscriptions : [...subscriptions, retries]).map((entry) =>
       subscriptionData(entry, subVersion),
     ),
   };

@@ -7,6 +7,7 @@ import type { GatewaySession } from './session.js';
 interface RunningInfoSource {
   readonly nameServers: readonly string[];
   readonly startedAtMs: number;
+  readonly isBroadcast: boolean;
   readonly session: Pick<GatewaySession, 'settings' | 'group'> | undefined;
   /** Those that are pulled from the broker that asks; a broker with POP knows itself what it has handed out. */
   readonly queues: readonly PulledQueueReport[];
@@ -18,11 +19,12 @@ interface RunningInfoSource {
  * @see ConsumerRunningInfo of the server
  */
 export function runningInfoOf(
-  { nameServers, startedAtMs, session, queues }: RunningInfoSource,
+  { nameServers, startedAtMs, isBroadcast, session, queues }: RunningInfoSource,
   report: string,
 ): string {
   const { settings, group } = session ?? {};
-  const [data] = settings === undefined || group === undefined ? [] : consumerData(settings, 0, group.abilities);
+  const [data] =
+    settings === undefined || group === undefined ? [] : consumerData(settings, 0, group.abilities, isBroadcast);
   const properties = {
     PROP_NAMESERVER_ADDR: nameServers.join(';'),
     PROP_CONSUME_TYPE: data?.consumeType ?? 'CONSUME_PASSIVELY',

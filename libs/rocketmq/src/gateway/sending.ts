@@ -14,9 +14,9 @@ import { DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/model/limits.js'
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { integerIn } from '../protocol/remoting/property-values.js';
+import { releaseName } from '../protocol/remoting/releases.js';
 import { offsetInMessageId } from '../protocol/remoting/stored-message.js';
 import { offsetOf, settingIn } from '../remoting/answers.js';
-import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
@@ -58,6 +58,8 @@ interface Sent {
 /** The sends of one client. */
 export class Sending {
   private readonly chain: DelayChain;
+  /** Where the last request of several messages went, by broker and topic. */
+  private readonly lastQueues = new Map<string, number>();
 
   constructor(
     private readonly client: RemotingClient,
@@ -88,7 +90,8 @@ export class Sending {
     const properties = NEEDS.filter(({ property }) => first.systemProperties?.[property] !== undefined);
     const delay = delayOf(first);
     const sent = { topic, messages, first };
-    const place = { address, queueId: first.systemProperties?.queueId ?? 0 };
+    const own = first.systemProperties?.queueId ?? 0;
+    const place = { address, queueId: messages.length === 1 ? own : this.sharedQueue(address, topic, messages) };
     const bodyBytes = messages.reduce((sum, { body }) => sum + body.length, 0);
     // Most messages wait for nothing but their answer.
     const checks = isHalf(first);
@@ -100,6 +103,20 @@ export class Sending {
       return this.storePackedHalf(place, needs, sent, deadline);
     }
     return this.storeIfAble(place, needs, sent, deadline);
+  }
+
+  /**
+   * Messages that share a request share a queue: of theirs, the next one after that of the last request. Not that of the first: where as many
+   * are sent at a time as the topic has queues, the first one always has the same.
+   */
+  private sharedQueue(address: string, topic: string, messages: readonly WireMessage[]): number {
+    const key = `${address} ${topic}`;
+    const last = this.lastQueues.get(key) ?? -1;
+    const queues = messages.map(({ systemProperties }) => systemProperties?.queueId ?? 0);
+    const later = queues.filter((queueId) => queueId > last);
+    const next = Math.min(...(later.length > 0 ? later : queues));
+    this.lastQueues.set(key, next);
+    return next;
   }
 
   /**

@@ -31,6 +31,8 @@ describe('a session with a broker', () => {
       timeoutMs: 5_000,
       address,
       group: undefined,
+      isBroadcast: false,
+      onJoin: async () => {},
       onAnswer: () => {},
       onRegistered: () => {},
     };

@@ -22,6 +22,7 @@ import type { BackoffPolicy } from '../support/backoff.js';
 import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { abilitiesOf } from './broker-release.js';
+import { filterStatus } from './filter-answers.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
 import { pulledGroup } from './pull/pulled-group.js';
@@ -37,6 +38,10 @@ interface SessionPort {
   readonly address: string | undefined;
   /** What an earlier session with the broker knew. */
   readonly group: GroupSettings | undefined;
+  /** See `GatewayOptions`. */
+  readonly isBroadcast: boolean;
+  /** Called before a broadcast is registered; it may reject. */
+  readonly onJoin: (settings: Settings, deadline: Deadline) => Promise<void>;
   /** What the client writes beside settings. */
   readonly onAnswer: (answer: TelemetryCommand) => void;
   /** Called when the broker knows what the client subscribes to. */
@@ -51,9 +56,8 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024 - 64 * 1024;
 /** Commands that wait to be read: the reader is the client's own loop, so more than this means that it is stuck. */
 const MAX_WAITING = 10_000;
 
-/** How long the settings of a group are used without asking. */
-const FRESH_MS = 1_000;
-const REFRESH_MS = 1_000;
+/** How long the settings of a group are used without asking, and how long asking may take. */
+const [FRESH_MS, REFRESH_MS] = [1_000, 1_000];
 
 type State = { readonly kind: 'open' } | { readonly kind: 'ended'; readonly error: Error | undefined };
 
@@ -136,12 +140,12 @@ export class GatewaySession {
   /** Registers the client again, so that the broker keeps it. @returns the broker's status */
   async heartbeat(deadline: Deadline): Promise<Status> {
     const { latest } = this;
-    const { address, client, clientId } = this.port;
+    const { address, client, clientId, isBroadcast } = this.port;
     if (latest === undefined) return rejection(Code.UNRECOGNIZED_CLIENT_TYPE, 'the settings were not sent yet');
     if (address === undefined) return OK;
     const answer = await client.ask(
       address,
-      heartbeatOf(clientId, latest, this.settingsAtMs, abilitiesOf(this.release)),
+      heartbeatOf(clientId, latest, this.settingsAtMs, abilitiesOf(this.release), isBroadcast),
       deadline,
     );
     this.release = answer.version;
@@ -180,6 +184,8 @@ export class GatewaySession {
         async (deadline) => {
           if (address !== undefined) await this.connect(address, deadline);
           const status = isConsumer && address !== undefined ? await this.learnGroup(address, settings, deadline) : OK;
+          if (this.port.isBroadcast && status.code === Code.OK && this.latest === settings)
+            await this.port.onJoin(settings, deadline);
           const registered = status.code === Code.OK ? await this.heartbeat(deadline) : status;
           if (registered.code !== Code.OK) this.push({ status: registered });
           else {
@@ -215,7 +221,7 @@ export class GatewaySession {
     const abilities = abilitiesOf(release);
     this.release = release;
     // Before the question about the group: brokers up to 4.7 never answer a request that they do not know.
-    if (!abilities.pops) {
+    if (!abilities.pops || this.port.isBroadcast) {
       const { status, group } = await pulledGroup(this.port, address, release, settings, deadline);
       if (group !== undefined) this.known = group;
       return status;
@@ -230,7 +236,8 @@ export class GatewaySession {
     this.known = { isOrdered: fifo, lite, maxAttempts, backoff, abilities, learntAtMs: monotonicMs() };
     if (isLiteConsumer(settings) && !abilities.hasLiteTopics) return noLiteTopics(address, release);
     const binding = bindingStatus(settings, lite);
-    if (binding.code !== Code.OK || !isLiteConsumer(settings)) return binding;
+    if (binding.code !== Code.OK) return binding;
+    if (!isLiteConsumer(settings)) return filterStatus(this.port, address, settings, deadline);
     const request = { code: REQUEST_CODES.getBrokerConfig };
     return deliveryStatus(address, await client.ask(address, request, deadline, { isOptional: true }));
   }

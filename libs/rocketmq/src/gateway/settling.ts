@@ -5,7 +5,7 @@ import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
-import { releaseName } from '../remoting/releases.js';
+import { releaseName } from '../protocol/remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
@@ -75,9 +75,9 @@ export class Settling {
     const results = pulled.map(({ messageId, receiptHandle }) => {
       return { messageId, receiptHandle, status: this.pulled.ack(receiptHandle) };
     });
-    const popped = request.entries.filter((entry) => !pulled.includes(entry));
-    if (popped.length === 0) return { status: overall(results), entries: results };
+    if (pulled.length === request.entries.length) return { status: overall(results), entries: results };
     // The broker was upgraded meanwhile.
+    const popped = request.entries.filter(({ receiptHandle }) => !isPullHandle(receiptHandle));
     const { entries } = await this.ackPopped(address, { ...request, entries: popped }, deadline);
     return { status: overall([...results, ...entries]), entries: [...results, ...entries] };
   }

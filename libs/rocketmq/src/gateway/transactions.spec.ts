@@ -95,6 +95,55 @@ describe('a transaction that its broker has committed', () => {
   });
 });
 
+describe('a transaction whose id another open one has', () => {
+  const { closers, producerOn } = gatewayWorld();
+
+  it.each([
+    ['is committed where its own half message is, when the older one is checked', 'unknown', [['8', '42']]],
+    [
+      'is committed beside the older one, whose check names another place',
+      'commit',
+      [
+        ['8', '77'],
+        ['8', '42'],
+      ],
+    ],
+  ] as const)('%s', async (_, answer, expected) => {
+    let check = (): void => {};
+    const script = broker(({ code }, socket) => {
+      if (code !== CODES.heartBeat) return 'usual';
+      check = () => {
+        const fields = { tranStateTableOffset: '11', commitLogOffset: '77', msgId: 'HALF', transactionId: 'HALF' };
+        const frame = { code: CODES.checkTransactionState, opaque: 1_000, isOneWay: true, fields };
+        const properties = new Map([
+          ['UNIQ_KEY', 'HALF'],
+          ['rocketmq-transaction-owner', TOPIC],
+        ]);
+        const { body } = popped({}, Buffer.from('the older one'), properties);
+        socket?.write(encodeFrame({ ...frame, body }));
+      };
+      return 'usual';
+    });
+    const asked: string[] = [];
+    const checker = ({ message }: { readonly message: { readonly body: Buffer } }) => {
+      asked.push(message.body.toString());
+      return answer;
+    };
+    const { producer, sent } = await producerOn([script], { transactionCheckers: { [TOPIC]: checker } }, 10_000);
+    closers.push(() => producer.close());
+    await producer.start();
+    await producer.transact({ message: { topic: TOPIC, body: 'the newer one', messageId: 'HALF' } }, async () => {
+      check();
+      await until(() => asked.length === 1 && (answer === 'unknown' || sent(CODES.endTransaction).length === 1));
+    });
+    await until(() => sent(CODES.endTransaction).length === expected.length);
+    const ends = sent(CODES.endTransaction).map(({ fields }) => [fields.commitOrRollback, fields.commitLogOffset]);
+    expect(ends).toEqual(expected);
+    expect(sent(CODES.endTransaction).map(({ fields }) => fields.transactionId)).toEqual(ends.map(() => 'HALF'));
+    expect(asked).toEqual(['the older one']);
+  });
+});
+
 describe('a transaction that another instance may have committed', () => {
   const { closers, producerOn } = gatewayWorld();
   const properties = new Map([

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import {
   Code,
   TransactionResolution,
+  TransactionSource,
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
@@ -39,6 +40,8 @@ interface HalfMessage extends Identity {
 
 interface KeptHalfMessage extends HalfMessage {
   readonly topic: string;
+  /** As the broker knows it. */
+  readonly transactionId: string;
   /** The broker at the address at that time. */
   readonly brokerName: string | undefined;
   readonly keptAtMs: number;
@@ -47,6 +50,7 @@ interface KeptHalfMessage extends HalfMessage {
 /** A check of a broker. */
 interface Check {
   readonly message: WireMessage;
+  /** Differs from that of another message with the same id. */
   readonly transactionId: string;
 }
 
@@ -72,6 +76,8 @@ const [COMMIT, ROLLBACK] = ['8', '12'];
 /** The half messages of one client, by topic and transaction id. */
 export class HalfMessages {
   private readonly kept = new Map<string, KeptHalfMessage>();
+  /** Which message an id is that of: the last one that this client has sent, or the first one that it was asked about. Others are known by more. */
+  private readonly owners = new Map<string, Identity>();
   /** What a broker has committed, and over which connection: one that starts again may have lost it. */
   private readonly commits = new Map<string, Identity & { readonly connection: RemotingConnection }>();
 
@@ -81,12 +87,18 @@ export class HalfMessages {
   ) {}
 
   add(topic: string, transactionId: string, half: HalfMessage): void {
-    const nowMs = monotonicMs();
     const key = keyOf(topic, transactionId);
     // A message that is sent anew with the id of an earlier one is not the one that was committed.
-    if (!half.isOfCheck) this.commits.delete(key);
+    this.commits.delete(key);
+    this.own(key, half);
+    this.keep(key, topic, transactionId, half);
+  }
+
+  private keep(key: string, topic: string, transactionId: string, half: HalfMessage): void {
+    const nowMs = monotonicMs();
+    const brokerName = this.brokers.nameAt(half.address);
     this.kept.delete(key);
-    this.kept.set(key, { ...half, topic, brokerName: this.brokers.nameAt(half.address), keptAtMs: nowMs });
+    this.kept.set(key, { ...half, topic, transactionId, brokerName, keptAtMs: nowMs });
     for (const [oldest, { keptAtMs }] of this.kept) {
       if (nowMs - keptAtMs < KEPT_MS && this.kept.size <= MAX_KEPT) break;
       this.kept.delete(oldest);
@@ -104,9 +116,29 @@ export class HalfMessages {
     const { bornTimestampMs, body: storedBody } = stored;
     const kept = { bornTimestampMs, bodyCrc: crc32(storedBody) };
     const place = { address, tableOffset, commitLogOffset, isOfCheck: true, connection };
-    this.add(stored.topic, transactionId, { ...place, ...kept });
-    const message = wireMessageOf(stored, { topic: stored.topic, receiptHandle: undefined, deliveryAttempt: 1 });
-    return { message, transactionId };
+    const { topic } = stored;
+    const answeredId = this.idOf(topic, transactionId, kept);
+    this.keep(keyOf(topic, answeredId), topic, transactionId, { ...place, ...kept });
+    const message = wireMessageOf(stored, { topic, receiptHandle: undefined, deliveryAttempt: 1 });
+    return { message, transactionId: answeredId };
+  }
+
+  /** By which id a message that is checked is known here. */
+  private idOf(topic: string, transactionId: string, half: Identity): string {
+    const key = keyOf(topic, transactionId);
+    const owner = this.owners.get(key);
+    if (owner === undefined) this.own(key, half);
+    if (owner === undefined || isSame(owner, half)) return transactionId;
+    return `${transactionId}@${half.bornTimestampMs}-${half.bodyCrc}`;
+  }
+
+  private own(key: string, { bornTimestampMs, bodyCrc }: Identity): void {
+    this.owners.delete(key);
+    this.owners.set(key, { bornTimestampMs, bodyCrc });
+    for (const oldest of this.owners.keys()) {
+      if (this.owners.size <= MAX_KEPT) return;
+      this.owners.delete(oldest);
+    }
   }
 
   /** Unlike the proxy, waits for the broker's answer: OK means that the transaction has ended. */
@@ -115,7 +147,9 @@ export class HalfMessages {
     const topic = request.topic?.name ?? '';
     const key = keyOf(topic, transactionId);
     const first = this.kept.get(key);
-    if (first === undefined) {
+    // What was asked about one message says nothing about another that was sent with its id meanwhile.
+    const isOfOther = request.source === TransactionSource.SOURCE_SERVER_CHECK && first?.isOfCheck === false;
+    if (first === undefined || isOfOther) {
       const text = `transaction ${transactionId} was ended before, or its half message was sent too long ago`;
       return { status: rejection(Code.INVALID_TRANSACTION_ID, text) };
     }
@@ -136,7 +170,7 @@ export class HalfMessages {
       commitOrRollback: isCommit && !isDone ? COMMIT : ROLLBACK,
       fromTransactionCheck: String(half.isOfCheck),
       msgId: messageId,
-      transactionId,
+      transactionId: half.transactionId,
     };
     try {
       const connection = await this.client.connected(address, deadline);

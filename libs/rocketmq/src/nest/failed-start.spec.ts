@@ -4,7 +4,14 @@ import { afterEach, expect, it } from '@jest/globals';
 import { Controller, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, type MicroserviceOptions } from '@nestjs/microservices';
-import { RocketMQListener, RocketMQModule, RocketMQProducer, ServerRocketMQ } from '../entries/nest.js';
+import {
+  defineTopic,
+  type ResourceError,
+  RocketMQListener,
+  RocketMQModule,
+  RocketMQProducer,
+  ServerRocketMQ,
+} from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 
@@ -98,4 +105,55 @@ it('a transport strategy with a connection of its own does, too', async () => {
   await expect(app.listen()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await place.broker();
   await expect(app.listen()).rejects.toEqual(REFUSAL);
+});
+
+it('names a topic that is missing, also where a listener chooses its start there', async () => {
+  const broker = await TestBroker.start({ strict: true, nameServerPort: 0, groups: [{ name: 'shop' }] });
+  closers.push(() => broker.stop());
+  @Injectable()
+  class Early {
+    @RocketMQListener('no-such-topic', { consumerGroup: 'shop', startFrom: 'beginning' })
+    async handle(): Promise<void> {}
+  }
+  const { endpoints, nameServerEndpoint: nameServer } = broker;
+  const rocketmq = RocketMQModule.forRoot({ endpoints, nameServer, logger: silentLogger, startTimeoutMs: 500 });
+  @Module({ imports: [rocketmq], providers: [Early] })
+  class AppModule {}
+  await expect(NestFactory.createApplicationContext(AppModule, QUIET)).rejects.toMatchObject({
+    code: 'TOPIC_NOT_FOUND',
+    command: expect.stringContaining('topic create no-such-topic'),
+  });
+});
+
+it('names all that a first start lacks at once, with the commands as one block', async () => {
+  const broker = await TestBroker.start({ strict: true, topics: [{ name: 'there' }], groups: [{ name: 'known' }] });
+  closers.push(() => broker.stop());
+  const handled: unknown[] = [];
+  @Injectable()
+  class First {
+    @RocketMQListener('parcels', { consumerGroup: 'packers' })
+    async pack(): Promise<void> {}
+    @RocketMQListener(defineTopic('steps', { type: 'fifo' }), { consumerGroup: 'walkers' })
+    async walk(): Promise<void> {}
+    @RocketMQListener('there', { consumerGroup: 'known' })
+    async hear(message: unknown): Promise<void> {
+      handled.push(message);
+    }
+  }
+  const { endpoints } = broker;
+  const topics = [defineTopic('orders', { type: 'delay' }), defineTopic('there', { type: 'normal' })];
+  const rocketmq = RocketMQModule.forRoot({ endpoints, topics, logger: silentLogger, startTimeoutMs: 5_000 });
+  @Module({ imports: [rocketmq], providers: [First] })
+  class AppModule {}
+  const failure = await NestFactory.createApplicationContext(AppModule, QUIET).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ name: 'ResourceError', code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
+  const on = '--name-server NAMESERVER:9876';
+  expect((failure as ResourceError).command.split(' && ').sort()).toEqual([
+    `npx nestjs-rocketmq group create packers ${on}`,
+    `npx nestjs-rocketmq group create walkers --fifo ${on}`,
+    `npx nestjs-rocketmq topic create orders --type delay ${on}`,
+    `npx nestjs-rocketmq topic create parcels --type normal ${on}`,
+    `npx nestjs-rocketmq topic create steps --type fifo ${on}`,
+  ]);
+  expect(handled).toEqual([]);
 });

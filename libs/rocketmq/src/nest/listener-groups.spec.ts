@@ -6,6 +6,7 @@ import { NestBench } from '../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../tools/until.js';
 import {
   type RocketMQContext,
+  RocketMQHealth,
   RocketMQListener,
   RocketMQListeners,
   RocketMQProducer,
@@ -124,5 +125,27 @@ describe('RocketMQListeners', () => {
     expect(() => listeners?.state('Pausable.off')).toThrow(/UNKNOWN_LISTENER.*they are even, odd/);
     await bench.closeApps();
     expect(listeners.state('even').status).toBe('closed');
+  });
+
+  it('gives a listener no more messages than its limit, and says so', async () => {
+    const handled: number[] = [];
+    @Injectable()
+    class Limited {
+      @RocketMQListener('limited', { consumerGroup: 'limited', rateLimit: { max: 1_000, perMs: 1 } })
+      async handle(body: number): Promise<void> {
+        handled.push(body);
+      }
+    }
+    const listeners = { 'Limited.handle': { rateLimit: { max: 2, perMs: 10 * SECOND_MS } } };
+    const app = await bench.start({ providers: [Limited], options: { listeners } });
+    const producer = app.get(RocketMQProducer);
+    for (const body of [1, 2, 3]) await producer.send({ topic: 'limited', body: String(body) });
+    await until(() => handled.length === 2);
+    await bench.broker.idle();
+    const { status } = app.get(RocketMQListeners).state('Limited.handle');
+    const [consumer] = app.get(RocketMQHealth).report().consumers;
+    expect([status, consumer?.health?.limited, handled.length]).toEqual(['limited', ['Limited.handle'], 2]);
+    await bench.broker.advance(10 * SECOND_MS);
+    expect([handled.length, app.get(RocketMQListeners).state('Limited.handle').status]).toEqual([3, 'listening']);
   });
 });

@@ -47,6 +47,7 @@ async function withApp(parts: Parts, work: (app: TestingModule, producer: Rocket
     providers,
     controllers,
   }).compile();
+  app.enableShutdownHooks();
   await app.init();
   try {
     await work(app, app.get(RocketMQProducer));

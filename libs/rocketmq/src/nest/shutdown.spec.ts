@@ -12,6 +12,7 @@ import {
 } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
+import { until } from '../../../../tools/until.js';
 import {
   type RocketMQEvent,
   RocketMQEvents,
@@ -177,6 +178,25 @@ describe('the shutdown', () => {
     expect(ended).toMatchObject([{ type: 'drained', consumerGroup: 'service', unfinished: 1 }]);
     const warning = logger.lines.find(([line]) => line.startsWith('warn the grace period is over'));
     expect(warning?.[1]).toEqual({ consumerGroup: 'service', messages: 1, messageIds: [messageId] });
+  });
+
+  it('by a signal is said to be none where nothing listens to signals', async () => {
+    const [heard, unheard] = [recordingLogger(), recordingLogger()];
+    const starting = (logger: typeof heard) => start({ imports: [RocketMQModule.forRoot(options({ logger }))] });
+    const warnings = ({ lines }: typeof heard) => lines.filter(([line]) => line.includes('enableShutdownHooks'));
+    const before = process.listeners('SIGTERM');
+    const own = (): void => {};
+    process.on('SIGTERM', own);
+    const first = await starting(heard);
+    // As with `enableShutdownHooks()`, which Nest undoes when it closes the application.
+    await sleep(new SystemClock(), 1_200);
+    process.off('SIGTERM', own);
+    expect(process.listeners('SIGTERM')).toEqual(before);
+    await starting(unheard);
+    await until(() => warnings(unheard).length > 0);
+    expect(warnings(unheard)).toEqual([[expect.stringContaining('warn nothing listens to SIGTERM'), {}]]);
+    expect(warnings(heard)).toEqual([]);
+    await first.close();
   });
 
   it('can be requested twice', async () => {

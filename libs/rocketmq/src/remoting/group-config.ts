@@ -25,6 +25,8 @@ export interface GroupDelivery {
 export interface GroupConfig {
   readonly groupName?: string;
   readonly consumeMessageOrderly?: boolean;
+  readonly consumeBroadcastEnable?: boolean;
+  readonly consumeEnable?: boolean;
   readonly retryMaxTimes?: number;
   readonly groupRetryPolicy?: GroupRetryPolicy;
   readonly attributes?: Readonly<Record<string, string>>;
@@ -53,6 +55,11 @@ export function deliveryOf(config: GroupConfig): GroupDelivery {
     backoff: fromRetryPolicy(config.groupRetryPolicy),
     lite: fromLiteAttributes(config.attributes ?? {}),
   };
+}
+
+/** Whether the broker delivers nothing to the group. */
+export function isPaused({ consumeEnable }: GroupConfig): boolean {
+  return consumeEnable === false;
 }
 
 /** Whether a proxy delivers messages of a group with this many attempts. */

@@ -1,17 +1,18 @@
 // Requests by address: opens a connection on first use, keeps it, and reconnects after a loss.
+// Over 300 lines: what is asked on a connection decides whether it is kept.
 
 import { connect } from 'node:net';
 import { CLIENT_PREFACE } from '../http2/frames.js';
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { REQUEST_CODES, WITHOUT_EFFECT } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
+import { isOf4, releaseName } from '../protocol/remoting/releases.js';
 import { abortReason, linkedController, raceAbort, withAnySignal } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError, withoutEffect } from '../support/errors.js';
 import { firstAnswer } from '../support/first-answer.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
-import { isOf4, releaseName } from './releases.js';
 import { type ConnectionEvents, RemotingConnection, splitAddress } from './remoting-connection.js';
 import { deniesAccess, RemotingError } from './remoting-error.js';
 import { isHttp2Answer, notANameServer, type RemotingRequest } from './remoting-request.js';
@@ -137,6 +138,12 @@ export class RemotingClient {
       if (!RocketMQError.is(reason) || reason.code !== 'DEADLINE_EXCEEDED') throw error;
       throw noConnection(`${deadline.what}: `, address, deadline.timeoutMs);
     }
+  }
+
+  /** The open connection to an address; undefined while there is none. */
+  openTo(address: string): RemotingConnection | undefined {
+    const known = this.connections.get(address);
+    return known instanceof RemotingConnection ? known : undefined;
   }
 
   private async askSigned(

@@ -1,9 +1,11 @@
-// `nest add nestjs-rocketmq`: the module, and a topic with a listener and a test to start from.
+// `nest add nestjs-rocketmq`: the module, a shutdown in order, and a topic with a route, a listener and a test to start from.
 
 import { posix } from 'node:path';
 import { changeModule, configuringFile, importOf, rootModuleFile } from './app-module.js';
+import { withShutdownHooks } from './main-edit.js';
 import { packageVersion } from './package-folder.js';
 import {
+  compilerOf,
   Formatter,
   type PackageJson,
   type ProjectTree,
@@ -41,36 +43,57 @@ export function add({ sourceRoot = 'src', module, specFileSuffix = 'spec', skipI
     const configured = configuringFile(tree, root, sourceRoot);
     const moduleFile = configured ?? rootModuleFile(tree, root, sourceRoot, module);
     const folder = posix.join(sourceRoot, SAMPLE.name);
-    const from = importOf(tree, moduleFile, posix.join(folder, 'reminder.listener.ts'));
+    const importFrom = (file: string): string => importOf(tree, moduleFile, posix.join(folder, file));
+    const from = importFrom('reminder.listener.ts');
     // A sample that was deleted is not wanted any more; one that was pasted by hand still needs its files.
     if (configured === undefined || textOf(tree, moduleFile).includes(from)) {
       await changeModule(tree, { root, formatter }, moduleFile, [
         { list: 'imports', element: MODULE, symbol: 'RocketMQModule', from: 'nestjs-rocketmq' },
+        {
+          list: 'controllers',
+          element: 'ReminderController',
+          symbol: 'ReminderController',
+          from: importFrom('reminder.controller.ts'),
+        },
         { list: 'providers', element: 'ReminderListener', symbol: 'ReminderListener', from },
       ]);
       const files = {
         'reminder.topic.ts': 'reminder.topic.ts',
+        'reminder.controller.ts': 'reminder.controller.ts',
         'reminder.listener.ts': 'reminder.listener.ts',
         'moved-time.spec.ts': `reminder.listener.${specFileSuffix}.ts`,
       };
       for (const [template, file] of Object.entries(files))
         await createFrom(tree, formatter, { template, path: posix.join(folder, file), names: SAMPLE });
     }
+    const endsInOrder = configured !== undefined || (await endInOrder(tree, formatter, sourceRoot));
     if (!tree.exists(COMPOSE_FILE))
       tree.create(COMPOSE_FILE, await formatter.formatted(COMPOSE_FILE, templateText(COMPOSE_FILE)));
     if (hasNewPackages && skipInstall !== true) install(context);
+    if (!endsInOrder) context.logger.warn(HOOKS_MISSING);
     context.logger.info(
       configured === undefined ? NEXT : `${configured} configures RocketMQModule already: it is unchanged.`,
     );
   };
 }
 
+const HOOKS_MISSING =
+  'Call app.enableShutdownHooks() where the application is created: without it, a signal ends the process while handlers run.';
 const NEXT = `
-Send a message from a provider or a controller:
-  constructor(private readonly producer: RocketMQProducer) {}
-  await this.producer.send(Reminder, { id: '1' }, { delayMs: 10_000 });
+Start the application, and send a reminder, which the log shows after ten seconds:
+  curl -X POST http://localhost:3000/reminder/1
 Its test moves the time: npm test. A real server: see ${COMPOSE_FILE}.
-Another one: nest g -c nestjs-rocketmq listener order-placed`;
+Another listener: nest g -c nestjs-rocketmq listener order-placed`;
+
+/** @returns whether the application ends in order when it gets a signal, as far as that can be seen */
+async function endInOrder(tree: ProjectTree, formatter: Formatter, sourceRoot: string): Promise<boolean> {
+  const main = posix.join(sourceRoot, 'main.ts');
+  if (!tree.exists(main)) return false;
+  const before = textOf(tree, main);
+  const after = withShutdownHooks(compilerOf(process.cwd()), before);
+  if (after !== undefined) tree.overwrite(main, await formatter.formattedAs(main, before, after));
+  return after !== undefined || before.includes('enableShutdownHooks');
+}
 
 /** Adds this package and the peer that applications of Nest do not have. @returns whether something is new */
 function addPackages(tree: ProjectTree): boolean {

@@ -6,7 +6,7 @@ type Compiler = typeof typescript;
 
 /** What is added to a module. */
 export interface ModuleAddition {
-  readonly list: 'imports' | 'providers';
+  readonly list: 'imports' | 'controllers' | 'providers';
   /** The element, on one line or several, in the style of Prettier's defaults: it is adapted to the file. */
   readonly element: string;
   /** The name that the element begins with, and that is imported. */
@@ -126,7 +126,7 @@ const lineOf = (file: typescript.SourceFile, position: number): number =>
   file.getLineAndCharacterOfPosition(position).line;
 
 /** The blanks at the start of the line of a position. */
-function indentAt(text: string, position: number): string {
+export function indentAt(text: string, position: number): string {
   const line = text.slice(text.lastIndexOf('\n', position - 1) + 1, position);
   return line.slice(0, line.length - line.trimStart().length);
 }

@@ -65,6 +65,13 @@ export function isEsm(tree: ProjectTree): boolean {
   return packageJsonOf(tree).type === 'module';
 }
 
+/** Whether its tests run by Vitest, as those of new projects of Nest 12 do, and not by Jest. */
+export function usesVitest(tree: ProjectTree): boolean {
+  const { dependencies, devDependencies } = packageJsonOf(tree);
+  const has = (name: string): boolean => devDependencies?.[name] !== undefined || dependencies?.[name] !== undefined;
+  return has('vitest') && !has('jest');
+}
+
 /** Paths of the TypeScript files below a folder, without what is installed or built. */
 export function sourceFiles(tree: ProjectTree, folder: string): string[] {
   const found: string[] = [];

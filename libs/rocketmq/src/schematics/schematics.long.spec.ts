@@ -61,9 +61,11 @@ describe('nest add', () => {
     expect(tree.read('src/app.module.ts')).toBe(`import { Module } from '@nestjs/common';
 import { RocketMQModule } from 'nestjs-rocketmq';
 import { AppService } from './app.service';
+import { ReminderController } from './reminder/reminder.controller';
 import { ReminderListener } from './reminder/reminder.listener';
 
 @Module({
+  controllers: [ReminderController],
   imports: [
     RocketMQModule.forRoot({
       endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:',
@@ -78,6 +80,7 @@ export class AppModule {}
       'package.json',
       'src/app.module.ts',
       'src/main.ts',
+      'src/reminder/reminder.controller.ts',
       'src/reminder/reminder.listener.spec.ts',
       'src/reminder/reminder.listener.ts',
       'src/reminder/reminder.topic.ts',
@@ -90,14 +93,15 @@ export class AppModule {}
     expect(context.tasks).toEqual(['node-package']);
   });
 
-  it('imports files with .js in ES modules only, and uses the globals of the test runner', async () => {
+  it('imports files with .js in ES modules only, and takes the functions of the test runner: globals of Jest, or a package', async () => {
     const spec = 'src/reminder/reminder.listener.spec.ts';
-    const [commonJs, esm] = [scaffold(), scaffold({}, { type: 'module' })];
+    const [commonJs, esm] = [scaffold(), scaffold({}, { type: 'module', devDependencies: { vitest: '^4.0.0' } })];
     await Promise.all([added(commonJs), added(esm)]);
     expect(commonJs.read(spec)).toContain("from './reminder.listener';");
     expect(esm.read(spec)).toContain("from './reminder.listener.js';");
     expect(esm.read('src/app.module.ts')).toContain("from './reminder/reminder.listener.js';");
-    expect(esm.read(spec)).not.toContain('@jest/globals');
+    expect(commonJs.read(spec)).not.toMatch(/jest|vitest/);
+    expect(esm.read(spec)).toContain("import { expect, it } from 'vitest';");
   });
 
   it('changes nothing the second time, nor when the sample was deleted', async () => {
@@ -134,6 +138,35 @@ export class AppModule {}
     const tree = scaffold(own);
     await added(tree);
     expect(tree.all()).toMatchObject(own);
+  });
+
+  it('has the application end in order, once, in the style of its file', async () => {
+    const tree = scaffold();
+    await added(tree);
+    const creation = '  const app = await NestFactory.create(AppModule);\n';
+    const main = MAIN.replace(creation, `${creation}  app.enableShutdownHooks();\n`);
+    expect(tree.read('src/main.ts')).toBe(main);
+    const plain = MAIN.replaceAll(';', '').replaceAll('\n', '\r\n').replaceAll('app', 'shop');
+    const other = scaffold({ 'src/main.ts': plain });
+    await added(other, { module: 'src/app.module.ts' });
+    expect(other.read('src/main.ts')).toBe(
+      plain.replace('(AppModule)\r\n', '(AppModule)\r\n  shop.enableShutdownHooks()\r\n'),
+    );
+  });
+
+  it('leaves a start that it does not understand alone, and says what is missing', async () => {
+    const twice = MAIN.replace('void bootstrap', 'const other = await NestFactory.create(AppModule);\nvoid bootstrap');
+    for (const main of [twice, MAIN.replace('const app = ', 'return ')]) {
+      const tree = scaffold({ 'src/main.ts': main });
+      const { lines } = await added(tree);
+      expect(tree.read('src/main.ts')).toBe(main);
+      expect(lines).toContainEqual(expect.stringContaining('app.enableShutdownHooks()'));
+    }
+    const own = MAIN.replace('await app.listen', 'app.enableShutdownHooks();\n  await app.listen');
+    const tree = scaffold({ 'src/main.ts': own });
+    const { lines } = await added(tree);
+    expect(tree.read('src/main.ts')).toBe(own);
+    expect(lines).not.toContainEqual(expect.stringContaining('app.enableShutdownHooks()'));
   });
 
   it('installs nothing with --skip-install', async () => {
@@ -173,10 +206,10 @@ export class AppModule {}
     expect(tree.read('src/app.module.ts')).toBe(odd);
     const pasted = odd
       .replace('modules', "[RocketMQModule.forRoot({ endpoints: 'embedded:' })].concat(modules)")
-      .replace('AppService]', 'AppService, ReminderListener]')
+      .replace('AppService]', 'AppService, ReminderListener],\n  controllers: [ReminderController]')
       .replace(
         '\n\n',
-        "\nimport { RocketMQModule } from 'nestjs-rocketmq';\nimport { ReminderListener } from './reminder/reminder.listener';\n\n",
+        "\nimport { RocketMQModule } from 'nestjs-rocketmq';\nimport { ReminderListener } from './reminder/reminder.listener';\nimport { ReminderController } from './reminder/reminder.controller';\n\n",
       );
     const again = scaffold({ 'src/app.module.ts': pasted });
     await added(again);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFolder } from './package-folder.js';
-import { type Formatter, isEsm, type ProjectTree } from './project.js';
+import { type Formatter, isEsm, type ProjectTree, usesVitest } from './project.js';
 
 /** The names that replace those of the sample. */
 interface TemplateNames {
@@ -27,20 +27,23 @@ export async function createFrom(
   change: (text: string) => string = (text) => text,
 ): Promise<boolean> {
   if (tree.exists(path)) return false;
-  const text = change(renamed(templateText(template), names, isEsm(tree)));
+  const text = change(renamed(templateText(template), names, tree));
   tree.create(path, await formatter.formatted(path, text));
   return true;
 }
 
 /** The sample's names are replaced, and what its project has and others do not. */
-function renamed(text: string, { name, className, topicImport }: TemplateNames, esm: boolean): string {
+function renamed(text: string, { name, className, topicImport }: TemplateNames, tree: ProjectTree): string {
   return (
     text
-      // Projects of Nest have the functions of their runner as globals.
-      .replace("import { expect, it } from '@jest/globals';\n", '')
+      // Projects of Nest have the functions of Jest as globals; those of Vitest may have none.
+      .replace(
+        "import { expect, it } from '@jest/globals';\n",
+        usesVitest(tree) ? "import { expect, it } from 'vitest';\n" : '',
+      )
       .replaceAll('reminder', name)
       .replaceAll('Reminder', className)
       .replace(`'./${name}.topic.js'`, `'${topicImport ?? `./${name}.topic`}.js'`)
-      .replace(/(from '\.[^']*)\.js'/g, esm ? "$1.js'" : "$1'")
+      .replace(/(from '\.[^']*)\.js'/g, isEsm(tree) ? "$1.js'" : "$1'")
   );
 }

@@ -1,4 +1,4 @@
-// What differs between databases: the statements of the log, the inbox, the outbox and the schedule. Each dialect has a folder.
+// What differs between databases: the statements of the log, the inbox, the outbox, the schedule and the limits. Each dialect has a folder.
 
 import type { Resolution } from '../producer/transactions/transaction.js';
 import type { OutboxColumns, StoredColumns } from './outbox/outbox-message.js';
@@ -11,6 +11,7 @@ export interface TableNames {
   readonly inbox: string;
   readonly outbox: string;
   readonly schedule: string;
+  readonly rateLimit: string;
 }
 
 /** The statements of one kind of database. Tables are given by their names, which are checked but not quoted. */
@@ -29,6 +30,7 @@ export interface Dialect {
   readonly log: LogStatements;
   readonly outbox: OutboxStatements;
   readonly schedule: ScheduleStatements;
+  readonly rateLimit: RateLimitStatements;
   /**
    * Inserts the key, after a wait for an open transaction that has inserted it.
    * @returns whether it was not there
@@ -252,4 +254,28 @@ export interface ScheduleStatements {
   copy(tx: SqlExecutor, table: string, outbox: string, row: HandedRow): Promise<void>;
   /** Removes a locked row, or says when it is due next. */
   advance(tx: SqlExecutor, table: string, row: HandedRow): Promise<void>;
+}
+
+/** What is stored for a listener. */
+export interface RateLimitRow {
+  /** By the clock of the database. */
+  readonly nowMs: number;
+  /** 0 without a row. */
+  readonly version: number;
+  readonly state: string | undefined;
+}
+
+/** The statements of the limits. Each commits by itself. */
+export interface RateLimitStatements {
+  read(database: SqlDatabase, table: string, key: string): Promise<RateLimitRow>;
+  /**
+   * Changes the row if it still has this version, or inserts it for version 0. @param state ASCII
+   * @returns whether it did; errors of the database, which also has conflicts with others
+   */
+  write(
+    database: SqlDatabase,
+    table: string,
+    key: string,
+    row: { readonly version: number; readonly state: string },
+  ): Promise<boolean>;
 }

@@ -1,7 +1,7 @@
 // The rows in what a database library returns.
 
 import { StateError } from '../support/errors.js';
-import type { ScheduledRow } from './dialect.js';
+import type { RateLimitRow, ScheduledRow } from './dialect.js';
 import type { DialectName } from './sql-port.js';
 
 /**
@@ -55,6 +55,13 @@ export interface StoredEntry extends Omit<ScheduledRow, 'rule'> {
 export function scheduledRowOf({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredEntry): ScheduledRow {
   const rule = cron === null ? undefined : { key, cron, timeZone: String(timeZone) };
   return { key, id, topic, messageGroup, dueAtMs: Number(dueAtMs), rule };
+}
+
+/** The only row of a limit and its time. @throws StateError `UNEXPECTED_ROWS` */
+export function storedLimitOf(rows: readonly object[]): RateLimitRow {
+  const { nowMs, version } = numbersOf<{ nowMs: number; version: number | null }>(rows, ['nowMs', 'version']);
+  const [{ state }] = rows as readonly [{ readonly state: string | null }];
+  return { nowMs, version: version ?? 0, state: state ?? undefined };
 }
 
 /** @param problem what was returned */

@@ -23,6 +23,11 @@ export class Semaphore {
     this.serve();
   }
 
+  /** How many permits are held. */
+  get held(): number {
+    return this.permits - this.free;
+  }
+
   /** A free permit, as {@link acquire} returns it; undefined if there is none. */
   tryAcquire(): (() => void) | undefined {
     if (this.free <= 0) return undefined;

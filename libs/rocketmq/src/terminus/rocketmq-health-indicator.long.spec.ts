@@ -210,7 +210,9 @@ describe('the health indicator for terminus', () => {
     await late.broker.start();
     const details = async (what: 'live' | 'ready') => JSON.stringify((await ask(app, what)).body.details);
     await until(async () => (await details('ready')).includes('does not exist'));
+    const before = release;
     await app.get(RocketMQProducer).send({ topic: 'orders', body: '1' });
+    await until(() => release !== before);
     await late.advance(11 * MINUTE_MS, { duringWork: true });
     expect((await ask(app, 'live')).status).toBe(503);
     release();

@@ -111,7 +111,7 @@ function detailsOf({ connection, phase, producer, consumers, givenUpTransactions
     ...(givenUpTransactions === undefined ? {} : { givenUpTransactions: givenUpTransactions.length }),
     consumers: consumers.map(({ consumerGroup, status, health }) => {
       if (health === undefined) return { consumerGroup, status };
-      const { sessions, topics, unsettled, settleLagMs, longestHandlerMs, heldUp } = health;
+      const { sessions, topics, unsettled, settleLagMs, longestHandlerMs, heldUp, limited, limitError } = health;
       const received = topics.map(({ topic, assigned, isPaused, lastReceiveAtMs }) => {
         const lastReceive = lastReceiveAtMs === undefined ? null : new Date(lastReceiveAtMs).toISOString();
         return { topic, assigned, isPaused, lastReceive };
@@ -125,6 +125,8 @@ function detailsOf({ connection, phase, producer, consumers, givenUpTransactions
         settleLagMs,
         longestHandlerMs,
         ...(heldUp.length === 0 ? {} : { heldUpQueues: heldUp.length }),
+        ...(limited.length === 0 ? {} : { limited }),
+        ...(limitError === undefined ? {} : { limitError }),
       };
     }),
   };

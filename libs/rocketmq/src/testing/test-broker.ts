@@ -232,8 +232,8 @@ export class TestBroker {
 
   /** @internal The clients that are connected. */
   connectedClients(): string[] {
-    const sessions = this.broker.inside.sessions.all();
-    return sessions.filter(({ push }) => push !== undefined).map(({ clientId }) => clientId);
+    const clients = this.broker.inside.clients.all();
+    return clients.filter(({ isConnected }) => isConnected).map(({ clientId }) => clientId);
   }
 
   /** @internal Ends what still waits in `idle()` and `advance()`: a test that timed out must not move time in the next one. */

@@ -1,6 +1,6 @@
 // Sends dead letters to their original topics again, at least once. An interrupted replay reports what was done.
 
-import { isReservedProperty } from '../../protocol/model/names.js';
+import { isReservedProperty, REPLAY_GROUP_PROPERTY, replayGroupMark } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import {
   encodeProperties,
@@ -26,9 +26,19 @@ export interface ReplayOptions extends DeadLetterPageOptions {
   readonly select?: (deadLetter: DeadLetterView) => boolean;
   /** Also replay those that were already replayed. Default: false. */
   readonly again?: boolean;
+  /**
+   * Only the group that failed handles them: consumers of this library in other groups of the topic acknowledge them without calling a handler.
+   * Consumers of other clients, and simple consumers, do not know of it and receive them as usual. Default: false, all groups of the topic handle them.
+   */
+  readonly onlyThisGroup?: boolean;
 }
 
-export const REPLAY_CHECKS: OwnChecks<ReplayOptions> = { ...PAGE_CHECKS, select: anyFunction, again: trueOrFalse };
+export const REPLAY_CHECKS: OwnChecks<ReplayOptions> = {
+  ...PAGE_CHECKS,
+  select: anyFunction,
+  again: trueOrFalse,
+  onlyThisGroup: trueOrFalse,
+};
 
 /** A dead letter that was replayed: same body, tag, keys, properties and message id, as a first attempt. */
 export interface ReplayedDeadLetter {
@@ -93,7 +103,7 @@ export async function replayDeadLetters(
     async (deadline) => {
       checkPage(consumerGroup, options);
       const page = await readPage(cluster, consumerGroup, options, deadline);
-      const replay = new Replay(cluster, deadline, options);
+      const replay = new Replay(cluster, deadline, consumerGroup, options);
       for (const { stored, deadLetter } of page.letters) {
         try {
           if (options.select !== undefined && !options.select(deadLetter)) continue;
@@ -113,12 +123,15 @@ export async function replayDeadLetters(
 class Replay {
   private readonly outcomes: Outcome<ReplayedDeadLetter>[] = [];
   private readonly pass: ReplayPass;
+  private readonly onlyFor: string | undefined;
 
   constructor(
     private readonly cluster: ClusterAccess,
     private readonly deadline: Deadline,
-    { again }: ReplayOptions,
+    consumerGroup: string,
+    { again, onlyThisGroup }: ReplayOptions,
   ) {
+    this.onlyFor = onlyThisGroup === true ? consumerGroup : undefined;
     this.pass = new ReplayPass(cluster, deadline, again);
   }
 
@@ -148,7 +161,7 @@ class Replay {
       sysFlag: String(stored.sysFlag & (SYS_FLAGS.compressed | SYS_FLAGS.compressionType)),
       bornTimestamp: String(longOf(stored.bornTimestampMs)),
       flag: String(stored.flag),
-      properties: encodeProperties(propertiesToSend(stored, destination)),
+      properties: encodeProperties(propertiesToSend(stored, destination, this.onlyFor)),
       reconsumeTimes: '0',
       unitMode: 'false',
       batch: 'false',
@@ -165,7 +178,15 @@ class Replay {
 }
 
 /** Without the properties of a delayed or transactional message, since it was delivered before it became a dead letter. */
-function propertiesToSend({ properties }: StoredMessageFields, { mark, messageId }: Destination): Map<string, string> {
+function propertiesToSend(
+  { properties }: StoredMessageFields,
+  { topic, mark, messageId }: Destination,
+  onlyFor: string | undefined,
+): Map<string, string> {
   const kept = [...properties].filter(([name]) => KEPT_PROPERTIES.has(name) || !isReservedProperty(name));
-  return new Map(kept).set(PROPERTIES.messageId, messageId).set(REPLAY_PROPERTY, mark);
+  const sent = new Map(kept).set(PROPERTIES.messageId, messageId).set(REPLAY_PROPERTY, mark);
+  // A dead letter of such a replay is its group's alone, too, unless it is replayed for all.
+  sent.delete(REPLAY_GROUP_PROPERTY);
+  if (onlyFor === undefined) return sent;
+  return sent.set(REPLAY_GROUP_PROPERTY, replayGroupMark({ topic, messageId, consumerGroup: onlyFor }));
 }

@@ -5,9 +5,11 @@ import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { jsonOf, textsIn } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
-import type { GroupConfig } from '../../remoting/group-config.js';
+import { type GroupConfig, isPaused } from '../../remoting/group-config.js';
 import { isTooOld } from '../../remoting/remoting-client.js';
+import { commandLine } from '../../support/command-line.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
+import { UsageError } from '../../support/errors.js';
 import { type OwnChecks, trueOrFalse } from '../../support/options.js';
 import { AlreadyExistsError } from '../admin-errors.js';
 import { checkName } from '../checks.js';
@@ -15,6 +17,7 @@ import { type BrokerFailure, foundOn, fromEach, onEach } from '../each-broker.js
 import { isRetryTopicOf, isSystemGroup } from '../system-names.js';
 import type { TopicAdmin } from '../topics/topic-admin.js';
 import { CREATE_CHECKS, type CreateOptions } from '../topics/topics.js';
+import { checkPause, PauseNotes, type PauseRequest } from './group-pauses.js';
 import {
   checkHasLiteTopics,
   checkNewGroup,
@@ -56,11 +59,21 @@ export interface DeletedGroup {
   readonly deletedTopics: readonly string[];
 }
 
+/** A broker, and the group there; undefined where it does not exist. */
+interface ExistingOn {
+  readonly broker: MasterBroker;
+  readonly config: GroupConfig | undefined;
+}
+
 export class GroupAdmin {
+  private readonly notes: PauseNotes;
+
   constructor(
     private readonly cluster: ClusterAccess,
     private readonly topics: TopicAdmin,
-  ) {}
+  ) {
+    this.notes = new PauseNotes(cluster);
+  }
 
   async create(definition: NewGroup, options: CreateOptions = {}): Promise<void> {
     checkNewGroup(definition);
@@ -96,10 +109,8 @@ export class GroupAdmin {
     checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
     return this.cluster.run(`describe consumer group ${consumerGroup}`, options, async (deadline) => {
       const brokers = await this.cluster.masters(deadline);
-      return describeGroup(
-        consumerGroup,
-        await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline)),
-      );
+      const found = await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline));
+      return this.explained(describeGroup(consumerGroup, found), deadline);
     });
   }
 
@@ -121,7 +132,7 @@ export class GroupAdmin {
             });
             return describeGroup(name, configs) ?? [];
           });
-        return { groups, failures };
+        return { groups: await Promise.all(groups.map((group) => this.explained(group, deadline))), failures };
       },
       LIST_CHECKS,
     );
@@ -142,17 +153,78 @@ export class GroupAdmin {
           if (deletedOn.length > 0) deletedTopics.push(topic);
         }
         const deletedOn: string[] = [];
+        let wasPaused = false;
         await onEach(deadline.what, brokers, async (broker) => {
           const existing = await this.config(broker, consumerGroup, deadline);
           // The second name is that of 4.9; older brokers keep the offsets.
           const fields = { groupName: consumerGroup, cleanOffset: 'true', removeOffset: 'true' };
           await this.cluster.call(broker, { code: REQUEST_CODES.deleteSubscriptionGroup, fields }, deadline);
           if (existing !== undefined) deletedOn.push(broker.name);
+          wasPaused ||= existing !== undefined && isPaused(existing);
         });
+        if (wasPaused) await this.notes.remove(consumerGroup, deadline);
         return { consumerGroup, deletedOn, deletedTopics };
       },
       DELETE_CHECKS,
     );
+  }
+
+  async pause(consumerGroup: string, pause: PauseRequest, options?: CallOptions): Promise<void> {
+    checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
+    checkPause(pause);
+    await this.cluster.run(`pause consumer group ${consumerGroup}`, options, async (deadline) => {
+      const brokers = await this.existingOn(consumerGroup, deadline);
+      // First: consumers look for the reason as soon as a broker refuses their polls.
+      await this.notes.write(consumerGroup, pause, deadline);
+      await this.enable(consumerGroup, brokers, false, deadline);
+    });
+  }
+
+  async resume(consumerGroup: string, options?: CallOptions): Promise<void> {
+    checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
+    await this.cluster.run(`resume consumer group ${consumerGroup}`, options, async (deadline) => {
+      const brokers = await this.existingOn(consumerGroup, deadline);
+      await this.enable(consumerGroup, brokers, true, deadline);
+      await this.notes.remove(consumerGroup, deadline);
+    });
+  }
+
+  /** A broker that lacks the group would create it for its next consumer, so a pause creates it there. */
+  private async enable(
+    consumerGroup: string,
+    brokers: readonly ExistingOn[],
+    consumeEnable: boolean,
+    deadline: Deadline,
+  ): Promise<void> {
+    const configs = brokers.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }]));
+    const definition = likeElsewhere({ consumerGroup }, describeGroup(consumerGroup, configs));
+    const configOf = new Map(brokers.map(({ broker, config }) => [broker, config]));
+    await onEach(deadline.what, [...configOf.keys()], async (broker) => {
+      const config = configOf.get(broker);
+      if (config === undefined ? consumeEnable : isPaused(config) !== consumeEnable) return;
+      const request = updateGroupRequest(config === undefined ? definition : { consumerGroup }, {
+        ...config,
+        consumeEnable,
+      });
+      await this.cluster.call(broker, request, deadline);
+    });
+  }
+
+  /** @throws UsageError `UNKNOWN_GROUP` when no broker has it */
+  private async existingOn(consumerGroup: string, deadline: Deadline): Promise<readonly ExistingOn[]> {
+    const brokers = await this.cluster.masters(deadline);
+    const found = await Promise.all(
+      brokers.map(async (broker) => ({ broker, config: await this.config(broker, consumerGroup, deadline) })),
+    );
+    if (found.some(({ config }) => config !== undefined)) return found;
+    const text = `consumer group "${consumerGroup}" does not exist; nothing was changed; list the groups with: ${commandLine('group', 'list')}`;
+    throw new UsageError('UNKNOWN_GROUP', text, 'consumerGroup');
+  }
+
+  /** With the note about its pause. */
+  private async explained<T extends GroupDescription | undefined>(group: T, deadline: Deadline): Promise<T> {
+    if (group?.pause === undefined) return group;
+    return { ...group, pause: await this.notes.read(group.consumerGroup, deadline) };
   }
 
   private async topicsToDelete(

@@ -1,12 +1,14 @@
 // A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { isDeepStrictEqual } from 'node:util';
+import { type GroupPause, UNEXPLAINED_PAUSE } from '../../protocol/model/group-pause.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { type LiteGroup, liteGroupProblem } from '../../protocol/model/lite-group.js';
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { asChanges, toLiteAttributes } from '../../protocol/remoting/lite-attributes.js';
+import { isOf4, releaseName } from '../../protocol/remoting/releases.js';
 import { jsonOf, namedObjectsIn } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import {
@@ -16,8 +18,8 @@ import {
   type GroupDelivery,
   type GroupRetryPolicy,
   isDeliverable,
+  isPaused,
 } from '../../remoting/group-config.js';
-import { isOf4, releaseName } from '../../remoting/releases.js';
 import type { RemotingRequest } from '../../remoting/remoting-request.js';
 import { type BackoffPolicy, type CustomizedBackoff, type ExponentialBackoff } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
@@ -81,11 +83,15 @@ const GROUP_CHECKS: OptionChecks<NewGroup> = {
 export interface GroupOnBroker extends MasterBroker, GroupDelivery {
   /** Whether the broker keeps order and backoff of the group. One of 4.x does not: its consumers decide both. */
   readonly keepsRules: boolean;
+  /** Whether the broker delivers nothing to the group, because it is paused. */
+  readonly isPaused: boolean;
 }
 
 /** A consumer group on the servers. The settings are those of the first broker; `brokers` shows differences. */
 export interface GroupDescription extends GroupDelivery {
   readonly consumerGroup: string;
+  /** Why it is paused; undefined when no broker has paused it. */
+  readonly pause: GroupPause | undefined;
   /** The brokers that have it, by name: at least one. */
   readonly brokers: readonly GroupOnBroker[];
 }
@@ -196,7 +202,7 @@ export function groupConfigsIn(answer: RemotingFrame): ReadonlyMap<string, Group
   return new Map(isOf4(answer.version) ? configs.map(([name, one]) => [name, { ...one, isOf4: true }]) : configs);
 }
 
-/** @param configs those of the brokers that have the group; undefined without any */
+/** Without the note about its pause. @param configs those of the brokers that have the group; undefined without any */
 export function describeGroup(
   consumerGroup: string,
   configs: readonly { readonly broker: MasterBroker; readonly config: GroupConfig }[],
@@ -205,11 +211,13 @@ export function describeGroup(
     ...broker,
     ...deliveryOf(config),
     keepsRules: config.isOf4 !== true,
+    isPaused: isPaused(config),
   }));
   const [first] = brokers;
   if (first === undefined) return undefined;
   const { fifo, maxDeliveryAttempts, backoff, lite } = first;
-  return { consumerGroup, fifo, maxDeliveryAttempts, backoff, lite, brokers };
+  const pause = brokers.some((one) => one.isPaused) ? UNEXPLAINED_PAUSE : undefined;
+  return { consumerGroup, fifo, maxDeliveryAttempts, backoff, lite, pause, brokers };
 }
 
 function toRetryPolicy(backoff: BackoffPolicy): GroupRetryPolicy {

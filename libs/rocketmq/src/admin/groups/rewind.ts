@@ -1,10 +1,10 @@
 // Moves a consumer group in a topic: back to redeliver messages, or forward to skip some.
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import { isOf4 } from '../../protocol/remoting/releases.js';
 import { offsetTableIn } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
-import { isOf4 } from '../../remoting/releases.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { RemotingRequest } from '../../remoting/remoting-request.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';

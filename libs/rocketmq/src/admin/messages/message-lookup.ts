@@ -57,7 +57,7 @@ export interface FoundMessages {
 
 /** The most messages that the server returns for an id, whatever was requested (`defaultQueryMaxNum`). */
 export const MAX_BY_ID = 32;
-const MAX_BY_KEY = 64;
+export const MAX_BY_KEY = 64;
 const DEFAULT_LIMIT = 32;
 
 export async function findMessages(

@@ -2,11 +2,11 @@
 
 import { DEAD_LETTER_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import { isOf4 } from '../../protocol/remoting/releases.js';
 import type { StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { offsetField } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
-import { isOf4 } from '../../remoting/releases.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';

@@ -2,10 +2,10 @@
 
 import { topicNameProblem } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import { isOf4 } from '../../protocol/remoting/releases.js';
 import { jsonOf, textsIn, undefinedWhen } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
-import { isOf4 } from '../../remoting/releases.js';
 import { isTooOld, tooOld } from '../../remoting/remoting-client.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';

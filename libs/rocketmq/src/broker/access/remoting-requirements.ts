@@ -27,6 +27,7 @@ const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requireme
   [REQUEST_CODES.searchOffsetByTimestamp, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.popMessage, ({ fields }) => popping(fields)],
   [REQUEST_CODES.popLiteMessage, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.peekMessage, ({ fields }) => popping(fields)],
   [REQUEST_CODES.notification, ({ fields }) => popping(fields)],
   [REQUEST_CODES.pollingInfo, ({ fields }) => popping(fields)],
   [REQUEST_CODES.ackMessage, ({ fields }) => popping(fields)],

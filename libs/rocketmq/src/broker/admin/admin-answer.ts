@@ -27,11 +27,16 @@ export function answerWithMap(
   pairs: readonly (readonly [key: object, value: unknown])[],
   rest = {},
 ): AdminAnswer {
-  const map = pairs.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',');
   const others = Object.entries(rest)
     .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)},`)
     .join('');
-  return { ...SUCCESS, body: Buffer.from(`{${others}${JSON.stringify(name)}:{${map}}}`) };
+  return { ...SUCCESS, body: Buffer.from(`{${others}${JSON.stringify(name)}:${mapText(pairs)}}`) };
+}
+
+/** A map with objects as keys, as in {@link answerWithMap}. */
+export function mapText(pairs: readonly (readonly [key: object, value: unknown])[]): string {
+  const entries = pairs.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  return `{${entries.join(',')}}`;
 }
 
 /** An integer field of a request. @throws AdminRefusal */

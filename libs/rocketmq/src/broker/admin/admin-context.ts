@@ -18,6 +18,8 @@ export interface AdminContext {
   readonly sessions: Sessions;
   /** The address of the broker for clients of the remoting protocol, as `host:port`. */
   address(): string;
+  /** The release that the broker states: see `RemotingFrame.version`. */
+  release(): number;
 }
 
 /** Answers the requests of one code; throws an AdminRefusal to reject one. */

@@ -3,15 +3,19 @@
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { offsetAt, queueRanges } from '../engine/offsets.js';
+import { keys, type TopicRecord } from '../engine/records.js';
 import { BROKER_NAME, CLUSTER_NAME, RELEASE } from '../engine/server-names.js';
-import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, answerWith, refused, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 
 type AdminFields = Readonly<Record<string, string>>;
 
 /** Tools show the rates of three periods. @see StoreStatsService of the server */
 const RATE_SECONDS = [10, 60, 600];
-/** This broker does not count what it delivers, so there is no number that is right; Java parses this one. */
+const DAY_SECONDS = 86_400;
+/** A minute, an hour and a day. */
+const STATS_SECONDS = [60, 3_600, DAY_SECONDS] as const;
+/** This broker does not count what its timer takes, so there is no number that is right; Java parses this one. */
 const NOT_COUNTED = 'NaN';
 /** Requests do not queue here. `mqadmin clusterList` fails without some of the keys, and shows null for others. */
 const NOTHING_WAITS = {
@@ -26,9 +30,6 @@ const NOTHING_WAITS = {
   timerOffsetBehind: '0',
 };
 
-/** More than any test has ordered topics. */
-const MAX_CONFIGS = 10_000;
-
 export class ClusterRequests {
   readonly table: RequestTable = [
     [REQUEST_CODES.getBrokerRuntimeInfo, () => this.runtimeInfo()],
@@ -37,10 +38,9 @@ export class ClusterRequests {
     [REQUEST_CODES.deleteKvConfig, ({ fields }) => this.deleteConfig(fields)],
     [REQUEST_CODES.getBrokerClusterInfo, () => this.clusterInfo()],
     [REQUEST_CODES.getNameServerConfig, () => this.nameServerConfig()],
+    [REQUEST_CODES.viewBrokerStatsData, ({ fields }) => this.stats(fields)],
   ];
 
-  /** What name servers keep by namespace and key, such as order configurations: as long as the broker runs. */
-  private readonly configs = new Map<string, string>();
   private readonly startedAtMs: number;
 
   constructor(private readonly broker: AdminContext) {
@@ -52,32 +52,74 @@ export class ClusterRequests {
     const seconds = Math.floor((this.nowMs() - this.startedAtMs) / SECOND_MS);
     const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
     const runtime = `[ ${Math.floor(hours / 24)} days, ${hours % 24} hours, ${minutes % 60} minutes, ${seconds % 60} seconds. ]`;
+    const { traffic, trail } = this.broker.engine;
+    const atMs = this.broker.clock.nowMs();
+    const getTps = RATE_SECONDS.map((period) => traffic.handedOutWithin(period, atMs) / period).join(' ');
     const table = {
       brokerVersionDesc: RELEASE.name,
       brokerActive: 'true',
       bootTimestamp: String(this.startedAtMs),
       runtime,
       putTps: RATE_SECONDS.map((period) => this.storedWithin(period) / period).join(' '),
-      getTransferredTps: RATE_SECONDS.map(() => NOT_COUNTED).join(' '),
+      getTransferredTps: getTps,
       // As servers before 5.0 spell it.
-      getTransferedTps: RATE_SECONDS.map(() => NOT_COUNTED).join(' '),
+      getTransferedTps: getTps,
+      getTotalTps: getTps,
+      ...this.totals(),
       ...NOTHING_WAITS,
-      timerCongestNum: String(this.broker.engine.trail?.delayed.all.length ?? 0),
+      timerCongestNum: String(trail?.delayed.all.length ?? 0),
       timerEnqueueTps: NOT_COUNTED,
       timerDequeueTps: NOT_COUNTED,
     };
     return answerWith({ table });
   }
 
-  private storedWithin(seconds: number): number {
-    const { store, engine, clock } = this.broker;
+  /** Tools show the differences: what is stored since midnight and on the day before, and what was handed out since the start. */
+  private totals(): Record<string, string> {
+    const { engine, store } = this.broker;
+    const ranges = engine.topics().flatMap((topic) => queueRanges(store, topic));
+    const stored = ranges.reduce((sum, { maxOffset }) => sum + maxOffset, 0);
+    const midnightMs = new Date(this.nowMs()).setHours(0, 0, 0, 0);
+    const today = this.storedWithin((this.nowMs() - midnightMs) / SECOND_MS);
+    const twoDays = this.storedWithin((this.nowMs() - midnightMs) / SECOND_MS + DAY_SECONDS);
+    const handedOut = engine.traffic.counted.handedOut.reduce((sum, { messages }) => sum + messages, 0);
+    return {
+      msgPutTotalTodayNow: String(stored),
+      msgPutTotalTodayMorning: String(stored - today),
+      msgPutTotalYesterdayMorning: String(stored - twoDays),
+      msgGetTotalTodayNow: String(handedOut),
+      msgGetTotalTodayMorning: '0',
+      msgGetTotalYesterdayMorning: '0',
+    };
+  }
+
+  private storedWithin(seconds: number, topics: readonly TopicRecord[] = this.broker.engine.topics()): number {
+    const { store, clock } = this.broker;
     const sinceMs = clock.nowMs() - seconds * SECOND_MS;
-    const counts = engine
-      .topics()
-      .flatMap((topic) =>
-        queueRanges(store, topic).map((range) => range.maxOffset - offsetAt(store, topic.name, range, sinceMs)),
-      );
+    const counts = topics.flatMap((topic) =>
+      queueRanges(store, topic).map((range) => range.maxOffset - offsetAt(store, topic.name, range, sinceMs)),
+    );
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** How many messages a topic has received, or a group: what tools ask for. @see BrokerStatsData of the server */
+  private stats({ statsName = '', statsKey = '' }: AdminFields): AdminAnswer {
+    const sums = this.sums(statsName, statsKey);
+    if (sums === undefined) throw refused(`The stats <${statsName}> <${statsKey}> not exist`);
+    const [statsMinute, statsHour, statsDay] = STATS_SECONDS.map((seconds, index) => {
+      const sum = sums[index] ?? 0;
+      return { sum, tps: sum / seconds, avgpt: sum === 0 ? 0 : 1 };
+    });
+    return answerWith({ statsMinute, statsHour, statsDay });
+  }
+
+  /** For a minute, an hour and a day. */
+  private sums(statsName: string, statsKey: string): number[] | undefined {
+    const { engine, store, clock } = this.broker;
+    if (statsName === 'GROUP_GET_NUMS') return engine.traffic.handedOutTo(statsKey, clock.nowMs());
+    const topic = statsName === 'TOPIC_PUT_NUMS' ? engine.findTopic(statsKey) : undefined;
+    if (topic === undefined || queueRanges(store, topic).every(({ maxOffset }) => maxOffset === 0)) return undefined;
+    return STATS_SECONDS.map((seconds) => this.storedWithin(seconds, [topic]));
   }
 
   /** Tools compare it with their own time. */
@@ -85,24 +127,24 @@ export class ClusterRequests {
     return this.broker.clientTime.toClient(this.broker.clock.nowMs());
   }
 
-  private putConfig(fields: AdminFields): AdminAnswer {
-    const key = keyOf(fields);
-    if (!this.configs.has(key) && this.configs.size >= MAX_CONFIGS) {
-      throw new AdminRefusal(RESPONSE_CODES.systemError, `there are ${MAX_CONFIGS} settings already`);
-    }
-    this.configs.set(key, fields.value ?? '');
+  /** What name servers keep by namespace and key, such as order configurations. */
+  private async putConfig({ namespace = '', key = '', value = '' }: AdminFields): Promise<AdminAnswer> {
+    this.broker.engine.administration.putSetting({ namespace, key, value });
+    await this.broker.store.flush();
     return SUCCESS;
   }
 
   private config(fields: AdminFields): AdminAnswer {
-    const value = this.configs.get(keyOf(fields));
+    const { namespace = '', key = '' } = fields;
+    const value = this.broker.store.get(keys.setting(namespace, key)) as string | undefined;
     if (value !== undefined) return { ...SUCCESS, fields: { value } };
     const remark = `No config item, Namespace: ${fields.namespace} Key: ${fields.key}`;
     return { code: RESPONSE_CODES.queryNotFound, remark };
   }
 
-  private deleteConfig(fields: AdminFields): AdminAnswer {
-    this.configs.delete(keyOf(fields));
+  private async deleteConfig({ namespace = '', key = '' }: AdminFields): Promise<AdminAnswer> {
+    this.broker.engine.administration.deleteSetting(namespace, key);
+    await this.broker.store.flush();
     return SUCCESS;
   }
 
@@ -121,8 +163,4 @@ export class ClusterRequests {
       clusterAddrTable: { [CLUSTER_NAME]: [BROKER_NAME] },
     });
   }
-}
-
-function keyOf({ namespace = '', key = '' }: AdminFields): string {
-  return JSON.stringify([namespace, key]);
 }

@@ -17,12 +17,13 @@ import { AdminRefusal, refused } from './admin-answer.js';
 const EXPONENTIAL = { initial: 5_000, max: 7_200_000, multiplier: 2 };
 
 /** @see SubscriptionGroupConfig of the server */
-export function groupConfigOf({ name, fifo, maxDeliveryAttempts, backoff, lite }: GroupRecord): object {
+export function groupConfigOf(group: GroupRecord): object {
+  const { name, fifo, maxDeliveryAttempts, backoff, broadcast = true, lite } = group;
   return {
     groupName: name,
-    consumeEnable: true,
+    consumeEnable: group.isPaused !== true,
     consumeFromMinEnable: true,
-    consumeBroadcastEnable: true,
+    consumeBroadcastEnable: broadcast,
     consumeMessageOrderly: fifo,
     retryQueueNums: 1,
     retryMaxTimes: toInt(maxDeliveryAttempts - 1),
@@ -48,14 +49,13 @@ export function groupOf({ body }: RemotingFrame, find: (name: string) => GroupRe
   if (!isIntegerFrom(retries, -LIMITS.attempts - 1, LIMITS.attempts)) {
     throw refused(`consumer group ${name}: retryMaxTimes must be an integer of 32 bits, not ${retries}`);
   }
-  if (config.consumeEnable === false) {
-    throw refused(`consumer group ${name}: the embedded broker does not support groups with consumeEnable=false`);
-  }
   return {
     name,
     fifo: config.consumeMessageOrderly === true,
     maxDeliveryAttempts: toInt(retries + 1),
     backoff: backoffOf(name, config.groupRetryPolicy),
+    ...(config.consumeEnable === false && { isPaused: true }),
+    ...(config.consumeBroadcastEnable === false && { broadcast: false }),
     ...liteOf(name, config.attributes, find(name)),
   };
 }

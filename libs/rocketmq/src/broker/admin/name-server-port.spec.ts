@@ -96,7 +96,6 @@ describe('the name server port', () => {
     ['a group that is no JSON', { code: 200, body: Buffer.from('{') }, 1, 'JSON'],
     ['an illegal group name', group({ groupName: ' ' }), 29, 'blank'],
     ['a group with too many deliveries', group({ groupName: 'g', retryMaxTimes: 2 ** 31 }), 1, 'retryMaxTimes'],
-    ['a group switched off', group({ groupName: 'g', consumeEnable: false }), 1, 'consumeEnable'],
     [
       'a group that never waits',
       group({ groupName: 'g', groupRetryPolicy: { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial: 0 } } }),

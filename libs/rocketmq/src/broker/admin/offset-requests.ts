@@ -3,6 +3,7 @@
 import { DELAYED_TOPIC } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { isOf4 } from '../../protocol/remoting/releases.js';
 import {
   countReady,
   groupsOfTopic,
@@ -16,7 +17,15 @@ import { type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import { retryTopicOf } from '../engine/trail.js';
 import { subscriptionOf } from '../services/sessions.js';
-import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, SUCCESS } from './admin-answer.js';
+import {
+  type AdminAnswer,
+  AdminRefusal,
+  answerWith,
+  answerWithMap,
+  mapText,
+  numberIn,
+  SUCCESS,
+} from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupNameOf } from './group-config.js';
 import { delayedOffsetAt } from './kept-topics.js';
@@ -27,6 +36,7 @@ const EVERY_QUEUE = -1;
 const NO_OFFSET = -1;
 
 type Pair = readonly [key: object, value: unknown];
+type QueuePair = readonly [key: object, value: { readonly brokerOffset: number; readonly consumerOffset: number }];
 
 export class OffsetRequests {
   readonly table: RequestTable = [
@@ -38,6 +48,7 @@ export class OffsetRequests {
     [REQUEST_CODES.getMaxOffset, (request) => this.offsetOf(request, (_, { maxOffset }) => maxOffset)],
     [REQUEST_CODES.getMinOffset, (request) => this.offsetOf(request, (_, { minOffset }) => minOffset)],
     [REQUEST_CODES.getConsumeStats, (request) => this.groupStats(request)],
+    [REQUEST_CODES.getBrokerConsumeStats, ({ fields }) => this.allStats(fields.isOrder === 'true')],
     [REQUEST_CODES.invokeBrokerToResetOffset, (request) => this.move(request)],
     [REQUEST_CODES.queryTopicsByConsumer, (request) => this.topicsOf(request)],
   ];
@@ -61,7 +72,7 @@ export class OffsetRequests {
 
   /**
    * The position of a group in a queue. Without one it starts at the first message while the queue has all of its messages; otherwise the
-   * consumer decides where.
+   * consumer decides where. So it does for an empty queue, but on 4.x.
    */
   private position(request: RemotingFrame): AdminAnswer {
     const { store, engine } = this.broker;
@@ -70,7 +81,7 @@ export class OffsetRequests {
       const queue = { group: group?.name ?? '', topic, queueId };
       const hasPosition = store.get(keys.cursor(queue)) !== undefined;
       if (group !== undefined && hasPosition) return positionOf(store, group, queue);
-      if (minOffset === 0 && maxOffset > 0) return 0;
+      if (minOffset === 0 && (maxOffset > 0 || isOf4(this.broker.release()))) return 0;
       const message = 'Not found, maybe this consumer group boot first';
       throw new AdminRefusal(RESPONSE_CODES.queryNotFound, message);
     });
@@ -95,7 +106,29 @@ export class OffsetRequests {
     return answerWithMap('offsetTable', pairs, { consumeTps: 0 });
   }
 
-  private queues(group: GroupRecord, topic: TopicRecord): Pair[] {
+  /** Of all groups that have read, each with a list by topic. @see ConsumeStatsList of the server */
+  private allStats(isOrdered: boolean): AdminAnswer {
+    const { engine, store } = this.broker;
+    let totalDiff = 0;
+    const groups = engine.groups().map((group) => {
+      const topics = topicsOfGroup(store, group.name).flatMap((name) => engine.findTopic(name) ?? []);
+      // No topic is an ordered one here.
+      const stats = (isOrdered ? [] : topics).map((topic) => {
+        const pairs = this.queues(group, topic);
+        for (const [, { brokerOffset, consumerOffset }] of pairs) totalDiff += brokerOffset - consumerOffset;
+        // The server does not look it up here.
+        const table = pairs.map(([queue, offsets]) => [queue, { ...offsets, pullOffset: 0 }] as const);
+        return `{"consumeTps":0,"offsetTable":${mapText(table)}}`;
+      });
+      return `{${JSON.stringify(group.name)}:[${stats.join(',')}]}`;
+    });
+    const totals = `"totalDiff":${totalDiff},"totalInflightDiff":0`;
+    const address = JSON.stringify(this.broker.address());
+    const body = `{"brokerAddr":${address},"consumeStatsList":[${groups.join(',')}],${totals}}`;
+    return { ...SUCCESS, body: Buffer.from(body) };
+  }
+
+  private queues(group: GroupRecord, topic: TopicRecord): QueuePair[] {
     return positionsOf(this.broker.store, group, topic).map(({ queueId, maxOffset, offset, storedAtMs }) => {
       const lastTimestamp = storedAtMs === undefined ? 0 : this.broker.clientTime.toClient(storedAtMs);
       return [

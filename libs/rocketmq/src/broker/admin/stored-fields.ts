@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
+import { addressOf } from '../engine/born-host.js';
 import type { Engine } from '../engine/engine.js';
 import type { StoredMessage } from '../engine/records.js';
 import { CLUSTER_NAME } from '../engine/server-names.js';
@@ -45,7 +46,7 @@ export function storedFieldsOf(
     sysFlag: packed | (message.type === 'transaction' && isInLog ? COMMITTED : 0),
     bodyCrc: crc32(message.body) & 0x7f_ff_ff_ff,
     bornTimestampMs: clientTime.toClient(message.bornTimestampMs),
-    bornHost: `${message.bornHost}:0`,
+    bornHost: addressOf(message.bornHost),
     storeTimestampMs: clientTime.toClient(message.storeTimestampMs),
     storeHost: address,
     properties: propertiesOf(isKeptTopic(topic) ? inTime(message, clientTime) : message, clientTime),

@@ -93,11 +93,15 @@ describe('the name server port', () => {
     await client.call('sendMessage', {
       messages: [message('later', 'd', { messageType: MessageType.DELAY, deliveryTimestamp })],
     });
+    const consumer = await wire.consumer(broker, 'shop');
+    await consumer.receive({ ...receiveRequest('orders', 'shop'), batchSize: 2 });
     const { body } = await ask(broker, { code: 28, fields: {} });
     expect(JSON.parse(body.toString()).table).toMatchObject({
       putTps: '0.3 0.05 0.005',
-      getTransferredTps: 'NaN NaN NaN',
-      getTransferedTps: 'NaN NaN NaN',
+      getTransferredTps: '0.2 0.03333333333333333 0.0033333333333333335',
+      getTransferedTps: '0.2 0.03333333333333333 0.0033333333333333335',
+      msgPutTotalTodayNow: '3',
+      msgGetTotalTodayNow: '2',
       sendThreadPoolQueueSize: '0',
       pullThreadPoolQueueHeadWaitTimeMills: '0',
       timerReadBehind: '0',
@@ -113,6 +117,38 @@ describe('the name server port', () => {
     expect([await offset(31), await offset(30)]).toEqual(['0', '3']);
     expect([await offset(29, { timestamp: '0' }), await offset(29, { timestamp: '-1' })]).toEqual(['0', '3']);
     expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '1' } })).code).toBe(1);
+  });
+
+  it('lists the topics of the server itself: those of a name server, and the broker that has the others', async () => {
+    const broker = await brokerWith(0);
+    const { body } = await ask(broker, { code: 304, fields: {} });
+    const brokerAddr = broker.nameServerEndpoint;
+    expect(JSON.parse(String(body))).toEqual({ brokerAddr, topicList: ['embedded', 'DefaultCluster'] });
+  });
+
+  it('returns how many messages a topic has received', async () => {
+    const broker = await brokerWith(3);
+    const stats = (statsName: string, statsKey: string) => ask(broker, { code: 315, fields: { statsName, statsKey } });
+    const count = (seconds: number) => ({ sum: 3, tps: 3 / seconds, avgpt: 1 });
+    expect(JSON.parse(String((await stats('TOPIC_PUT_NUMS', 'orders')).body))).toEqual({
+      statsMinute: count(60),
+      statsHour: count(3_600),
+      statsDay: count(86_400),
+    });
+    const none = await stats('TOPIC_PUT_SIZE', 'orders');
+    expect(none).toMatchObject({ code: 1, remark: 'The stats <TOPIC_PUT_SIZE> <orders> not exist' });
+  });
+
+  it('returns the positions of all groups', async () => {
+    const broker = await brokerWith(3);
+    await ask(broker, { code: 222, fields: { group: 'shop', topic: 'orders', timestamp: '0' } });
+    const { body } = await ask(broker, { code: 317, fields: { isOrder: 'false' } });
+    const queue = '{"brokerName":"embedded","queueId":0,"topic":"orders"}';
+    const offsets = '{"brokerOffset":3,"consumerOffset":0,"lastTimestamp":0,"pullOffset":0}';
+    expect(String(body)).toContain(`{"shop":[{"consumeTps":0,"offsetTable":{${queue}:${offsets}}}]}`);
+    expect(String(body)).toContain('"totalDiff":3');
+    const ordered = await ask(broker, { code: 317, fields: { isOrder: 'true' } });
+    expect(String(ordered.body)).toContain('{"shop":[]}');
   });
 
   it('returns the position of a group in a queue, or where it will start', async () => {

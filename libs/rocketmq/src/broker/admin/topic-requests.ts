@@ -39,6 +39,10 @@ export class TopicRequests {
     // The broker is its own name server, so a deleted topic has no route any more.
     [REQUEST_CODES.deleteTopicInNameServer, () => SUCCESS],
     [REQUEST_CODES.getTopicsByCluster, () => this.names()],
+    [
+      REQUEST_CODES.getSystemTopicListFromNameServer,
+      () => answerWith({ brokerAddr: this.broker.address(), topicList: [BROKER_NAME, CLUSTER_NAME] }),
+    ],
     [REQUEST_CODES.getSystemTopicListFromBroker, () => answerWith({ topicList: [...STARTUP_TOPICS.keys()] })],
     [REQUEST_CODES.getTopicConfig, ({ fields }) => answerWith(this.config(fields.topic))],
   ];

@@ -22,7 +22,7 @@ import {
   refused,
 } from '../../support/options.js';
 import { isAnsweredInPlaintext, isTlsOnly, tlsFailure } from '../../support/tls-failure.js';
-import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
+import type { ConnectionChoice, ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
 import type {
   AdvancedTime,
   BrokerState,
@@ -310,9 +310,12 @@ export class ControlClient {
     await this.change('/cut', { what: 'streams', clientId }, options);
   }
 
-  /** Immediately breaks the open connections to a port of the broker, or all connections. */
-  async cutConnections(port?: number, options?: CallOptions): Promise<void> {
-    await this.change('/cut', { what: 'connections', port }, options);
+  /** Immediately breaks open connections. @param choice which ones, or their port. Default: all */
+  async cutConnections(choice: ConnectionChoice | number = {}, options?: CallOptions): Promise<void> {
+    const chosen = typeof choice === 'number' ? { port: choice } : choice;
+    assertObject('choice', chosen);
+    assertFields(chosen, { port: checkedElsewhere, clientId: checkedElsewhere });
+    await this.change('/cut', { what: 'connections', ...chosen }, options);
   }
 
   /** Immediately makes the broker forget the settings of a client, or of all clients. */

@@ -1,9 +1,9 @@
 // The parts of the broker that the control port uses.
 
 import type { Clock } from '../../support/clock.js';
+import type { ConnectedClients } from '../connected-clients.js';
 import type { Engine } from '../engine/engine.js';
 import type { Faults } from '../services/faults.js';
-import type { Sessions } from '../services/sessions.js';
 import type { Store } from '../store/store.js';
 import type { ClientTime } from '../time/client-time.js';
 import type { TimeTravel } from '../time/time-travel.js';
@@ -18,7 +18,7 @@ export interface ControlContext {
   readonly clientTime: ClientTime;
   /** Moves that time; undefined if it cannot be moved. */
   readonly travel: TimeTravel | undefined;
-  readonly sessions: Sessions;
+  readonly clients: ConnectedClients;
   readonly faults: Faults;
   /** The addresses for clients. */
   endpoints(): string;

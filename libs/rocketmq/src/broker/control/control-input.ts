@@ -3,7 +3,7 @@
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { rpcNames } from '../../protocol/grpc/rpc.js';
 import { isIntegerFrom } from '../../support/options.js';
-import type { ConnectionFault, FaultAction, FaultRule } from '../services/faults.js';
+import type { ConnectionChoice, ConnectionFault, FaultAction, FaultRule } from '../services/faults.js';
 import { ControlRefusal, illegal } from './control-refusal.js';
 
 /** The longest string that is accepted: names are shorter, but recall handles and message ids may be long. */
@@ -126,6 +126,14 @@ export function connectionFaultOf(fields: Fields): ConnectionFault {
   const port = fields.count('port', { from: 1, to: 65_535 });
   fields.end();
   return { ...(times && { times }), ...(port && { port }) };
+}
+
+/** Connections to break. */
+export function connectionChoiceOf(fields: Fields): ConnectionChoice {
+  const port = fields.count('port', { from: 1, to: 65_535 });
+  const clientId = fields.text('clientId');
+  fields.end();
+  return { ...(port && { port }), ...(clientId && { clientId }) };
 }
 
 function faultActionOf(fields: Fields): FaultAction {

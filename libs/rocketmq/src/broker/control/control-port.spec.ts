@@ -138,7 +138,7 @@ describe('the control port returns', () => {
       { topic: 'paid', transactionId: 'h', checks: 0, nextCheckAtMs: clock.nowMs() + 6_000 },
     ]);
     expect((await control.clients()).items).toMatchObject([
-      { clientId: 'consumer-1', kind: 'simpleConsumer', group: 'shop', isConnected: true },
+      { clientId: 'consumer-1', kind: 'simpleConsumer', protocol: 'grpc', groups: ['shop'], isConnected: true },
       { clientId: 'producer-1', kind: 'producer', topics: ['orders'], isConnected: true },
     ]);
   });

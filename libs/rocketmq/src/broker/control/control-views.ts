@@ -173,16 +173,23 @@ export interface HalfMessageState extends MessageState {
   readonly nextCheckAtMs: number;
 }
 
-/** A client that has sent its settings. */
+/** A client: one by gRPC that has sent its settings, or one by remoting that has sent a heartbeat. */
 export interface ClientState {
   readonly clientId: string;
-  readonly kind: 'producer' | 'pushConsumer' | 'simpleConsumer' | 'other';
+  /** Of a client by remoting that also consumes: that of its consumer. */
+  readonly kind: 'producer' | 'pushConsumer' | 'simpleConsumer' | 'pullConsumer' | 'other';
+  readonly protocol: 'grpc' | 'remoting';
   readonly language: string;
+  /** The version of its library, as far as it says. */
+  readonly version?: string;
   readonly address: string;
-  /** Whether its telemetry stream is open. */
+  /** Whether its telemetry stream, or its connection by remoting, is open. */
   readonly isConnected: boolean;
-  readonly group?: string;
-  /** The topics that it sends to or receives from. */
+  /** The consumer groups that it consumes for. */
+  readonly groups: readonly string[];
+  /** The producer groups of a client by remoting. */
+  readonly producerGroups: readonly string[];
+  /** The topics that it receives from, or sends to. Those that a client by remoting sends to are not known. */
   readonly topics: readonly string[];
 }
 

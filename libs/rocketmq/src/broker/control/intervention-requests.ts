@@ -1,5 +1,6 @@
 // The commands of the control port: deliver a message now or again, and faults. They call the engine and never change the clock.
 
+import { UsageError } from '../../support/errors.js';
 import type { DelayedRef } from '../engine/interventions.js';
 import { messagesById } from '../engine/message-index.js';
 import type { LogPosition, TopicPosition } from '../engine/records.js';
@@ -8,7 +9,7 @@ import type { PendingFault } from '../services/faults.js';
 import { SAME_TIME } from '../time/client-time.js';
 import { storedHandleOf } from '../time/derived-handles.js';
 import type { ControlContext } from './control-context.js';
-import { connectionFaultOf, type Fields, faultRuleOf } from './control-input.js';
+import { connectionChoiceOf, connectionFaultOf, type Fields, faultRuleOf } from './control-input.js';
 import { ControlRefusal, illegal } from './control-refusal.js';
 import type { DeliveredAgainState, DeliveredNow, FaultList } from './control-views.js';
 
@@ -77,7 +78,9 @@ export class InterventionRequests {
   addFault(fields: Fields): PendingFault {
     const { faults } = this.broker;
     const isForRpc = fields.has('rpc') || fields.has('action');
-    const { id } = isForRpc ? faults.add(faultRuleOf(fields)) : faults.refuseConnections(connectionFaultOf(fields));
+    const { id } = asRefusal(() =>
+      isForRpc ? faults.add(faultRuleOf(fields)) : faults.refuseConnections(connectionFaultOf(fields)),
+    );
     return faults.list().find((fault) => fault.id === id) as PendingFault;
   }
 
@@ -96,11 +99,13 @@ export class InterventionRequests {
   cut(fields: Fields): Record<string, never> {
     const { faults } = this.broker;
     const what = fields.requiredText('what');
-    const clientId = what === 'connections' ? undefined : fields.text('clientId');
-    const port = what === 'connections' ? fields.count('port', { from: 1, to: 65_535 }) : undefined;
+    if (what === 'connections') {
+      faults.cutConnections(connectionChoiceOf(fields));
+      return {};
+    }
+    const clientId = fields.text('clientId');
     fields.end();
     if (what === 'streams') faults.cutStreams(clientId);
-    else if (what === 'connections') faults.cutConnections(port);
     else if (what === 'settings') faults.loseSettings(clientId);
     else throw illegal('what', 'must be one of streams, connections, settings');
     return {};
@@ -127,5 +132,15 @@ export class InterventionRequests {
       queueId,
       offset,
     }));
+  }
+}
+
+/** @throws ControlRefusal for what the broker itself rejects */
+function asRefusal<T>(command: () => T): T {
+  try {
+    return command();
+  } catch (error) {
+    if (error instanceof UsageError) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', error.message);
+    throw error;
   }
 }

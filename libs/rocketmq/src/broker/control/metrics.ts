@@ -1,13 +1,11 @@
 // The broker's metrics, with the names and labels of Apache RocketMQ 5.5.0 for Prometheus (`metricsExporterType=PROM`).
 
-import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Due } from '../engine/records.js';
 import { keys } from '../engine/records.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import type { Amount, Counted } from '../engine/traffic.js';
-import { type ClientSession, isConsumer, subscriptionOf } from '../services/sessions.js';
 import type { ControlContext } from './control-context.js';
-import type { LagState } from './control-views.js';
+import type { ClientState, LagState } from './control-views.js';
 import { exposition, type Labels, type MetricFamily, type Sample } from './exposition.js';
 import { lagOfGroup } from './lag.js';
 import { allOf, nextTurn } from './pages.js';
@@ -73,23 +71,27 @@ function traffic({ engine }: ControlContext): MetricFamily[] {
   ];
 }
 
-function connections({ sessions }: ControlContext): MetricFamily[] {
-  const present = sessions.all().filter(({ push }) => push !== undefined);
-  const language = ({ origin }: ClientSession): Labels => ({
-    language: origin.language.toLowerCase(),
-    protocol_type: 'grpc',
+function connections({ clients }: ControlContext): MetricFamily[] {
+  const present = clients.all().filter(({ isConnected }) => isConnected);
+  const origin = ({ language, protocol }: ClientState): Labels => ({
+    language: language.toLowerCase(),
+    protocol_type: protocol,
   });
-  const producers = present.filter(({ settings }) => settings.clientType === ClientType.PRODUCER);
-  const consumers = present.filter(isConsumer);
-  const ofConsumer = (session: ClientSession): Labels => ({
-    consumer_group: subscriptionOf(session)?.group?.name ?? '',
-    consume_mode: session.settings.clientType === ClientType.PUSH_CONSUMER ? 'push' : 'pull',
-    ...language(session),
-    ...NOT_SYSTEM,
-  });
+  // A consumer by remoting has a producer of its own, too, and a real broker counts it.
+  const producers = present.filter(({ kind, producerGroups }) => kind === 'producer' || producerGroups.length > 0);
+  const consumers = present.flatMap((client) =>
+    client.groups.map(
+      (group): Labels => ({
+        consumer_group: group,
+        consume_mode: client.kind === 'pushConsumer' ? 'push' : 'pull',
+        ...origin(client),
+        ...NOT_SYSTEM,
+      }),
+    ),
+  );
   return [
-    gauge('rocketmq_producer_connections', 'Connected producers', tally(producers.map(language))),
-    gauge('rocketmq_consumer_connections', 'Connected consumers', tally(consumers.map(ofConsumer))),
+    gauge('rocketmq_producer_connections', 'Connected producers', tally(producers.map(origin))),
+    gauge('rocketmq_consumer_connections', 'Connected consumers', tally(consumers)),
   ];
 }
 

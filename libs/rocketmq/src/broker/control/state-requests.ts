@@ -1,6 +1,5 @@
 // The state that the control port returns. Reads only.
 
-import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
 import {
@@ -13,7 +12,6 @@ import {
   type TopicRecord,
 } from '../engine/records.js';
 import { messageAt } from '../engine/views.js';
-import { type ClientSession, publishingOf, subscriptionOf } from '../services/sessions.js';
 import { peek } from '../store/damaged-record.js';
 import type { Key } from '../store/store.js';
 import type { ControlContext } from './control-context.js';
@@ -39,7 +37,7 @@ export class StateRequests {
   constructor(private readonly broker: ControlContext) {}
 
   state(): BrokerState {
-    const { engine, store, storage, clock, sessions } = this.broker;
+    const { engine, store, storage, clock, clients } = this.broker;
     const nextDueAtMs = engine.nextDueAtMs();
     return {
       nowMs: clock.nowMs(),
@@ -47,7 +45,7 @@ export class StateRequests {
       storage: { medium: storage, bytes: store.usedBytes() },
       topics: engine.topics().length,
       groups: engine.groups().length,
-      clients: sessions.all().length,
+      clients: clients.all().length,
       ...(nextDueAtMs !== undefined && { nextDueAtMs }),
     };
   }
@@ -62,17 +60,16 @@ export class StateRequests {
   groups(fields: Fields): Page<GroupState> {
     const options = pageOptionsOf(fields);
     fields.end();
-    const { store, sessions } = this.broker;
+    const { store, clients } = this.broker;
     return pageOf(store, keys.groups, options, (_, value) => {
       const { name, fifo, maxDeliveryAttempts, backoff, lite } = value as GroupRecord;
-      const consumers = sessions.consumersOf(name).map(({ clientId }) => clientId);
       return {
         name,
         fifo,
         maxDeliveryAttempts,
         backoff,
         ...(lite && { lite }),
-        consumers,
+        consumers: clients.consumersOf(name),
         topics: topicsOfGroup(store, name),
       };
     });
@@ -143,7 +140,7 @@ export class StateRequests {
   clients(fields: Fields): Page<ClientState> {
     const options = pageOptionsOf(fields);
     fields.end();
-    return pageOfList(this.broker.sessions.all().map(clientState), options, ({ clientId }) => clientId);
+    return pageOfList(this.broker.clients.all(), options, ({ clientId }) => clientId);
   }
 
   /** The visible messages of a topic, by queue; by id or key, those stored since the control port was enabled. */
@@ -200,25 +197,4 @@ export class StateRequests {
     if (group !== undefined) return group;
     throw new ControlRefusal(404, 'UNKNOWN_GROUP', `group "${name}" does not exist`);
   }
-}
-
-const KINDS: Partial<Record<ClientType, ClientState['kind']>> = {
-  [ClientType.PRODUCER]: 'producer',
-  [ClientType.PUSH_CONSUMER]: 'pushConsumer',
-  [ClientType.SIMPLE_CONSUMER]: 'simpleConsumer',
-};
-
-function clientState(session: ClientSession): ClientState {
-  const subscription = subscriptionOf(session);
-  const group = subscription?.group?.name;
-  const topics = subscription?.subscriptions.map(({ topic }) => topic) ?? publishingOf(session)?.topics ?? [];
-  return {
-    clientId: session.clientId,
-    kind: KINDS[session.settings.clientType ?? ClientType.CLIENT_TYPE_UNSPECIFIED] ?? 'other',
-    language: session.origin.language,
-    address: session.origin.address,
-    isConnected: session.push !== undefined,
-    ...(group && { group }),
-    topics: topics.map((topic) => topic?.name ?? ''),
-  };
 }

@@ -20,7 +20,11 @@ import {
   type StoredMessage,
   type TopicRecord,
 } from './records.js';
+import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+
+/** More than any test has ordered topics and paused groups. */
+const MAX_SETTINGS = 10_000;
 
 /** Runs a command atomically: when it throws, none of its changes are applied. */
 type Run = <T>(command: (changes: Changes) => T) => T;
@@ -121,6 +125,21 @@ export class Administration {
       this.registry.group(changes, group);
       changes.put(keys.mode(group, topic), mode);
     });
+  }
+
+  /** What a name server keeps: as it is stored there. @throws Refusal `store-full` */
+  putSetting({ namespace, key, value }: { namespace: string; key: string; value: string }): void {
+    this.run((changes) => {
+      const name = keys.setting(namespace, key);
+      if (changes.get(name) === undefined) this.registry.assertRoom();
+      if (changes.scan(keys.settings, {}, MAX_SETTINGS).length === MAX_SETTINGS && changes.get(name) === undefined)
+        throw new Refusal('store-full', `there are ${MAX_SETTINGS} settings already`);
+      changes.put(name, value);
+    });
+  }
+
+  deleteSetting(namespace: string, key: string): void {
+    this.run((changes) => changes.delete(keys.setting(namespace, key)));
   }
 
   /** The topic in which the retries of a group that pulls are stored exists from its first consumer on, as on the real server. */

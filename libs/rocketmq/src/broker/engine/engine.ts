@@ -2,9 +2,9 @@
 // time as a parameter, `tick` does what is due, and `nextDueAtMs` returns when something is due next.
 // Over 300 lines: one method per command, most of them one call.
 
+import { pauseRefusal } from '../../protocol/model/group-pause.js';
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
-import { weightOf } from '../store/pair-weight.js';
 import type { Store } from '../store/store.js';
 import { Administration } from './administration.js';
 import { Changes } from './changes.js';
@@ -18,12 +18,13 @@ import { LogOffsets } from './log-offsets.js';
 import { popOrdered } from './ordered-pop.js';
 import type { PopRequest, PopResult } from './pop.js';
 import { Pop, queueTurns } from './pop.js';
-import { type Due, type GroupRecord, isOrdered, keys, type StoredMessage, type TopicRecord } from './records.js';
+import { type Due, type GroupRecord, isOrdered, keys, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';
 import { type Destinations, type SendRequest, type SendResult, send } from './send.js';
 import { type SendBackRequest, sendBack } from './send-back.js';
+import { StoreRoom } from './store-room.js';
 import { Traffic } from './traffic.js';
 import { Trail } from './trail.js';
 import { type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
@@ -32,11 +33,6 @@ import { dueBy, nextDue } from './views.js';
 
 /** The interval at which work that failed because of a damaged record is retried. */
 const DAMAGE_INTERVAL_MS = HOUR_MS;
-
-/** Sends stop at the limit. What is stored can then still be received, for which leases and offsets may take a quarter more. */
-function mostBytesOf(limit: number): number {
-  return 1.25 * limit;
-}
 
 export interface EngineOptions {
   readonly strict: boolean;
@@ -58,6 +54,8 @@ export interface EngineOptions {
 /** The behavior of the broker, independent of the protocol. */
 export class Engine {
   private readonly registry: Registry;
+  /** Whether topics and groups must be declared. */
+  readonly isStrict: boolean;
   readonly administration: Administration;
   readonly interventions: Interventions;
   /** The offsets by which clients of the remoting protocol name messages. */
@@ -73,7 +71,7 @@ export class Engine {
   private readonly transactions: Transactions;
   private readonly retention: Retention;
   private readonly destinations: Destinations;
-  private readonly maxStoreBytes: number;
+  private readonly room: StoreRoom;
   private firstQueue = 0;
   private passed = 0;
   /** Nothing is due before this time. */
@@ -84,8 +82,9 @@ export class Engine {
     options: EngineOptions,
     private readonly listener: EngineListener,
   ) {
-    this.maxStoreBytes = options.maxStoreBytes ?? Number.POSITIVE_INFINITY;
-    this.registry = new Registry(options.strict, (messages) => this.assertRoom(messages));
+    this.room = new StoreRoom(store, options.maxStoreBytes ?? Number.POSITIVE_INFINITY);
+    this.isStrict = options.strict;
+    this.registry = new Registry(options.strict, (messages) => this.room.assert(messages));
     this.log = new MessageLog(options.indexed === true);
     this.liteTopics = new LiteTopics(options.maxLiteTopics ?? Number.POSITIVE_INFINITY);
     this.trail = options.indexed === true ? new Trail(store) : undefined;
@@ -162,31 +161,37 @@ export class Engine {
   send(request: SendRequest): SendResult[] {
     const { topic, messages } = request;
     if (messages.length === 0) return [];
-    this.assertRoom(messages);
+    this.room.assert(messages);
     const results = this.run((changes) => send(changes, this.destinations, request));
     this.traffic.sent(topic, messages);
     return results;
   }
 
-  /** @throws Refusal `unknown-topic`; `store-full` or DamagedRecord when there is nothing else to deliver */
+  /** @throws Refusal `group-paused` */
+  assertDelivers(group: string): void {
+    if (this.findGroup(group)?.isPaused === true) throw new Refusal('group-paused', pauseRefusal(group));
+  }
+
+  /** @throws Refusal `unknown-topic`, `group-paused`; `store-full` or DamagedRecord when there is nothing else to deliver */
   pop(request: PopRequest): PopResult {
+    this.assertDelivers(request.group.name);
     const result = this.run((changes) => {
       const topic = this.registry.topic(changes, request.topic);
-      const pop = new Pop(changes, request, this.log, this.deliveries, this.isCrowded);
+      const pop = new Pop(changes, request, this.log, this.deliveries, this.room.isCrowded);
       const turns = this.turnsOf(changes, topic, request);
       if (isOrdered(request.group)) popOrdered(pop, turns);
       else if (topic.type === 'priority' && request.queueId === undefined) popByPriority(pop, turns);
       else popUnordered(pop, turns);
       const { result, damage, isWithheld } = pop;
       if (isWithheld && result.deliveries.length === 0 && result.skipped === 0)
-        throw this.full('no message was delivered');
+        throw this.room.full('no message was delivered');
       if (damage !== undefined) {
         this.listener.damaged(damage);
         if (result.deliveries.length === 0 && result.skipped === 0) throw damage;
       }
       return result;
     });
-    this.traffic.handedOut(request.topic, request.group.name, result.deliveries);
+    this.traffic.handedOut(request.topic, request.group.name, result.deliveries, request.nowMs);
     this.listener.delivered?.(request.group.name, result.deliveries);
     return result;
   }
@@ -219,7 +224,7 @@ export class Engine {
 
   /** @throws Refusal `store-full`; in that case nothing is stored */
   sendBack(request: SendBackRequest): void {
-    this.assertRoom([request.copy]);
+    this.room.assert([request.copy]);
     this.run((changes) => sendBack(changes, this.destinations, request));
   }
 
@@ -281,24 +286,6 @@ export class Engine {
     const queues = liteTopics.flatMap((liteTopic) => this.liteTopics.find(changes, topic.name, liteTopic) ?? []);
     const start = queues.length === 0 ? 0 : first % queues.length;
     return [...queues.slice(start), ...queues.slice(0, start)];
-  }
-
-  /** @param messages what would be stored @throws Refusal `store-full` */
-  private assertRoom(messages: readonly StoredMessage[] = []): void {
-    if (this.maxStoreBytes === Number.POSITIVE_INFINITY) return;
-    let bytes = this.store.usedBytes();
-    for (const message of messages) bytes += weightOf([], message);
-    if (bytes >= this.maxStoreBytes) throw this.full('nothing was stored');
-  }
-
-  /** Whether the state of groups has used up what it may take beyond the limit, too. */
-  private get isCrowded(): boolean {
-    return this.maxStoreBytes < Number.POSITIVE_INFINITY && this.store.usedBytes() >= mostBytesOf(this.maxStoreBytes);
-  }
-
-  private full(outcome: string): Refusal {
-    const what = `${outcome}: the memory limit of ${this.maxStoreBytes} bytes is reached (maxMemoryBytes)`;
-    return new Refusal('store-full', `${what}; store messages on disk (data), or delete old ones (retentionMs)`);
   }
 
   private perform(atMs: number, due: Due, nowMs: number): void {

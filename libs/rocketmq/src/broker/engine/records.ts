@@ -21,6 +21,10 @@ export interface GroupRecord {
   /** Below 1, the group has no attempt: every message becomes a dead letter. */
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
+  /** False: consumers by remoting may not broadcast (RocketMQ: `consumeBroadcastEnable`). Default: true. */
+  readonly broadcast?: boolean | undefined;
+  /** True: nothing is delivered to it (RocketMQ: `consumeEnable` is false). Default: false. */
+  readonly isPaused?: boolean | undefined;
   /** Set for a group that is bound to the lite topics of a topic. */
   readonly lite?: Required<LiteGroup> | undefined;
 }
@@ -259,6 +263,9 @@ export const keys = {
   liteNext: (topic: string): Key => ['liteNext', topic],
   /** The number of lite topics of all topics. */
   liteCount: ['liteCount'] as Key,
+  /** What a name server keeps by namespace and key. */
+  settings: ['setting'] as Key,
+  setting: (namespace: string, key: string): Key => ['setting', shortened(namespace), shortened(key)],
 } as const;
 
 /** The queue and offset of a message. */

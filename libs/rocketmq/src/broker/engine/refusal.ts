@@ -3,6 +3,7 @@
 export type RefusalReason =
   | 'unknown-topic'
   | 'unknown-group'
+  | 'group-paused'
   | 'type-conflict'
   | 'dead-handle'
   | 'unknown-transaction'

@@ -101,6 +101,8 @@ export class Registry {
       fifo,
       maxDeliveryAttempts,
       backoff,
+      // Groups are declared at each start, and a pause outlasts it.
+      ...(existing?.isPaused === true && { isPaused: true }),
       ...(lite && { lite }),
     } satisfies GroupRecord);
   }

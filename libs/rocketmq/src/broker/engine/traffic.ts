@@ -1,6 +1,7 @@
 // Counts messages since the start, for metrics only.
 
 import type { MessageType } from '../../protocol/model/message.js';
+import { SECOND_MS } from '../../support/clock.js';
 import type { DeadLetterMark } from './changes.js';
 import type { Delivery } from './deliveries.js';
 import type { StoredMessage } from './records.js';
@@ -42,6 +43,9 @@ export class Traffic {
   private readonly outgoing = new Tallies<GroupLabels>();
   private readonly dead = new Tallies<GroupLabels>();
   private readonly ends = new Tallies<EndLabels>();
+  private readonly recent = new RecentCount(1, MAX_RECENT_SECONDS);
+  /** By `topic@group`. */
+  private readonly recentOf = new Map<string, readonly RecentCount[]>();
 
   /** Counts the accepted messages of one request, which have the same type. */
   sent(topic: string, messages: readonly StoredMessage[]): void {
@@ -52,9 +56,27 @@ export class Traffic {
     for (const { body } of messages) count(tally, body.length);
   }
 
+  /** The number of messages that were handed out since a time, up to ten minutes ago. */
+  handedOutWithin(seconds: number, nowMs: number): number {
+    return this.recent.within(seconds, nowMs);
+  }
+
+  /**
+   * The number of messages that were handed out to a group within the last minute, hour and day, about: the oldest part of each is left out.
+   * @param key `topic@group` @returns undefined when there was none since the start
+   */
+  handedOutTo(key: string, nowMs: number): number[] | undefined {
+    return this.recentOf.get(key)?.map((one) => one.within(Number.POSITIVE_INFINITY, nowMs));
+  }
+
   /** Counts the deliveries of one pop, redeliveries included. */
-  handedOut(topic: string, group: string, deliveries: readonly Pick<Delivery, 'message'>[]): void {
+  handedOut(topic: string, group: string, deliveries: readonly Pick<Delivery, 'message'>[], nowMs: number): void {
     if (deliveries.length === 0) return;
+    this.recent.add(deliveries.length, nowMs);
+    const key = `${topic}@${group}`;
+    const recent = this.recentOf.get(key) ?? PERIODS.map(([seconds, buckets]) => new RecentCount(seconds, buckets));
+    this.recentOf.set(key, recent);
+    for (const one of recent) one.add(deliveries.length, nowMs);
     const tally = this.outgoing.at(topic, group) ?? this.outgoing.add(topic, group, { topic, group });
     for (const { message } of deliveries) count(tally, message.body.length);
   }
@@ -75,6 +97,55 @@ export class Traffic {
   get counted() {
     const { incoming, outgoing, dead, ends } = this;
     return { sent: incoming.all(), handedOut: outgoing.all(), deadLetters: dead.all(), ends: ends.all() };
+  }
+}
+
+/** The longest period of which tools show the rate. */
+const MAX_RECENT_SECONDS = 600;
+
+/** The length and the number of the parts of a minute, an hour and a day. @see StatsItem of the server, which samples so often */
+const PERIODS = [
+  [10, 6],
+  [600, 6],
+  [3_600, 24],
+] as const;
+
+/** What was counted in each of the last parts of a period. */
+class RecentCount {
+  private readonly counts: Float64Array;
+  private newest = 0;
+
+  constructor(
+    private readonly secondsEach: number,
+    parts: number,
+  ) {
+    this.counts = new Float64Array(parts);
+  }
+
+  add(count: number, nowMs: number): void {
+    const { counts } = this;
+    const at = this.moveTo(nowMs) % counts.length;
+    counts[at] = (counts[at] ?? 0) + count;
+  }
+
+  within(seconds: number, nowMs: number): number {
+    const { counts, secondsEach } = this;
+    const newest = this.moveTo(nowMs);
+    let sum = 0;
+    for (let ago = 0; ago < Math.min(seconds / secondsEach, counts.length); ago++) {
+      sum += counts[(newest - ago + counts.length) % counts.length] ?? 0;
+    }
+    return sum;
+  }
+
+  /** Empties the parts that have passed. @returns the newest */
+  private moveTo(nowMs: number): number {
+    const { counts } = this;
+    const newest = Math.max(this.newest, Math.floor(nowMs / (this.secondsEach * SECOND_MS)));
+    const passed = Math.min(newest - this.newest, counts.length);
+    for (let ago = 0; ago < passed; ago++) counts[(newest - ago) % counts.length] = 0;
+    this.newest = newest;
+    return newest;
   }
 }
 

@@ -52,6 +52,11 @@ export class ClientConnection {
     return this.suspendedCount;
   }
 
+  /** Closes the connection at once. */
+  close(): void {
+    this.socket.destroy();
+  }
+
   /** Calls back once when the connection is closed. @returns a function that cancels this */
   whenClosed(callback: () => void): () => void {
     this.closers.add(callback);

@@ -6,6 +6,7 @@ import { until } from '../../../../../tools/until.js';
 import { BrokerWire, messagesIn } from '../../../../../tools/wire/broker-wire.js';
 import { receiveRequest } from '../../../../../tools/wire/raw-grpc-client.js';
 import { RawRemotingClient } from '../../../../../tools/wire/raw-remoting-client.js';
+import { heartbeatOf, pullOf, sendOf, subscribed, textsOf } from '../../../../../tools/wire/remoting-requests.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeStoredMessages, encodeProperties, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -36,37 +37,6 @@ async function clientOf(broker: EmbeddedBroker): Promise<RawRemotingClient> {
   clients.push(client);
   return client;
 }
-
-interface Sent {
-  readonly topic?: string;
-  readonly properties?: Record<string, string>;
-  readonly fields?: Record<string, string>;
-  readonly body?: string;
-}
-
-const sendOf = ({ topic = 'orders', properties = {}, fields = {}, body = 'x' }: Sent = {}) => {
-  const text = encodeProperties(Object.entries({ UNIQ_KEY: 'id', ...properties }));
-  const letters = { a: 'pg', b: topic, c: 'TBW102', d: '4', e: '0', f: '0', g: '5', h: '0', i: text, j: '0' };
-  return { code: 310, fields: { ...letters, ...fields }, body: Buffer.from(body) };
-};
-
-const pullOf = (fields: Record<string, string> = {}) => {
-  const where = { consumerGroup: 'shop', topic: 'orders', queueId: '0', queueOffset: '0', maxMsgNums: '32' };
-  const filter = { sysFlag: '4', subscription: '*', expressionType: 'TAG', subVersion: '0' };
-  return { code: 11, fields: { ...where, ...filter, ...fields } };
-};
-
-const subscribed = (topic: string, subVersion: number | string = 1, subString = '*') => {
-  return `{"topic":"${topic}","subString":"${subString}","expressionType":"TAG","subVersion":${subVersion}}`;
-};
-
-const heartbeatOf = (clientId: string, subscriptions = [subscribed('orders')]) => {
-  const consumer = `{"groupName":"shop","consumeType":"CONSUME_PASSIVELY","subscriptionDataSet":[${subscriptions}]}`;
-  const body = `{"clientID":"${clientId}","producerDataSet":[{"groupName":"pg"}],"consumerDataSet":[${consumer}]}`;
-  return { code: 34, body: Buffer.from(body) };
-};
-
-const textsOf = ({ body }: RemotingFrame): string[] => decodeStoredMessages(body).map((one) => String(one.body));
 
 describe('a producer', () => {
   it('sends to the queue of its choice, and learns where the message is', async () => {
@@ -270,6 +240,24 @@ describe('a consumer', () => {
     expect((await client.ask(pullOf())).code).toBe(0);
   });
 
+  it('of a group that must not broadcast is refused when it does, unless each of its pulls has a filter', async () => {
+    const client = await clientOf(await started());
+    const group = { groupName: 'shop', consumeBroadcastEnable: false };
+    await client.ask({ code: 200, body: Buffer.from(JSON.stringify(group)) });
+    const { body } = await client.ask({ code: 352, fields: { group: 'shop' } });
+    expect(JSON.parse(String(body))).toMatchObject({ consumeBroadcastEnable: false });
+    const heartbeat = (messageModel: string) => client.ask(heartbeatOf('c', undefined, { messageModel }));
+    const pull = () => client.ask(pullOf({ sysFlag: '0' }));
+    expect((await heartbeat('BROADCASTING')).code).toBe(0);
+    expect(await pull()).toMatchObject({
+      code: 16,
+      remark: 'the consumer group[shop] can not consume by broadcast way',
+    });
+    expect((await client.ask(pullOf())).code).toBe(19);
+    await heartbeat('CLUSTERING');
+    expect((await pull()).code).toBe(19);
+  });
+
   it('learns of each that comes and goes, and who is there', async () => {
     const broker = await started();
     const [first, second] = [await clientOf(broker), await clientOf(broker)];
@@ -376,12 +364,12 @@ describe('a tool', () => {
   it('sees the consumers that are connected, and asks one of them', async () => {
     const broker = await started();
     const [consumer, tool] = [await clientOf(broker), await clientOf(broker)];
-    await consumer.ask(heartbeatOf('c', [subscribed('orders', 3, 'a')]));
+    await consumer.ask(heartbeatOf('c', [subscribed('orders', 3, 'a || b')]));
     const { body } = await tool.ask({ code: 203, fields: { consumerGroup: 'shop' } });
     expect(JSON.parse(String(body))).toMatchObject({
       connectionSet: [{ clientId: 'c', version: 407 }],
       consumeType: 'CONSUME_PASSIVELY',
-      subscriptionTable: { orders: { subString: 'a', subVersion: 3 } },
+      subscriptionTable: { orders: { subString: 'a || b', subVersion: 3, tagsSet: ['a', 'b'], codeSet: [97, 98] } },
     });
     consumer.answers = ({ code, fields }) => ({ code: 0, body: Buffer.from(`${code} ${fields.clientId}`) });
     const info = await tool.ask({ code: 307, fields: { consumerGroup: 'shop', clientId: 'c', jstackEnable: 'false' } });
@@ -436,7 +424,7 @@ describe('a tool', () => {
 
   it('gets an answer to a request that the broker does not know', async () => {
     const client = await clientOf(await started());
-    expect((await client.ask({ code: 200_052 })).code).toBe(3);
+    expect((await client.ask({ code: 200_999 })).code).toBe(3);
   });
 });
 

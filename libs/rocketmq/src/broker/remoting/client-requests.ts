@@ -15,6 +15,7 @@ import { PullFilters } from './pull-filters.js';
 import { PullRequests } from './pull-requests.js';
 import { QueueRequests } from './queue-requests.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import { RequestFaults } from './request-faults.js';
 import { RequestWork } from './request-work.js';
 import { SendRequests } from './send-requests.js';
 import { SettleRequests } from './settle-requests.js';
@@ -25,10 +26,12 @@ import { WaitingRequests } from './waiting-requests.js';
 export class ClientRequests {
   private readonly admin: AdminRequests;
   private readonly transactions: TransactionRequests;
+  private readonly faults: RequestFaults;
   private readonly table: ReadonlyMap<number, ClientRequestTable[number][1]>;
 
   constructor(private readonly broker: RemotingContext) {
     this.admin = new AdminRequests(broker);
+    this.faults = new RequestFaults(broker);
     const { topics, resets } = this.admin;
     const filters = new PullFilters();
     const waiting = new WaitingRequests(broker);
@@ -53,8 +56,10 @@ export class ClientRequests {
   async answer(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer | undefined> {
     const handler = this.table.get(request.code);
     const work = new RequestWork(() => this.broker.activity.begin(`request ${request.code}`, connection.address));
+    const execute = () => (handler === undefined ? this.admin.answer(request) : handler(request, connection, work));
     try {
-      return await (handler === undefined ? this.admin.answer(request) : handler(request, connection, work));
+      if (!this.broker.faults.hasRules) return await execute();
+      return await this.faults.around(request, connection, async () => execute());
     } finally {
       work.pause();
     }

@@ -1,5 +1,6 @@
 // Requests of tools about who is connected: consumers (203), producers (204, 328), and where consumers are (223).
 
+import { javaHashCode } from '../../protocol/model/queue-hash.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { ObjectKeyedMap, parseJavaJson } from '../../protocol/remoting/java-json.js';
@@ -7,6 +8,7 @@ import { SECOND_MS } from '../../support/clock.js';
 import { type AdminAnswer, answerWith, refused, SUCCESS } from '../admin/admin-answer.js';
 import type { AdminRequests } from '../admin/admin-requests.js';
 import { publishingOf } from '../services/sessions.js';
+import type { ReadSubscription } from './heartbeat.js';
 import type { RegisteredClient } from './registered-clients.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 
@@ -57,7 +59,7 @@ export class ConnectionRequests {
       subscriptionTable: Object.fromEntries(
         data.subscriptions.map((one) => [
           one.topic,
-          { ...one, subVersion: Number(one.subVersion), classFilterMode: false, codeSet: [], tagsSet: [] },
+          { ...one, subVersion: Number(one.subVersion), classFilterMode: false, ...tagsOf(one) },
         ]),
       ),
     });
@@ -116,6 +118,13 @@ export class ConnectionRequests {
     const table = await Promise.all(asked);
     return { ...SUCCESS, body: Buffer.from(`{"consumerTable":{${table.join(',')}},"messageQueueTable":{}}`) };
   }
+}
+
+/** Each tag, and the hash of each. @see FilterAPI.buildSubscriptionData of the server */
+function tagsOf({ expressionType, subString }: ReadSubscription) {
+  const isByTags = expressionType === 'TAG' && subString !== '*';
+  const tagsSet = isByTags ? subString.split('||').flatMap((tag) => tag.trim() || []) : [];
+  return { tagsSet, codeSet: tagsSet.map(javaHashCode) };
 }
 
 /** The offset by queue, in the JSON of the server; nothing of a consumer that does not answer. */

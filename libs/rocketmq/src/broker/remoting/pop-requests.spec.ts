@@ -142,6 +142,27 @@ describe('a pop', () => {
     expect(await codeOf({ pollTime: 'never' })).toBe(210);
   });
 
+  it('is looked at in advance, which hands nothing out', async () => {
+    const client = await clientOf(await started());
+    for (const [index, body] of ['a', 'b', 'c'].entries()) await client.ask(sendOf(body, String(index % 2)));
+    const peek = (fields: Fields = {}) => {
+      const where = { consumerGroup: 'shop', topic: 'orders', queueId: '-1', maxMsgNums: '32' };
+      return client.ask({ code: 200_052, fields: { ...where, ...fields } });
+    };
+    const found = await peek();
+    expect(found).toMatchObject({ code: 0, remark: 'FOUND', fields: { popTime: '0', restNum: '3' } });
+    expect(textsOf(found)).toEqual(['a', 'c', 'b']);
+    const [one, other] = [await peek({ maxMsgNums: '1' }), await peek({ queueId: '1' })];
+    expect([textsOf(one), one.fields.restNum]).toEqual([['a'], '3']);
+    expect([textsOf(other), other.fields.restNum]).toEqual([['b'], '1']);
+    await client.ask(popOf({ maxMsgNums: '2' }));
+    expect(textsOf(await peek())).toEqual(['b']);
+    await client.ask(popOf());
+    expect(await peek()).toMatchObject({ code: 19, remark: 'NO_MESSAGE_IN_QUEUE', fields: { restNum: '0' } });
+    expect((await peek({ queueId: '9' })).code).toBe(29);
+    expect((await peek({ topic: 'nothing' })).code).toBe(17);
+  });
+
   it('is asked for without being done', async () => {
     const client = await clientOf(await started());
     const fields = { consumerGroup: 'shop', topic: 'orders', queueId: '-1', pollTime: '50', bornTime: '0' };

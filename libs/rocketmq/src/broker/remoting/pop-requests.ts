@@ -1,4 +1,4 @@
-// Pops (200050), questions whether there is something to pop (200054), and how many pops wait (200055).
+// Pops (200050), looks at what a pop would hand out (200052, 200054), and how many pops wait (200055).
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
@@ -7,8 +7,9 @@ import { MINUTE_MS } from '../../support/clock.js';
 import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import type { PopRequest, PopResult } from '../engine/pop.js';
-import { type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
+import { type GroupRecord, keys, type QueueRef, type TopicRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
+import { type MessageEntry, messagesFrom } from '../engine/views.js';
 import { asPopped } from './pop-handles.js';
 import { PoppedMessages } from './popped-messages.js';
 import type { PullFilters } from './pull-filters.js';
@@ -31,6 +32,7 @@ interface Pop {
 export class PopRequests {
   readonly table: ClientRequestTable = [
     [REQUEST_CODES.popMessage, ({ fields }, connection, work) => this.pop(fields, { connection, work })],
+    [REQUEST_CODES.peekMessage, ({ fields }) => this.peek(fields)],
     [REQUEST_CODES.notification, ({ fields }, connection, work) => this.notify(fields, { connection, work })],
     [REQUEST_CODES.pollingInfo, ({ fields }) => this.pollingInfo(fields)],
   ];
@@ -95,6 +97,33 @@ export class PopRequests {
     return result.deliveries.length === 0 && result.skipped === 0 ? undefined : result;
   }
 
+  /** What a pop without a filter would hand out for the first time. @see PeekMessageRequestHeader of the server */
+  private peek(fields: Fields): AdminAnswer {
+    const most = Math.min(numberIn(fields, 'maxMsgNums'), LIMITS.receiveBatchSize);
+    const topic = this.topicOf(fields.topic);
+    const queueId = this.queueOf(topic, fields);
+    const { name: group } = this.groupOf(fields.consumerGroup);
+    const entries: MessageEntry[] = [];
+    let restNum = 0;
+    for (const id of queueId === undefined ? Array.from({ length: topic.queues }, (_, index) => index) : [queueId]) {
+      entries.push(...this.unreadIn({ topic: topic.name, group, queueId: id }, most - entries.length));
+      restNum += this.restOfQueue(topic.name, group, id);
+    }
+    return this.popped.peeked(entries, restNum);
+  }
+
+  private unreadIn(queue: QueueRef, most: number): MessageEntry[] {
+    const { store } = this.broker;
+    const { topic, queueId } = queue;
+    const entries: MessageEntry[] = [];
+    const from = (store.get(keys.cursor(queue)) as number | undefined) ?? 0;
+    for (const entry of messagesFrom(store, topic, keys.message(topic, queueId, from))) {
+      if (entries.length >= most || entry.queueId !== queueId) break;
+      entries.push(entry);
+    }
+    return entries;
+  }
+
   /** @see NotificationRequestHeader of the server */
   private async notify(fields: Fields, waiter: Waiter): Promise<AdminAnswer> {
     const topic = this.topicOf(fields.topic);
@@ -150,7 +179,9 @@ export class PopRequests {
   }
 
   private groupOf(name: string | undefined): GroupRecord {
-    return poppingGroup(this.broker, name);
+    const group = poppingGroup(this.broker, name);
+    this.broker.engine.assertDelivers(group.name);
+    return group;
   }
 }
 

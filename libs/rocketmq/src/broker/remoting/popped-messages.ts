@@ -1,10 +1,12 @@
 // The answers to pops: the messages, and what their consumers need to settle them.
 
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { type AdminAnswer, SUCCESS } from '../admin/admin-answer.js';
 import { storedFieldsOf } from '../admin/stored-fields.js';
 import type { Delivery } from '../engine/deliveries.js';
 import { type DeliveryRecord, keys } from '../engine/records.js';
+import type { MessageEntry } from '../engine/views.js';
 import { kindOf, markOf } from './pop-handles.js';
 import type { RemotingContext } from './remoting-context.js';
 
@@ -42,6 +44,16 @@ export class PoppedMessages {
     };
     if (isOrdered) fields.orderCountInfo = listed.map(([key, found]) => countsOf(key, found)).join(';');
     return { ...SUCCESS, remark: 'FOUND', fields, body: this.bodyOf(deliveries, isOrdered ? undefined : group) };
+  }
+
+  /** Nothing was handed out. */
+  peeked(entries: readonly MessageEntry[], restNum: number): AdminAnswer {
+    const fields = { popTime: '0', invisibleTime: '0', reviveQid: '0', restNum: String(restNum) };
+    if (entries.length === 0) return { code: RESPONSE_CODES.pullNotFound, remark: 'NO_MESSAGE_IN_QUEUE', fields };
+    const { engine, clientTime } = this.broker;
+    const place = { address: this.broker.address(), clientTime, engine };
+    const body = Buffer.concat(entries.map((entry) => encodeStoredMessage(storedFieldsOf(entry, place))));
+    return { ...SUCCESS, remark: 'FOUND', fields, body };
   }
 
   none(code: AdminAnswer['code'], leaseMs: number): AdminAnswer {

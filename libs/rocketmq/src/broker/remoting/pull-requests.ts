@@ -28,6 +28,9 @@ const MAX_SUSPEND_MS = 5 * MINUTE_MS;
 /** `sysFlag`. @see PullSysFlag of the server */
 const [COMMIT, SUSPEND, SUBSCRIBE] = [1, 2, 4];
 
+/** `messageModel` of a heartbeat. */
+const BROADCASTING = 'BROADCASTING';
+
 type Filter = Pick<PopRequest, 'matches' | 'effort'>;
 
 /** What a pull asks for. */
@@ -88,7 +91,12 @@ export class PullRequests {
 
   /** The filter of the group's heartbeats. */
   private knownFilter(group: string, topic: string, subVersion: bigint): Filter | Promise<Filter> {
-    const subscription = this.broker.clients.subscriptionOf(group, topic);
+    const { clients, engine } = this.broker;
+    if (engine.findGroup(group)?.broadcast === false && clients.consumerDataOf(group)?.messageModel === BROADCASTING) {
+      const message = `the consumer group[${group}] can not consume by broadcast way`;
+      throw new AdminRefusal(RESPONSE_CODES.noPermission, message);
+    }
+    const subscription = clients.subscriptionOf(group, topic);
     if (subscription === undefined) {
       throw new AdminRefusal(RESPONSE_CODES.subscriptionNotExist, `the consumer's subscription not exist, ${group}`);
     }
@@ -107,6 +115,7 @@ export class PullRequests {
   /** @returns undefined when the end of the queue is reached */
   private attempt(pull: Pull): AdminAnswer | undefined {
     const { group, topic, queueId, offset } = pull;
+    this.broker.engine.assertDelivers(group);
     const reset = this.resets.take({ group, topic: topic.name, queueId });
     if (reset !== undefined) return this.answer(pull, RESPONSE_CODES.pullOffsetMoved, reset, 'OFFSET_RESET');
     const end = this.endOf(pull);
@@ -117,8 +126,8 @@ export class PullRequests {
     const { entries, nextOffset } = this.read(pull, end);
     if (entries.length === 0)
       return this.answer(pull, RESPONSE_CODES.pullRetryImmediately, nextOffset, 'NO_MATCHED_MESSAGE');
-    const { engine } = this.broker;
-    engine.traffic.handedOut(topic.name, group, entries);
+    const { engine, clock } = this.broker;
+    engine.traffic.handedOut(topic.name, group, entries, clock.nowMs());
     const body = Buffer.concat(entries.map((entry) => encodeStoredMessage(storedFieldsOf(entry, this.place))));
     return { ...this.answer(pull, SUCCESS.code, nextOffset, 'FOUND'), body };
   }

@@ -9,7 +9,7 @@ import { BROKER_NAME } from '../engine/server-names.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import { objectIn, objectsIn } from './request-body.js';
 
-/** A lock that was not taken again for so long is free. Real time. @see RebalanceLockManager of the server */
+/** A lock that was not taken again for so long is free. @see RebalanceLockManager of the server */
 const LOCK_MS = MINUTE_MS;
 
 /** A queue as clients name it. */
@@ -21,7 +21,10 @@ interface NamedQueue {
 
 interface Lock {
   readonly clientId: string;
+  /** In real time, by which consumers take their locks again. */
   readonly untilMs: number;
+  /** In business time, for a consumer that has gone. */
+  readonly untilBusinessMs: number;
 }
 
 export class QueueRequests {
@@ -61,16 +64,24 @@ export class QueueRequests {
   /** @see LockBatchRequestBody of the server */
   private lock(request: RemotingFrame): AdminAnswer {
     const { group, clientId, queues } = this.asked(request);
-    const nowMs = this.broker.realClock.nowMs();
+    const { realClock, clock } = this.broker;
+    const [untilMs, untilBusinessMs] = [realClock.nowMs() + LOCK_MS, clock.nowMs() + LOCK_MS];
     const locks = this.locks.get(group) ?? new Map<string, Lock>();
     const lockOKMQSet = queues.filter((queue) => {
       const lock = locks.get(nameOf(queue));
-      if (lock !== undefined && lock.clientId !== clientId && lock.untilMs > nowMs) return false;
-      locks.set(nameOf(queue), { clientId, untilMs: nowMs + LOCK_MS });
+      if (lock !== undefined && lock.clientId !== clientId && this.holds(group, lock)) return false;
+      locks.set(nameOf(queue), { clientId, untilMs, untilBusinessMs });
       return true;
     });
     if (locks.size > 0) this.locks.set(group, locks);
     return answerWith({ lockOKMQSet });
+  }
+
+  /** Moving the time takes no queue from a consumer that is there: it could not take its lock again in between. */
+  private holds(group: string, { clientId, untilMs, untilBusinessMs }: Lock): boolean {
+    const { realClock, clock, clients } = this.broker;
+    if (realClock.nowMs() >= untilMs) return false;
+    return clock.nowMs() < untilBusinessMs || clients.consumersOf(group).some((one) => one.clientId === clientId);
   }
 
   /** The lock of another client stays. */

@@ -5,6 +5,7 @@ import type { Clock } from '../../support/clock.js';
 import type { AdminAnswer } from '../admin/admin-answer.js';
 import type { AdminContext } from '../admin/admin-context.js';
 import type { Activity } from '../services/activity.js';
+import type { Faults } from '../services/faults.js';
 import type { LiteSubscriptions } from '../services/lite-subscriptions.js';
 import type { LongPolls } from '../services/long-polls.js';
 import type { TransactionChecks } from '../services/transaction-checks.js';
@@ -17,6 +18,7 @@ export interface RemotingContext extends AdminContext {
   readonly realClock: Clock;
   readonly polls: LongPolls;
   readonly activity: Activity;
+  readonly faults: Faults;
   readonly checks: Pick<TransactionChecks, 'answered'>;
   readonly clients: RegisteredClients;
   readonly lite: LiteSubscriptions;

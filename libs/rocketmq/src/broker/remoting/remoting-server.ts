@@ -42,6 +42,8 @@ interface RemotingServerOptions {
   readonly logger: Logger;
   /** Undefined for plaintext. */
   readonly tls: PortTls | undefined;
+  /** Whether to serve a new connection to the port. Default: always. */
+  readonly admits?: (port: number) => boolean;
   /** What the frames state. @see `RemotingFrame.version` */
   readonly release: () => number;
 }
@@ -51,11 +53,12 @@ export class RemotingServer {
   private readonly listener: Listener;
   private readonly room: ConnectionRoom;
   private readonly memory: CallMemory;
+  private readonly connections = new Set<ClientConnection>();
 
   constructor(private readonly options: RemotingServerOptions) {
-    const { clock, tls } = options;
+    const { clock, tls, admits } = options;
     this.room = new ConnectionRoom({ most: MAX_CONNECTIONS, idle: { clock, longestMs: MAX_IDLE_MS } });
-    this.listener = new Listener((socket) => this.serve(socket), { clock, tls, room: this.room });
+    this.listener = new Listener((socket) => this.serve(socket), { clock, tls, admits, room: this.room });
     this.memory = new CallMemory({ clock, mostBytes: MAX_UNFINISHED_BYTES });
   }
 
@@ -73,9 +76,21 @@ export class RemotingServer {
     this.listener.destroyConnections();
   }
 
+  /** The bound port; 0 before it is bound. */
+  get port(): number {
+    return this.listener.port;
+  }
+
+  /** Closes the connections that are meant at once. */
+  breakConnections(isMeant: (connection: ClientConnection) => boolean): void {
+    for (const connection of [...this.connections]) if (isMeant(connection)) connection.close();
+  }
+
   private serve(socket: Socket): void {
     const { options, room, memory } = this;
-    new ServedConnection(socket, { options, room, memory });
+    const { connection } = new ServedConnection(socket, { options, room, memory });
+    this.connections.add(connection);
+    connection.whenClosed(() => this.connections.delete(connection));
   }
 }
 
@@ -88,7 +103,7 @@ interface ServerParts {
 /** The requests of one connection. They begin in their order, and are answered when each is done. */
 class ServedConnection {
   private readonly decoder = new FrameDecoder(MAX_REQUEST_BYTES);
-  private readonly connection: ClientConnection;
+  readonly connection: ClientConnection;
   private readonly unfinished: UnfinishedCall;
   /** What one chunk brought, and has not begun. */
   private readonly received: RemotingFrame[] = [];
@@ -182,6 +197,8 @@ class ServedConnection {
     } catch (error) {
       if (error instanceof AccessRefusal) return { code: RESPONSE_CODES.noPermission, remark: error.message };
       if (error instanceof AdminRefusal) return { code: error.code, remark: error.message };
+      if (error instanceof Refusal && error.reason === 'group-paused')
+        return { code: RESPONSE_CODES.noPermission, remark: error.message };
       // The real server's code when its disk is full.
       if (error instanceof Refusal && error.reason === 'store-full')
         return { code: RESPONSE_CODES.serviceNotAvailable, remark: error.message };

@@ -156,10 +156,10 @@ export class SendRequests {
     return Math.max(seconds * SECOND_MS, this.broker.transactionFirstCheckMs);
   }
 
-  private arrivalFrom({ host }: ClientConnection): Arrival {
+  private arrivalFrom({ host, address }: ClientConnection): Arrival {
     const { clock, clientTime } = this.broker;
     const nowMs = clock.nowMs();
-    return { host, nowMs, clientTime, nextId: () => this.ids.next(nowMs) };
+    return { host, address, nowMs, clientTime, nextId: () => this.ids.next(nowMs) };
   }
 
   private assertSize({ properties }: SendFields, body: Buffer): void {

@@ -4,7 +4,7 @@ import { encodeProperties } from '../../protocol/remoting/stored-message.js';
 import { SAME_TIME } from '../time/client-time.js';
 import { messageToStore, sendFieldsOf } from './sent-messages.js';
 
-const arrival = { host: '127.0.0.1', nowMs: 0, clientTime: SAME_TIME, nextId: () => 'id' };
+const arrival = { host: '127.0.0.1', address: '127.0.0.1', nowMs: 0, clientTime: SAME_TIME, nextId: () => 'id' };
 
 function stored(properties: Record<string, string>) {
   const text = encodeProperties(new Map(Object.entries(properties)));

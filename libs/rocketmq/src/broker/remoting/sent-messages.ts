@@ -107,6 +107,8 @@ export function batchIn(body: Buffer): SentPart[] {
 export interface Arrival {
   /** The address of the client, without its port. */
   readonly host: string;
+  /** The same with the port. */
+  readonly address: string;
   readonly nowMs: number;
   readonly clientTime: ClientTime;
   /** An id for a message whose client gave it none. */
@@ -173,7 +175,7 @@ export function messageToStore(send: SendFields, part: SentPart, arrival: Arriva
     liteTopic: text('__LITE_TOPIC'),
     traceContext: text('TRACE_CONTEXT'),
     bornTimestampMs: clientTime.toBroker(send.bornTimestampMs),
-    bornHost: isIP(arrival.host) > 0 ? arrival.host : '',
+    bornHost: isIP(arrival.host) > 0 ? arrival.address : '',
     storeTimestampMs: nowMs,
     deliveryTimestampMs: dueMs === undefined ? undefined : clientTime.toBroker(dueMs),
     earlierAttempts: send.reconsumeTimes,

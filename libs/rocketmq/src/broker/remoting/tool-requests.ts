@@ -23,7 +23,7 @@ export class ToolRequests {
     [REQUEST_CODES.getConsumerRunningInfo, (request) => this.relay(request, request.body)],
     [REQUEST_CODES.consumeMessageDirectly, (request) => this.handleOnce(request)],
     [REQUEST_CODES.viewMessageById, ({ fields }) => this.view(numberIn(fields, 'offset'))],
-    [REQUEST_CODES.getBrokerConfig, () => configuration()],
+    [REQUEST_CODES.getBrokerConfig, () => configuration(this.broker.engine.isStrict)],
   ];
 
   constructor(
@@ -85,11 +85,13 @@ export class ToolRequests {
 }
 
 /** What clients read of the configuration. */
-function configuration(): AdminAnswer {
+function configuration(isStrict: boolean): AdminAnswer {
   const settings = {
     brokerName: BROKER_NAME,
     brokerClusterName: CLUSTER_NAME,
     maxMessageSize: LIMITS.bodyBytes,
+    autoCreateTopicEnable: !isStrict,
+    autoCreateSubscriptionGroup: !isStrict,
     messageDelayLevel: DELAY_LEVELS_MS.map(durationText).join(' '),
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);

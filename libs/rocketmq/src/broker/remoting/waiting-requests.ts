@@ -27,7 +27,7 @@ interface Wait<T> {
 export class WaitingRequests {
   private waiting = 0;
 
-  constructor(private readonly broker: Pick<RemotingContext, 'polls'>) {}
+  constructor(private readonly broker: Pick<RemotingContext, 'engine' | 'polls'>) {}
 
   /** Tries at once, and waits if it may. @returns see {@link wait} */
   async find<T extends object>(waiter: Waiter, wait: Wait<T>): Promise<T | 'full' | undefined> {
@@ -62,6 +62,8 @@ export class WaitingRequests {
     forget();
     resume();
     if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
+    // As on the real server, which looks a last time when the time of a poll is over.
+    if (found === undefined) this.broker.engine.assertDelivers(poll.group);
     return found;
   }
 }

@@ -4,17 +4,10 @@ import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definitio
 import { sleep } from '../../support/clock.js';
 import { GrpcError } from '../../support/grpc/status.js';
 import type { BrokerContext } from './broker-context.js';
-import type { FaultAction } from './faults.js';
+import { type FaultAction, saysStored } from './faults.js';
 import { AnswerError } from './status.js';
 
 type AnswerFault = FaultAction & { readonly kind: 'answer' };
-
-/** A real server says these of messages that it has stored, and of nothing else. */
-const SAID_OF_STORED: ReadonlySet<Code> = new Set([
-  Code.MASTER_PERSISTENCE_TIMEOUT,
-  Code.SLAVE_PERSISTENCE_TIMEOUT,
-  Code.HA_NOT_AVAILABLE,
-]);
 
 export class CallFaults {
   /** @param stopping aborts when the broker stops: a call that is delayed is not executed then */
@@ -28,7 +21,7 @@ export class CallFaults {
     const { faults, realClock } = this.broker;
     switch (fault.kind) {
       case 'answer':
-        if (SAID_OF_STORED.has(Code[fault.code])) return fault;
+        if (saysStored(fault)) return fault;
         throw scriptedAnswer(fault);
       case 'delay':
         await sleep(realClock, fault.delayMs, this.stopping);

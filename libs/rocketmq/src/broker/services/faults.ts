@@ -2,6 +2,7 @@
 
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { type RpcName, rpcNames } from '../../protocol/grpc/rpc.js';
+import { UsageError } from '../../support/errors.js';
 import {
   anyObject,
   assertOptions,
@@ -19,13 +20,16 @@ import {
   positiveInteger,
 } from '../../support/options.js';
 
-/** The effect of a fault. */
+/** The effect of a fault. A client by remoting has no streams but its connection, and its heartbeats are its settings. */
 export type FaultAction =
   /** Answers with this code instead of executing the call; after it, with one that says that the message is stored (`Durability`). */
   | { readonly kind: 'answer'; readonly code: keyof typeof Code; readonly message?: string }
   /** Waits this long, in real milliseconds, before executing the call. */
   | { readonly kind: 'delay'; readonly delayMs: number }
-  /** Executes the call, then drops the answer: the client sees gRPC UNAVAILABLE. For telemetry: no reply to the settings. */
+  /**
+   * Executes the call, then drops the answer: the client sees gRPC UNAVAILABLE, one by remoting waits until its own timeout. For telemetry:
+   * no reply to the settings.
+   */
   | { readonly kind: 'dropResponse' }
   /** Breaks all streams of the client (telemetry and long polls) and this call, before executing it. */
   | { readonly kind: 'cutStreams' }
@@ -33,13 +37,17 @@ export type FaultAction =
   | { readonly kind: 'loseSettings' };
 
 export interface FaultRule {
-  /** For `telemetry` a rule counts settings commands, for every other RPC calls. */
+  /**
+   * For `telemetry` a rule counts settings commands, for every other RPC calls. It also affects requests by remoting that mean the same, such as
+   * pulls and POP for `receiveMessage`, and heartbeats for `telemetry`. `pullMessage`, `updateOffset`, `getOffset` and `queryOffset` are
+   * made by remoting only.
+   */
   readonly rpc: RpcName;
   /** The effect on the call. */
   readonly action: FaultAction;
   /** The number of calls that it affects. Default 1. */
   readonly times?: number;
-  /** Affects only calls of this client. Default: of any client. */
+  /** Affects only calls of this client. Default: of any client. One by remoting is known from its first heartbeat on. */
   readonly clientId?: string;
 }
 
@@ -51,7 +59,30 @@ export interface ConnectionFault {
   readonly port?: number;
 }
 
+/** Connections to break. */
+export interface ConnectionChoice {
+  /** Only those to this port of the broker. Default: to any port. */
+  readonly port?: number;
+  /** Only those of this client: one with its streams, or with its heartbeats. Default: of any client. */
+  readonly clientId?: string;
+}
+
 const MAX_PORT = 65_535;
+
+/** The RPCs of which this broker serves only what clients by remoting send instead. */
+const BY_REMOTING_ONLY: ReadonlySet<RpcName> = new Set(['pullMessage', 'updateOffset', 'getOffset', 'queryOffset']);
+
+/** A real server says these of messages that it has stored, and of nothing else. */
+const SAID_OF_STORED: ReadonlySet<Code> = new Set([
+  Code.MASTER_PERSISTENCE_TIMEOUT,
+  Code.SLAVE_PERSISTENCE_TIMEOUT,
+  Code.HA_NOT_AVAILABLE,
+]);
+
+/** Whether an answer says that the message is stored: the call is then executed. */
+export function saysStored({ code }: FaultAction & { readonly kind: 'answer' }): boolean {
+  return SAID_OF_STORED.has(Code[code]);
+}
 
 const codeName: Check = (value) =>
   typeof value === 'string' && typeof Code[value as keyof typeof Code] === 'number' && value !== 'UNRECOGNIZED'
@@ -85,12 +116,15 @@ const RULE_CHECKS: OptionChecks<FaultRule> = {
   clientId: nonEmptyString,
 };
 const CONNECTION_CHECKS: OptionChecks<ConnectionFault> = { times: count, port: integerFrom(1, MAX_PORT) };
+const CHOICE_CHECKS: OptionChecks<ConnectionChoice> = { port: integerFrom(1, MAX_PORT), clientId: nonEmptyString };
 
 /** The effects of faults on a running broker. Without an argument they affect all. */
 interface FaultTargets {
   breakStreams(clientId: string | undefined): void;
-  breakConnections(port: number | undefined): void;
+  breakConnections(choice: ConnectionChoice): void;
   forgetSettings(clientId: string | undefined): void;
+  /** Whether clients by remoting can connect. */
+  hasRemoting(): boolean;
 }
 
 /** Removes a fault. */
@@ -127,6 +161,11 @@ export class Faults {
   /** Adds a fault. @returns removes it @throws UsageError that names the field; nothing was added */
   add(rule: FaultRule): TakeAway {
     assertOptions(rule, { options: RULE_CHECKS, required: ['rpc', 'action'] }, 'fault: ');
+    const { rpc } = rule;
+    if (BY_REMOTING_ONLY.has(rpc) && !this.targets.hasRemoting()) {
+      const problem = `${rpc} is a request of clients by remoting, and this broker has no name server port`;
+      throw new UsageError('ILLEGAL_OPTION', `fault: rpc ${problem}; nothing was added`, 'rpc');
+    }
     const id = ++this.lastId;
     this.rules.push({ id, rule, left: rule.times ?? 1 });
     return Object.assign(() => void this.remove(id), { id });
@@ -167,14 +206,23 @@ export class Faults {
     this.refusals = [];
   }
 
-  /** Immediately breaks the open streams of a client, or of all clients: telemetry and long polls end with UNAVAILABLE. */
+  /**
+   * Immediately breaks the open streams of a client, or of all clients: telemetry and long polls end with UNAVAILABLE. Clients by remoting
+   * lose their connections.
+   */
   cutStreams(clientId?: string): void {
     this.targets.breakStreams(clientId);
   }
 
-  /** Immediately breaks the open connections to a port, or all of them, as when the network is lost. */
-  cutConnections(port?: number): void {
-    this.targets.breakConnections(port);
+  /**
+   * Immediately breaks open connections, as when the network is lost.
+   * @param choice which ones, or their port. Default: all
+   * @throws UsageError that names the field; nothing was broken
+   */
+  cutConnections(choice: ConnectionChoice | number = {}): void {
+    const chosen = typeof choice === 'number' ? { port: choice } : choice;
+    assertOptions(chosen, { options: CHOICE_CHECKS }, 'cutConnections: ');
+    this.targets.breakConnections(chosen);
   }
 
   /** Immediately forgets the settings of a client, or of all clients. */
@@ -190,10 +238,21 @@ export class Faults {
     return false;
   }
 
+  /** Whether a fault of calls is scheduled. */
+  get hasRules(): boolean {
+    return this.rules.length > 0;
+  }
+
   /** The fault for this call; this call uses it up. */
   take(rpc: RpcName, clientId: string): FaultAction | undefined {
-    if (this.rules.length === 0) return undefined;
-    const found = this.rules.find(({ rule }) => rule.rpc === rpc && (rule.clientId ?? clientId) === clientId);
+    return this.hasRules ? this.takeFor([rpc], [clientId]) : undefined;
+  }
+
+  /** The same for a call that means several RPCs, of a connection of several clients, or of one that is not known. */
+  takeFor(rpcs: readonly RpcName[], clientIds: readonly string[]): FaultAction | undefined {
+    const found = this.rules.find(({ rule: { rpc, clientId } }) => {
+      return rpcs.includes(rpc) && (clientId === undefined || clientIds.includes(clientId));
+    });
     if (found === undefined) return undefined;
     this.use(found);
     return found.rule.action;

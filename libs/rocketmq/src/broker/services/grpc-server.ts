@@ -21,6 +21,7 @@ import type { BrokerUser } from '../access/users.js';
 import type { BrokerContext } from './broker-context.js';
 import { type CallContext, callContext } from './call-context.js';
 import { assertKept, CallFaults, scriptedAnswer } from './call-faults.js';
+import type { ConnectionChoice } from './faults.js';
 import { GrpcHttp2Server } from './grpc-wire/grpc-http2-server.js';
 import { type CallHandler, type Method, oneMessage, type ServerCall } from './grpc-wire/server-call.js';
 import { Listener } from './listener.js';
@@ -122,9 +123,15 @@ export class GrpcServer {
     return bound;
   }
 
-  /** Breaks the open connections to a port, or to all. */
-  breakConnections(port: number | undefined): void {
-    for (const listener of this.listeners) if ((port ?? listener.port) === listener.port) listener.destroyConnections();
+  /** Breaks open connections. A client has those of its streams. */
+  breakConnections({ port, clientId }: ConnectionChoice): void {
+    if (clientId === undefined) {
+      for (const listener of this.listeners)
+        if ((port ?? listener.port) === listener.port) listener.destroyConnections();
+      return;
+    }
+    for (const { call, clientId: own } of [...this.streams])
+      if (own === clientId && (port ?? call.localPort) === call.localPort) call.disconnect();
   }
 
   /** Breaks the open streams of a client, or of all. */

@@ -26,7 +26,7 @@ interface ListenerOptions {
   /** Default: plaintext only. */
   readonly tls?: PortTls | undefined;
   /** Called for each connection with its port; a connection that is not admitted is destroyed. Default: all are admitted. */
-  readonly admits?: (port: number) => boolean;
+  readonly admits?: ((port: number) => boolean) | undefined;
   /** Limits connections from the moment they are accepted; those that send nothing, or no handshake, count as idle. */
   readonly room: ConnectionRoom;
 }

@@ -113,6 +113,8 @@ export class Receiving {
     const { topic, group, pollMs: timeoutMs, isLite: isPicky } = options;
     await this.broker.polls.wait({ topic, group, timeoutMs, signal, isPicky, attempt });
     if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
+    // As on the real server, which looks a last time when the time of a poll is over.
+    if (result === undefined) this.broker.engine.assertDelivers(group);
     resume();
     return result;
   }

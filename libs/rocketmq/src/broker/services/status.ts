@@ -25,6 +25,8 @@ export class AnswerError extends Error {
 const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
   'unknown-topic': Code.TOPIC_NOT_FOUND,
   'unknown-group': Code.CONSUMER_GROUP_NOT_FOUND,
+  // The real server's code, and clients know the reason by the words.
+  'group-paused': Code.INTERNAL_SERVER_ERROR,
   'type-conflict': Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
   'dead-handle': Code.INVALID_RECEIPT_HANDLE,
   // The real server's code, by which clients recognize an expired transaction.

@@ -10,6 +10,7 @@ import { bodyDigest, toWireMessageType } from '../../protocol/grpc/message-mappi
 import type { MessageType } from '../../protocol/model/message.js';
 import { LITE_QUEUE_PROPERTY, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
+import { hostOf } from '../engine/born-host.js';
 import type { Delivery } from '../engine/deliveries.js';
 import { isLiteQueue } from '../engine/lite-topics.js';
 import { bodyToStore, partToStore, type StoredMessage } from '../engine/records.js';
@@ -122,7 +123,7 @@ function toWire(
       bodyEncoding: message.bodyEncoding === Encoding.GZIP ? Encoding.GZIP : Encoding.IDENTITY,
       messageType: toWireMessageType(message.type),
       bornTimestamp: dateOf(message.bornTimestampMs),
-      bornHost: message.bornHost,
+      bornHost: message.remoting === undefined ? message.bornHost : hostOf(message.bornHost),
       storeTimestamp: dateOf(message.storeTimestampMs),
       storeHost,
       deliveryTimestamp: dueMs === undefined ? undefined : dateOf(dueMs),

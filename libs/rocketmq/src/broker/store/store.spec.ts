@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import * as fc from 'fast-check';
 import { SystemClock } from '../../support/clock.js';
 import type { StoredMessage } from '../engine/records.js';
@@ -296,6 +296,8 @@ onLinux('LmdbStore on a disk that is full when all but the last page of a commit
     put(1);
     await store.flush();
     await fillDisk();
+    // LMDB prints it as well.
+    const printed = jest.spyOn(console, 'error').mockReturnValue(undefined);
     put(2);
     await expect(store.flush()).rejects.toThrow('No space left on device');
     for (const ask of [() => store.get(['other']), () => [...store.scan(['k'])], () => put(3), () => store.flush()]) {
@@ -303,6 +305,7 @@ onLinux('LmdbStore on a disk that is full when all but the last page of a commit
     }
     expect(failures).toHaveLength(1);
     await store.close();
+    printed.mockRestore();
   });
 });
 

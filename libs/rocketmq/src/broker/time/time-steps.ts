@@ -2,10 +2,10 @@
 
 import type { Clock } from '../../support/clock.js';
 import { nextTurn } from '../../support/deadline.js';
+import type { ConnectedClients } from '../connected-clients.js';
 import { type DeliveryRecord, type GroupRecord, isOrdered, keys } from '../engine/records.js';
 import { messageAt } from '../engine/views.js';
 import type { Activity } from '../services/activity.js';
-import { type Sessions, subscriptionOf } from '../services/sessions.js';
 import type { Store } from '../store/store.js';
 import { untilQuiet } from './until-quiet.js';
 
@@ -32,7 +32,7 @@ interface MovableClock extends Clock {
 export interface SteppedBroker {
   readonly activity: Activity;
   readonly store: Store;
-  readonly sessions: Sessions;
+  readonly clients: Pick<ConnectedClients, 'has' | 'groupTopics'>;
   /** Whether woken long polls have not tried to receive yet. */
   isDispatching(): boolean;
   /** Whether a receive of the group is waiting for messages of the topic. */
@@ -125,11 +125,8 @@ export class TimeSteps {
 
   /** A consumer between two polls is not woken by a message that becomes visible: it needs a moment to poll again. */
   private hasConsumerOnItsWay(): boolean {
-    const { sessions, isPolled } = this.broker;
-    return sessions.all().some((session) => {
-      const { group, subscriptions = [] } = subscriptionOf(session) ?? {};
-      return subscriptions.some(({ topic }) => !isPolled(topic?.name ?? '', group?.name ?? ''));
-    });
+    const { clients, isPolled } = this.broker;
+    return clients.groupTopics().some(({ topic, group }) => !isPolled(topic, group));
   }
 
   private calls(): { toString(): string }[] {
@@ -155,7 +152,7 @@ export class TimeSteps {
    * waiting for its next attempt, or for the message before it, and the clock knows of handlers that run.
    */
   private held(): { toString(): string }[] {
-    const { store, sessions } = this.broker;
+    const { store, clients } = this.broker;
     const held: { toString(): string }[] = [];
     const ordered = new Map<string, boolean>();
     let looked = 0;
@@ -168,8 +165,8 @@ export class TimeSteps {
       ordered.set(group, isInOrder);
       if (isInOrder && this.isOnClock()) continue;
       const { endsAtMs, holder = 'unknown' } = state;
-      // A client that has notified its termination settles nothing any more: only time brings its messages back.
-      if (state.holder !== undefined && sessions.find(holder) === undefined) continue;
+      // A client that has left settles nothing any more: only time brings its messages back.
+      if (state.holder !== undefined && !clients.has(holder)) continue;
       const nowMs = this.clock.nowMs();
       held.push({
         toString() {

@@ -34,7 +34,7 @@ async function textOf(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    const text = `${file} cannot be read: ${describeError(cause)}; nothing was compared`;
+    const text = `${file} cannot be read: ${describeError(cause)}; nothing was done`;
     throw new UsageError('ILLEGAL_DOCUMENT', text, undefined, { cause });
   }
 }

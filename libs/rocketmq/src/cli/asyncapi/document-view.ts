@@ -62,15 +62,15 @@ export function documentView(name: string, text: string): DocumentView {
     // Some editors begin a file with a byte order mark.
     root = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    throw new UsageError('ILLEGAL_DOCUMENT', `${name} is not JSON: ${describeError(error)}; nothing was compared`);
+    throw new UsageError('ILLEGAL_DOCUMENT', `${name} is not JSON: ${describeError(error)}; nothing was done`);
   }
-  if (isDeep(root)) {
-    const text = `${name} is nested more than ${MAX_DEPTH} levels deep; nothing was compared`;
+  if (tooDeep(root)) {
+    const text = `${name} is nested more than ${MAX_DEPTH} levels deep; nothing was done`;
     throw new UsageError('ILLEGAL_DOCUMENT', text);
   }
   const document = part(root);
   if (typeof document.asyncapi !== 'string' || !document.asyncapi.startsWith('3.')) {
-    const text = `${name} is not an AsyncAPI 3 document; nothing was compared`;
+    const text = `${name} is not an AsyncAPI 3 document; nothing was done`;
     throw new UsageError('ILLEGAL_DOCUMENT', text);
   }
   const operations = Object.entries(schemasIn(document.operations)).map(([key, one]) =>
@@ -79,8 +79,8 @@ export function documentView(name: string, text: string): DocumentView {
   return { root, operations };
 }
 
-/** Level by level: a recursion would overflow the stack. */
-function isDeep(root: unknown): boolean {
+/** Whether a value has more levels than are compared. Level by level: a recursion would overflow the stack. */
+export function tooDeep(root: unknown): boolean {
   let level: unknown[] = [root];
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     level = level.flatMap((one) => Object.values(part(one)));
@@ -94,7 +94,7 @@ function operationView(root: unknown, key: string, given: unknown, name: string)
   const channel = followed(root, operation.channel);
   const { action } = operation;
   if ((action !== 'send' && action !== 'receive') || channel.messages === undefined) {
-    const text = `${name}: operation ${key} has no action "send" or "receive", or no channel with messages; nothing was compared`;
+    const text = `${name}: operation ${key} has no action "send" or "receive", or no channel with messages; nothing was done`;
     throw new UsageError('ILLEGAL_DOCUMENT', text);
   }
   const facts = part(operation['x-rocketmq']);

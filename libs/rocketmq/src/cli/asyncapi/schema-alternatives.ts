@@ -116,7 +116,9 @@ function literal(value: unknown): SchemaObject {
     return { type, enum: [value], minLength: (value as string).length, maxLength: (value as string).length };
   if (type === 'array') {
     const items = (value as unknown[]).map(literal);
-    return { type, enum: [value], items, additionalItems: false, minItems: items.length, maxItems: items.length };
+    const uniqueItems = new Set((value as unknown[]).map((one) => JSON.stringify(one))).size === items.length;
+    const [minItems, maxItems] = [items.length, items.length];
+    return { type, enum: [value], items, additionalItems: false, minItems, maxItems, uniqueItems };
   }
   if (type !== 'object') return { type, enum: [value] };
   const fields = Object.entries(value as object);

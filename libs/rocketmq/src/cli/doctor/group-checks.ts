@@ -6,6 +6,7 @@ import { DEFAULT_RETRIES, isDeliverable, losesWhatIsReleased } from '../../remot
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
 import { byBroker, liteText, orderText, waitsOf } from '../group-command.js';
+import { pauseOn } from '../group-pause-command.js';
 import type { Check, CommandText } from './check.js';
 
 /** The result of examining a group. */
@@ -50,10 +51,13 @@ function attemptsText(maxDeliveryAttempts: number): string {
 }
 
 /** What is wrong with the settings themselves; undefined if nothing is. */
-function settingsProblem(
-  { consumerGroup, brokers }: GroupDescription,
-  command: CommandText,
-): Partial<Check> | undefined {
+function settingsProblem(described: GroupDescription, command: CommandText): Partial<Check> | undefined {
+  const { consumerGroup, brokers } = described;
+  const paused = pauseOn(described);
+  if (paused !== undefined) {
+    const why = 'the brokers deliver nothing to a paused group, whichever instances run';
+    return { status: 'warning', seen: `paused ${paused}`, why, advice: command('group', 'resume', consumerGroup) };
+  }
   const attempts = brokers
     .filter((one) => !one.keepsRules || isDeliverable(one.maxDeliveryAttempts))
     .map((one) => one.maxDeliveryAttempts);

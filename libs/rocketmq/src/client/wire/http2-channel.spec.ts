@@ -159,10 +159,11 @@ describe('the channel on http2', () => {
       timeouts.push(headers['grpc-timeout']);
       answer(stream);
     });
-    for (const timeoutMs of [150, 100_000_000, 2 ** 31, Number.POSITIVE_INFINITY]) {
+    for (const timeoutMs of [60_050, 100_000_000, 2 ** 31, Number.POSITIVE_INFINITY]) {
       expect(Buffer.from(await channel.unary({ ...CALL, timeoutMs }, NOTHING)).toString()).toBe('answer');
     }
-    expect(timeouts).toEqual(['200m', '100000S', '2147484S', '99999999S']);
+    // What has passed of the first one when it is sent depends on the machine.
+    expect(timeouts).toEqual([expect.stringMatching(/^(59\d|60[01])00m$/), '100000S', '2147484S', '99999999S']);
   });
 
   it('passes on what was on its way when a stream was aborted, which succeeds if nothing is missing', async () => {

@@ -117,7 +117,7 @@ describe.each([
 
   it('names a name server to a client over TLS, whose handshake it completes', async () => {
     const channel = connect(await remotingServer(NAME_SERVER), anyCertificate);
-    const refused = channel.unary({ ...CALL, timeoutMs: 2_000 }, NOTHING);
+    const refused = channel.unary(CALL, NOTHING);
     await expect(refused).rejects.toMatchObject(refusal('a RocketMQ name server'));
   });
 

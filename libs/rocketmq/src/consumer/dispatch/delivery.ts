@@ -3,14 +3,14 @@
 // Over 300 lines: each way in which a delivery ends must be seen beside the others.
 
 import type { MessageView } from '../../protocol/model/message.js';
+import { isForAnotherGroup, REPLAY_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import type { Abortable } from '../../support/abort-source.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { CheckpointHook } from '../../support/checkpoints.js';
-import type { Clock } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import type { LeaseSettlement } from '../lease/lease-settlement.js';
 import type { MessageLease } from '../lease/message-lease.js';
-import { type RunOptions, type RunResult, runHandler } from '../listeners/handler-run.js';
+import { type RunResult, runHandler } from '../listeners/handler-run.js';
 import type { Listener } from '../listeners/message-listener.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import {
@@ -19,12 +19,13 @@ import {
   type Settlement,
   settlementAfterFailure,
 } from '../model/failure-policy.js';
-import type { MessageHandler } from '../model/handler.js';
+import { retriesOf } from '../model/message-retries.js';
 import { DeadLetterError } from '../model/outcome-errors.js';
 import type { OpenedMessage } from '../receive/incoming-message.js';
+import { DeliveryRun } from './delivery-run.js';
 import type { FinishedAttempts } from './finished-attempts.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
-import type { GrantedTurn } from './turns.js';
+import type { GrantedTurn } from './listener-turns.js';
 
 /** What the deliveries of a consumer share, and how they end when it closes. */
 export interface DeliveryShared {
@@ -73,7 +74,7 @@ export class Delivery {
   begin(turn: GrantedTurn, onEnd: (brokeOff?: unknown) => void): void {
     const { lease, context, shared } = this;
     const untrack = this.trackHandler();
-    const decided = this.settlement(lease.message, lease.bodyProblem);
+    const decided = this.settlement(lease.message, lease.bodyProblem, turn);
     const ended = (settlement: Settlement | undefined): void => {
       if (settlement !== ACK) {
         this.end(lease.message, settlement, turn, untrack).then(() => onEnd(), onEnd);
@@ -119,7 +120,7 @@ export class Delivery {
     const { message, bodyProblem } = unpacked ?? lease;
     const view = attempt === message.deliveryAttempt ? message : { ...message, deliveryAttempt: attempt };
     try {
-      return await this.end(view, this.settlement(view, bodyProblem), turn, untrack);
+      return await this.end(view, this.settlement(view, bodyProblem, turn), turn, untrack);
     } finally {
       unpacked?.end();
     }
@@ -180,18 +181,25 @@ export class Delivery {
   private settlement(
     view: MessageView,
     bodyProblem: string | undefined,
+    turn: GrantedTurn,
   ): Settlement | undefined | Promise<Settlement | undefined> {
+    const mark = view.properties[REPLAY_GROUP_PROPERTY];
+    if (mark !== undefined && isForAnotherGroup(mark, { ...view, consumerGroup: this.context.consumerGroup }))
+      return ACK;
     if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
     const { isLite, maxAttempts: attemptsOfServer } = this.context.settings(this.lease.endpoint);
+    const failures = this.shared.finished.of(view);
     // Of a lite topic, no server dead-letters a message, so the last attempt may be long ago.
     const most = isLite ? attemptsOfServer : Number.POSITIVE_INFINITY;
-    const maxAttempts = Math.min(this.listener.policy.maxAttempts ?? most, most);
-    const failures = this.shared.finished.of(view);
     // It was about to be dead-lettered, and the listener's `deadLetterTo` did not store it the last time.
-    if (failures !== undefined && failures.count >= maxAttempts) {
+    if (failures !== undefined && failures.count >= Math.min(this.maxAttempts(view) ?? most, most)) {
       return this.asDeadLetter(view, 'attempts-exhausted', failures.error);
     }
-    const result = runHandler(view, new DeliveryRun(view, this.lease, this.listener, this.context, this.shared));
+    if (!this.listener.isBatch) turn.begin();
+    const result = runHandler(
+      view,
+      new DeliveryRun(view, this.lease, this.listener, this.context, this.shared.forceSignal, turn),
+    );
     if (!(result instanceof Promise)) return this.settlementOf(view, result);
     this.lease.handlerSinceMs = this.context.clock.monotonicMs();
     return result.then((late) => {
@@ -231,12 +239,13 @@ export class Delivery {
       // An ordered message is retried here, where only this delivery counts.
       isCountedAnyway: !this.isFifo && !this.context.releasesFree(endpoint),
       finished,
+      maxAttempts: this.maxAttempts(view),
       // In an ordered group the server counts no failures, but each delivery that a deployment interrupted.
       wait: this.isFifo ? finished : view.deliveryAttempt,
-      backoff: this.backoff(),
+      backoff: retriesOf(view.properties).backoff ?? this.backoff(),
       wasInterrupted,
     });
-    this.context.report.failed(view, error, settlement);
+    this.context.report.failed(view, error, settlement, wasInterrupted);
     return settlement.kind === 'retry' ? settlement : this.asDeadLetter(view, settlement.reason, error);
   }
 
@@ -255,6 +264,13 @@ export class Delivery {
         abandonSignal,
       },
     );
+  }
+
+  /** Those of the listener, or fewer if the sender wants fewer; undefined: those of the server. */
+  private maxAttempts({ properties }: MessageView): number | undefined {
+    const ofListener = this.listener.policy.maxAttempts;
+    const { maxAttempts = ofListener } = retriesOf(properties);
+    return maxAttempts === undefined ? undefined : Math.min(maxAttempts, ofListener ?? maxAttempts);
   }
 
   private backoff(): BackoffPolicy {
@@ -289,48 +305,5 @@ export class Delivery {
         return { kind: 'deadLetter', attempt: view.deliveryAttempt, maxAttempts };
       }
     }
-  }
-}
-
-/** The settlement of a successful run, unless the handler requested another one. */
-class DeliveryRun implements RunOptions {
-  constructor(
-    private readonly view: MessageView,
-    private readonly lease: MessageLease,
-    private readonly listener: Listener,
-    private readonly context: ConsumerContext,
-    private readonly shared: DeliveryShared,
-  ) {}
-
-  get handler(): MessageHandler {
-    return this.listener.handler;
-  }
-
-  get timeoutMs(): number | undefined {
-    return this.listener.handlerTimeoutMs;
-  }
-
-  get ioClock(): Clock {
-    return this.context.ioClock;
-  }
-
-  get lostSignal(): Abortable {
-    return this.lease.lostSignal;
-  }
-
-  isTooLate(): boolean {
-    return this.lease.isInDoubt;
-  }
-
-  get forceSignal(): Abortable {
-    return this.shared.forceSignal;
-  }
-
-  onLost(): void {
-    this.context.report.leaseLost(this.view);
-  }
-
-  onIgnoredSignal(): void {
-    this.context.report.handlerIgnoredItsSignal(this.view);
   }
 }

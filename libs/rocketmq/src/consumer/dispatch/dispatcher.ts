@@ -1,5 +1,6 @@
 // Schedules handlers: passes held messages to their listeners, up to the concurrency of each, and the messages of a message group
 // of an ordered consumer group one after another; drains at the end. delivery.ts acts on the handler's result.
+// Over 300 lines: every way of a message from its dispatch to its end must be seen beside the drain, which waits for all of them.
 
 import { endpointKey } from '../../client/endpoint.js';
 import { type Abortable, AbortSource } from '../../support/abort-source.js';
@@ -13,7 +14,8 @@ import type { ConsumerContext } from '../model/consumer-context.js';
 import type { Pauses } from '../receive/pauses.js';
 import { Delivery, type DeliveryShared, type UnpackedMessage } from './delivery.js';
 import { FinishedAttempts } from './finished-attempts.js';
-import { type ListenerTurns, type Turn, Turns } from './turns.js';
+import type { ListenerTurns, Turn } from './listener-turns.js';
+import { Turns } from './turns.js';
 
 /** What a dispatcher needs besides the context. */
 interface DispatcherParts {
@@ -22,6 +24,8 @@ interface DispatcherParts {
   readonly listenerTurns: ListenerTurns;
   /** Decompresses the body of a held message, once there is room for it. @throws the signal's reason */
   unpack(lease: MessageLease, signal: Abortable): Promise<UnpackedMessage>;
+  /** Called when `needsTurn` of a message of a limited listener has changed. */
+  onNeedsTurn(lease: MessageLease): void;
   /** Called once for each message when it has ended, with any outcome. */
   onEnded(lease: MessageLease): void;
 }
@@ -86,11 +90,13 @@ export class Dispatcher {
       return `  ${name}: message ${messageId} from "${topic}", attempt ${deliveryAttempt}, for ${Math.round(forMs)} ms`;
     });
     const left = running.length - lines.length;
+    const limited = this.parts.listeners.all.flatMap(({ name, limiter }) => limiter?.waiting(name, nowMs) ?? []);
     return [
       `held messages: ${this.inFlight.size}`,
       `running handlers: ${running.length}`,
       ...lines,
       ...(left === 0 ? [] : [`  and ${left} more`]),
+      ...limited,
     ];
   }
 
@@ -137,8 +143,10 @@ export class Dispatcher {
       const onEnd = (brokeOff?: unknown): void => this.ended(lease, brokeOff);
       if (listener.isForUnmatched || lease.isPacked) return void this.deliver(delivery).then(() => onEnd(), onEnd);
       const begin = (turn: Turn): void => {
-        if (turn.kind === 'granted') delivery.begin(turn, onEnd);
-        else this.releaseUnsettled(delivery, turn.visibleInMs).then(() => onEnd(), onEnd);
+        if (turn.kind === 'granted') {
+          this.setNeedsTurn(delivery, false);
+          delivery.begin(turn, onEnd);
+        } else this.releaseUnsettled(delivery, turn.visibleInMs).then(() => onEnd(), onEnd);
       };
       // Most messages need not wait, and every wait has a cost.
       const turn = this.turns.takeNow(lease, listener);
@@ -151,9 +159,10 @@ export class Dispatcher {
 
   /**
    * Brings one message to its end: waits for its turn and passes it to its delivery, in an ordered group repeatedly until it is settled.
+   * @param followers those that wait for it
    * @returns whether it is certainly settled on the server, so that the next of its message group may follow
    */
-  private async deliver(delivery: Delivery): Promise<boolean> {
+  private async deliver(delivery: Delivery, followers: readonly Delivery[] = []): Promise<boolean> {
     const { lease, listener } = delivery;
     if (listener.isForUnmatched) {
       this.context.report.unmatched(lease.message, UNMATCHED_MS);
@@ -165,12 +174,15 @@ export class Dispatcher {
     for (let attempt = lease.message.deliveryAttempt; ; ) {
       const turn = this.turns.takeNow(lease, listener) ?? (await this.turns.take(lease, listener));
       if (turn.kind === 'refused') return this.releaseUnsettled(delivery, turn.visibleInMs);
+      this.setNeedsTurn(delivery, false);
       const end = await delivery.attempt(attempt, turn, unpack);
       if (end === 'unhandled') return this.releaseUnsettled(delivery, 0);
       if (typeof end === 'boolean') return end;
       if (end.isCounted) attempt++;
       const retryAtMs = clock.monotonicMs() + end.retryInMs;
+      for (const waiting of followers) this.setNeedsTurn(waiting, false);
       const isDue = await this.turns.sleepToRetry(lease, end.retryInMs);
+      for (const waiting of [delivery, ...followers]) this.setNeedsTurn(waiting, true);
       if (!isDue) return this.releaseUnsettled(delivery, retryAtMs - clock.monotonicMs());
     }
   }
@@ -221,11 +233,12 @@ export class Dispatcher {
     const before = this.sequences.get(key) ?? Promise.resolve();
     let latest: Promise<unknown> = before;
     let mayFollow = before.then(() => true);
-    for (const lease of group) {
-      const delivery = this.deliveryOf(lease, true);
+    const deliveries = group.map((lease) => this.deliveryOf(lease, true));
+    for (const [index, lease] of group.entries()) {
+      const delivery = deliveries[index] as Delivery;
       // After a message that is redelivered, none of its group may be handled before it.
       mayFollow = mayFollow.then((isInOrder) =>
-        isInOrder ? this.deliver(delivery) : this.releaseUnsettled(delivery, 0),
+        isInOrder ? this.deliver(delivery, deliveries.slice(index + 1)) : this.releaseUnsettled(delivery, 0),
       );
       latest = this.watch(lease, mayFollow);
     }
@@ -233,6 +246,13 @@ export class Dispatcher {
       if (this.sequences.get(key) === last) this.sequences.delete(key);
     });
     this.sequences.set(key, last);
+  }
+
+  /** Polls leave room within the rate limit for those that need a turn: not for one that waits for its next attempt, and those behind it. */
+  private setNeedsTurn({ lease, listener }: Delivery, needsTurn: boolean): void {
+    if (listener.limiter === undefined || lease.needsTurn === needsTurn) return;
+    lease.needsTurn = needsTurn;
+    this.parts.onNeedsTurn(lease);
   }
 
   private deliveryOf(lease: MessageLease, isFifo: boolean): Delivery {

@@ -59,6 +59,8 @@ export class MessageLease implements Timed {
   grownBytes = 0;
   /** When a handler got the message, by monotonic business time; undefined while none has it. Set by the code that calls the handler. */
   handlerSinceMs: number | undefined = undefined;
+  /** Whether it takes a turn as soon as it can. Set by the code that gives turns. */
+  needsTurn = true;
   private state: LeaseState;
   /** When {@link onTime} is due; undefined when it is not. */
   private dueAtMs: number | undefined;

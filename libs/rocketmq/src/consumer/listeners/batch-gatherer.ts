@@ -25,6 +25,8 @@ interface Entry {
   readonly signal: AbortSignal;
   /** Makes it leave its batch where it is too late to begin. */
   checkLease(): void;
+  /** The handler gets it now. */
+  begin(): void;
   /** Reports the failure of a message; the batch continues. */
   decide(error: unknown): void;
   succeed(): void;
@@ -71,6 +73,7 @@ export class BatchGatherer {
         message,
         signal,
         checkLease: () => context.checkLease?.(),
+        begin: () => context.turn?.begin(),
         decide: (error) => void context.decide?.(error),
         succeed: () => ended(resolve),
         fail: (error) => ended(() => reject(error)),
@@ -79,6 +82,8 @@ export class BatchGatherer {
       batch.entries.add(entry);
       batch.bytes += bytes;
       if (batch.entries.size >= this.batch.maxSize || batch.bytes >= this.maxBytes) this.close(batch);
+      // With a rate limit, those that it waits for could be as late as the next ones that may begin.
+      else if (context.turn?.isLastForNow) void this.due(batch);
     });
 
   private get maxBytes(): number {
@@ -116,6 +121,7 @@ export class BatchGatherer {
     for (const entry of [...batch.entries]) entry.checkLease();
     const entries = [...batch.entries];
     batch.entries.clear();
+    for (const entry of entries) entry.begin();
     try {
       if (entries.length > 0) await this.run(entries);
     } finally {

@@ -38,6 +38,8 @@ export interface RunOptions {
   isTooLate?(): boolean;
   /** Fires when the consumer can wait no longer. Undefined: the caller handles that. */
   readonly forceSignal: Abortable | undefined;
+  /** For a batch, whose messages begin with it. */
+  readonly turn?: HandlerContext['turn'];
   /** Called when the lease is lost while the handler runs. */
   onLost?(): void;
   /** Called when the handler continues for too long after its signal. */
@@ -46,7 +48,7 @@ export interface RunOptions {
 
 /** Runs the handler once; never throws. Returns a promise only when the handler does, since waiting is most of a message's cost. */
 export function runHandler(message: MessageView, options: RunOptions): RunResult | Promise<RunResult> {
-  const context = new RunContext();
+  const context = new RunContext(options.turn);
   let work: unknown;
   try {
     // A handler must not see AsyncLocalStorage of another handler, nor of the consumer's start.
@@ -172,6 +174,8 @@ class RunContext implements HandlerContext {
   onUntimed: HandlerContext['untimed'] = undefined;
   onCheck: HandlerContext['checkLease'] = undefined;
   private source: AbortSource | undefined = undefined;
+
+  constructor(readonly turn: HandlerContext['turn']) {}
 
   get ending(): AbortSource {
     this.source ??= new AbortSource();

@@ -1,5 +1,6 @@
 // The listeners of a push consumer: which messages each receives, its handler, its concurrency, and its failure policy. Listeners that
 // share a topic share the one filter that a consumer group can have for it.
+// Over 300 lines: how filters merge must be seen beside what each listener matches.
 
 import { EVERY_MESSAGE, type Filter, matchesTag, tagsOf } from '../../protocol/model/filter.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -23,6 +24,7 @@ import { FAILURE_CHECKS, type FailurePolicy } from '../model/failure-policy.js';
 import type { BatchListening, MessageHandler } from '../model/handler.js';
 import { assertFilter, type Subscription } from '../model/subscription.js';
 import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
+import { type Limiter, type RateLimit, RateLimiter, rateLimitCheck } from './rate-limiter.js';
 
 /** One listener of a consumer that has several. It receives the messages of its topic that match its filter, and no others. */
 export interface MessageListener extends FailurePolicy {
@@ -40,6 +42,8 @@ export interface MessageListener extends FailurePolicy {
   readonly concurrency?: number;
   /** How long its handler may run, in milliseconds. Default: the consumer's `handlerTimeoutMs`. */
   readonly handlerTimeoutMs?: number;
+  /** How many messages its handler may be given in a time. Default: the consumer's `rateLimit`. */
+  readonly rateLimit?: RateLimit;
 }
 
 /** The checks of what decides about the size of a batch. */
@@ -61,12 +65,16 @@ const CHECKS: OptionChecks<MessageListener> = {
   }),
   concurrency: positiveInteger,
   handlerTimeoutMs: positiveNumber,
+  rateLimit: rateLimitCheck,
 };
 
 /** The defaults of listeners. */
 export interface ListenerDefaults extends FailurePolicy {
   readonly concurrency: number;
   readonly handlerTimeoutMs: number | undefined;
+  readonly rateLimit?: RateLimit | undefined;
+  /** A limit over all instances. Default: there is none, for a listener that no consumer has. */
+  readonly groupLimiter?: ((listener: string, rate: RateLimit) => Limiter) | undefined;
   readonly interceptors: readonly ConsumeInterceptor[];
   readonly telemetry?: PushConsumerTelemetry | undefined;
 }
@@ -84,6 +92,8 @@ export interface Listener {
   /** How many messages it may have at once from the start, which decides its share of the buffer. */
   readonly permits: number;
   readonly slots: HandlerSlots;
+  /** Undefined without a limit. */
+  readonly limiter: Limiter | undefined;
   readonly isBatch: boolean;
   /** It represents the listener of a message that no listener matches. */
   readonly isForUnmatched: boolean;
@@ -132,6 +142,7 @@ export function onlyListener(name: string, handler: MessageHandler, defaults: Li
     policy: policyOf({}, defaults),
     permits: concurrency,
     slots: new HandlerSlots(concurrency),
+    limiter: limiterOf(name, defaults.rateLimit, defaults),
     isBatch: false,
     isForUnmatched: false,
   };
@@ -160,6 +171,7 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
       policy: policyOf(listener, defaults),
       permits: concurrency * (batch?.maxSize ?? 1),
       slots: batch === undefined ? new HandlerSlots(concurrency) : new HandlerSlots(concurrency, batch.maxSize, places),
+      limiter: limiterOf(name, listener.rateLimit ?? defaults.rateLimit, defaults),
       isBatch: batch !== undefined,
       isForUnmatched: false,
     };
@@ -168,6 +180,11 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
     const text = `listener ${name}: ${cause.message.replace(`[${cause.code}] `, '')}`;
     throw new UsageError(cause.code, text, cause.field, { cause });
   }
+}
+
+function limiterOf(name: string, rate: RateLimit | undefined, { groupLimiter }: ListenerDefaults): Limiter | undefined {
+  if (rate?.scope === 'group') return groupLimiter?.(name, rate);
+  return rate && new RateLimiter(rate);
 }
 
 function aroundOne({ interceptors, telemetry }: ListenerDefaults): readonly ConsumeInterceptor[] {
@@ -193,6 +210,7 @@ export class ListenerSet {
       policy: {},
       permits: 1,
       slots: new HandlerSlots(1),
+      limiter: undefined,
       isBatch: false,
       isForUnmatched: true,
     };

@@ -1,7 +1,9 @@
 // Reports what happens in a consumer: hooks and log lines. Errors of a hook do not reach the consumer.
 
 import type { SessionEvents } from '../../client/session-events.js';
+import type { GroupPause } from '../../protocol/model/group-pause.js';
 import type { MessageView } from '../../protocol/model/message.js';
+import { commandLine } from '../../support/command-line.js';
 import { describeError, type LogFields, type Logger } from '../../support/logger.js';
 import type { PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
@@ -39,6 +41,10 @@ export interface ConsumerEvents extends SessionEvents {
    * received before are still handled.
    */
   onLiteTopicLost(topic: string, liteTopic: string): void;
+  /** The servers have paused the group, over all its instances: no handler starts until they resume it. */
+  onGroupPaused(pause: GroupPause): void;
+  /** The servers deliver to the group again. */
+  onGroupResumed(): void;
 }
 
 /** Calls the hooks and writes their log lines. */
@@ -50,11 +56,14 @@ export class ConsumerReporter {
     private readonly telemetry?: PushConsumerTelemetry,
   ) {}
 
-  failed(message: MessageView, error: unknown, settlement: FailureSettlement): void {
-    const next = settlement.kind === 'retry' ? `retried in ${settlement.delayMs} ms` : 'dead-lettered';
-    const { name } = error instanceof Error ? error : { name: typeof error };
-    const fields = { ...this.fields(message), error: describeError(error), errorName: name };
-    this.logger.error(`a handler failed; the message is ${next}`, fields);
+  /** @param wasInterrupted whether its signal had fired: what ended it is logged, and it does not count as a failure */
+  failed(message: MessageView, error: unknown, settlement: FailureSettlement, wasInterrupted: boolean): void {
+    // A dead letter has a line of its own.
+    if (settlement.kind === 'retry') {
+      const fields = { ...this.fields(message), ...errorFields(error) };
+      if (wasInterrupted) this.logger.info('a handler was interrupted; the message is retried', fields);
+      else this.logger.warn(`a handler failed; the message is retried in ${settlement.delayMs} ms`, fields);
+    }
     this.telemetry?.failed(message, error, settlement);
     void this.call('onFailed', () => this.events.onFailed?.(message, error, settlement));
   }
@@ -70,8 +79,7 @@ export class ConsumerReporter {
     ownHook: (() => unknown) | undefined,
     inTime: (hook: () => unknown) => Promise<unknown>,
   ): Promise<void> {
-    const fields = { ...this.fields(message), reason, error: describeError(error) };
-    this.logger.error('a message is dead-lettered', fields);
+    this.logger.error('a message is dead-lettered', { ...this.fields(message), reason, ...errorFields(error) });
     this.telemetry?.deadLetter(message, reason);
     const { onDeadLetter } = this.events;
     const hook = onDeadLetter && (() => this.events.onDeadLetter?.(message, reason, error));
@@ -144,6 +152,20 @@ export class ConsumerReporter {
     void this.call('onLiteTopicLost', () => this.events.onLiteTopicLost?.(topic, liteTopic));
   }
 
+  groupPaused(pause: GroupPause): void {
+    const { consumerGroup } = this;
+    const { reason, by, sinceMs } = pause;
+    const text = `the consumer group is paused, so nothing is received until it is resumed: ${commandLine('group', 'resume', consumerGroup)}`;
+    const since = sinceMs === undefined ? undefined : new Date(sinceMs).toISOString();
+    this.logger.warn(text, { consumerGroup, reason, by, since });
+    void this.call('onGroupPaused', () => this.events.onGroupPaused?.(pause));
+  }
+
+  groupResumed(): void {
+    this.logger.info('the consumer group is resumed', { consumerGroup: this.consumerGroup });
+    void this.call('onGroupResumed', () => this.events.onGroupResumed?.());
+  }
+
   /** A handler failed or was abandoned, without consequences for the message. */
   failedWithoutEffect(message: MessageView, error: unknown): void {
     this.telemetry?.failed(message, error, undefined);
@@ -171,4 +193,8 @@ export class ConsumerReporter {
       });
     }
   }
+}
+
+function errorFields(error: unknown): LogFields {
+  return { error: describeError(error), errorName: error instanceof Error ? error.name : typeof error };
 }

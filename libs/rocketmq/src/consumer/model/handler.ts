@@ -26,6 +26,11 @@ export interface HandlerContext {
    * @internal
    */
   checkLease?(): void;
+  /**
+   * For a handler that gathers messages: a message counts for the rate limit when its batch begins.
+   * @internal
+   */
+  readonly turn?: { begin(): void; readonly isLastForNow: boolean } | undefined;
 }
 
 /** Handles one message. A promise is awaited; an exception or rejection means that it failed. */

@@ -19,7 +19,7 @@ describe('the room of a buffer', () => {
   it('grants free room, and more only when held messages have ended', async () => {
     const room = new BufferRoom(10, 1_000);
     await poll(room, 1, [1]);
-    room.release(1);
+    room.release(1, true);
     const first = await room.reserve(8, signal);
     expect(first.count).toBe(8);
     expect((await room.reserve(8, signal)).count).toBe(2);
@@ -28,14 +28,14 @@ describe('the room of a buffer', () => {
     for (let came = 0; came < 8; came++) first.add(1);
     first.close();
     expect(await isPending(third)).toBe(true);
-    room.release(1);
+    room.release(1, true);
     expect((await third).count).toBe(1);
   });
 
   it('returns what a poll did not use, once', async () => {
     const room = new BufferRoom(4, 1_000);
     await poll(room, 1, [1]);
-    room.release(1);
+    room.release(1, true);
     const reservation = await room.reserve(4, signal);
     reservation.add(1);
     reservation.close();
@@ -52,15 +52,15 @@ describe('the room of a buffer', () => {
     next.close();
     const third = room.reserve(32, signal);
     expect(await isPending(third)).toBe(true);
-    room.release(200);
+    room.release(200, true);
     expect((await third).count).toBe(1);
   });
 
   it('uses the size of the latest messages even when none is held, and counts what open polls may receive', async () => {
     const room = new BufferRoom(100, 1_000);
     await poll(room, 32, [200, 200]);
-    room.release(200);
-    room.release(200);
+    room.release(200, true);
+    room.release(200, true);
     expect((await room.reserve(32, signal)).count).toBe(5);
     // The room is taken, by a poll that may wait for long; another still gets something.
     expect((await room.reserve(32, signal)).count).toBe(1);
@@ -144,10 +144,10 @@ describe('the room of a buffer', () => {
   it('forgets large messages when small ones arrive', async () => {
     const room = new BufferRoom(100, 1_000);
     await poll(room, 32, [1_000]);
-    room.release(1_000);
+    room.release(1_000, true);
     for (let polls = 0; polls < 40; polls++) {
       await poll(room, 32, [1]);
-      room.release(1);
+      room.release(1, true);
     }
     expect((await room.reserve(32, signal)).count).toBe(32);
   });

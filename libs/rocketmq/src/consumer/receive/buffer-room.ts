@@ -1,9 +1,12 @@
 // Limits how much a consumer may hold: messages requested or held, and their bytes. Listeners of different topics have a part each, so
 // that one that falls behind does not stop the polls of the others. It holds no message itself.
+// Over 300 lines: what is reserved, held, decompressed and limited is one account.
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
+import type { Clock, ScheduledTask } from '../../support/clock.js';
 import type { Listener, ListenerSet } from '../listeners/message-listener.js';
+import type { Limiter } from '../listeners/rate-limiter.js';
 
 /** The weight of a smaller size against the previous estimate. */
 const FORGETTING = 1 / 8;
@@ -32,6 +35,12 @@ export class ExpectedSize {
   countIn(roomBytes: number): number {
     return Math.max(1, Math.floor(roomBytes / this.bytes));
   }
+}
+
+/** The rate limit of the only listener of a room. */
+interface RoomLimit {
+  readonly clock: Clock;
+  readonly limiter: Limiter;
 }
 
 /** Room for the messages of one poll; close it when the poll has ended. */
@@ -69,13 +78,16 @@ interface GrowthWaiter {
 
 /**
  * Limits what is received and not yet settled. Messages are limited strictly, bytes with an excess of one message for each poll whose
- * answer arrives, and one that is decompressed:
+ * answer arrives, and one that is decompressed; {@link BufferRoom.reserveOne} may exceed both by one:
  * - a poll asks for no more messages than fit if they are as large as those before them, and stops at the limit;
+ * - while a rate limit lets no message begin, no poll begins;
  * - compressed messages are decompressed one after another, each once the bytes held are below the limit, or when it is the only one.
  */
 export class BufferRoom {
   private reserved = 0;
   private heldMessages = 0;
+  /** Those of them that will take a turn as soon as they can. */
+  private unturned = 0;
   private heldBytes = 0;
   private readonly expected = new ExpectedSize();
   private growths = 0;
@@ -83,15 +95,26 @@ export class BufferRoom {
   private isUnpacking = false;
   private readonly polls = new Set<PollWaiter>();
   private readonly growing = new Set<GrowthWaiter>();
+  /** Set while polls wait for a rate limit. */
+  private serving: ScheduledTask | undefined;
 
   constructor(
     readonly maxMessages: number,
     private readonly maxBytes: number,
-  ) {}
+    private readonly limit?: RoomLimit,
+  ) {
+    // It lives as long as its listener.
+    limit?.limiter.watch(() => this.serve());
+  }
 
   /** Waits until at least one message fits, and reserves room for up to `most`. @throws the signal's reason */
   reserve(most: number, signal: Abortable): Promise<Reservation> {
     return this.queued(this.polls, signal, (grant) => ({ most, grant }));
+  }
+
+  /** Does not wait: for the poll that finds out whether a group is still paused. What is held may wait for its answer. */
+  reserveOne(): Reservation {
+    return this.reservation(1);
   }
 
   /** Whether what is left should be for listeners that hold less than their share. */
@@ -105,10 +128,18 @@ export class BufferRoom {
     return this.queued(this.growing, signal, (grant) => ({ grant }));
   }
 
-  /** Returns the room of a held message that has ended. @param bodyBytes its size as it was received */
-  release(bodyBytes: number): void {
+  /** Returns the room of a held message that has ended. @param bodyBytes its size as it was received @param needsTurn see {@link needTurn} */
+  release(bodyBytes: number, needsTurn: boolean): void {
     this.heldMessages--;
     this.heldBytes -= bodyBytes;
+    if (needsTurn) this.unturned--;
+    this.serve();
+  }
+
+  /** Whether a held message needs a turn has changed: it does when it arrives, and not while it has one or waits for something else. */
+  needTurn(needsTurn: boolean): void {
+    this.unturned += needsTurn ? 1 : -1;
+    // Also when it has got one, which the limit counts instead: that may be the first with an end to wait for.
     this.serve();
   }
 
@@ -121,6 +152,7 @@ export class BufferRoom {
       });
       const unlisten = onAbort(signal, () => {
         queue.delete(waiter);
+        if (this.polls.size === 0) this.serving?.cancel();
         reject(reasonOf(signal));
       });
       queue.add(waiter);
@@ -135,20 +167,41 @@ export class BufferRoom {
       this.growing.delete(waiter);
       waiter.grant(this.growth());
     }
+    this.serving?.cancel();
     for (const waiter of this.polls) {
       const free = this.freeMessages();
-      if (free < 1) return;
+      if (free < 1) {
+        this.serveLater();
+        return;
+      }
       this.polls.delete(waiter);
       waiter.grant(this.reservation(Math.min(waiter.most, free)));
     }
   }
 
+  /** When the rate limit lets messages begin. What ends before serves as well. */
+  private serveLater(): void {
+    if (this.limit === undefined) return;
+    const { clock, limiter } = this.limit;
+    const waitMs = limiter.startableInMs(clock.monotonicMs());
+    if (waitMs > 0) this.serving = clock.schedule(Math.ceil(waitMs), () => this.serve());
+  }
+
+  /** How many more may be held so that none waits long for the rate limit. */
+  private startable(): number {
+    if (this.limit === undefined) return Number.POSITIVE_INFINITY;
+    const { clock, limiter } = this.limit;
+    return limiter.startable(clock.monotonicMs()) - this.unturned;
+  }
+
   private freeMessages(): number {
+    const startable = this.startable();
+    if (startable < 1) return 0;
     const free = this.maxMessages - this.reserved - this.heldMessages;
     if (this.heldMessages > 0 && this.heldBytes >= this.maxBytes) return 0;
     // At least one: idle polls hold their room for long, and those of other topics must not wait for them.
     const leftBytes = this.maxBytes - this.heldBytes - this.reserved * this.expected.bytes;
-    return Math.min(free, this.expected.countIn(leftBytes));
+    return Math.min(free, this.expected.countIn(leftBytes), Math.max(1, startable - this.reserved));
   }
 
   private reservation(count: number): Reservation {
@@ -165,11 +218,13 @@ export class BufferRoom {
         cameBytes += bodyBytes;
         if (!isPacked) largestBytes = Math.max(largestBytes ?? 0, bodyBytes);
         this.heldMessages++;
+        this.unturned++;
         this.heldBytes += bodyBytes;
         return this.heldBytes <= this.maxBytes || came === count;
       },
       drop: () => {
         this.heldMessages -= came;
+        this.unturned -= came;
         this.heldBytes -= cameBytes;
         this.reserved += Math.min(came, count);
         [came, cameBytes] = [0, 0];
@@ -224,16 +279,21 @@ export class BufferRooms {
   private readonly common: BufferRoom;
   private readonly atOnce: number;
 
-  constructor(private readonly options: RoomOptions) {
+  constructor(
+    private readonly options: RoomOptions,
+    clock: Clock,
+  ) {
     const { listeners, maxBufferedMessages, maxBufferedBytes } = options;
+    const limitOf = ([listener, ...others]: readonly Listener[]): RoomLimit | undefined =>
+      others.length === 0 && listener?.limiter !== undefined ? { clock, limiter: listener.limiter } : undefined;
     this.atOnce = listeners.all.reduce((sum, { permits }) => sum + permits, 0);
-    this.common = new BufferRoom(maxBufferedMessages, maxBufferedBytes);
+    this.common = new BufferRoom(maxBufferedMessages, maxBufferedBytes, limitOf(listeners.all));
     for (const { topic } of listeners.all) {
       if (topic === undefined || this.byTopic.has(topic)) continue;
       const own = listeners.all.filter((listener) => listener.topic === topic);
       const messages = own.reduce((sum, listener) => sum + this.shareOf(listener), 0);
       const bytes = (maxBufferedBytes * messages) / Math.max(messages, maxBufferedMessages);
-      this.byTopic.set(topic, new BufferRoom(messages, bytes));
+      this.byTopic.set(topic, new BufferRoom(messages, bytes, limitOf(own)));
     }
   }
 

@@ -4,7 +4,7 @@ import { Client } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
 import type { Endpoint } from '../../client/endpoint.js';
 import type { StartOptions } from '../../client/lifecycle-options.js';
-import { consumerGroupNotFound } from '../../client/resource-errors.js';
+import { consumerGroupNotFound, ResourceError } from '../../client/resource-errors.js';
 import type { ServerCommand } from '../../client/server-commands.js';
 import type { SessionEvents } from '../../client/session-events.js';
 import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -20,6 +20,8 @@ interface ConsumerRole {
   /** Set where the consumer itself decides about it: the server accepts it from a simple consumer only. */
   readonly longPollingTimeoutMs?: number;
   readonly settings: GroupSettings;
+  /** See `ClientRole`. */
+  readonly isBroadcast?: boolean;
   /** Called with each answer of a server that was accepted. */
   onSettings?(): void;
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
@@ -37,6 +39,7 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
   return new Client(connection, {
     type,
     consumerGroup: group.consumerGroup,
+    isBroadcast: role.isBroadcast ?? false,
     settings: (endpoint) => {
       const { fifo, backoffPolicy } = role.settings.confirmed(endpoint);
       const value = { ...toWireSubscription(connection.namespace, group, role.longPollingTimeoutMs), fifo };
@@ -54,17 +57,30 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
   });
 }
 
-/** @throws ResourceError when the group or one of its topics does not exist */
+/** @throws ResourceError that names the group and the topics that do not exist */
 export async function startConsumerClient(
   client: Client,
   { consumerGroup, subscriptions }: GroupSubscription,
   { isFifo = false, ...options }: StartOptions & { readonly isFifo?: boolean },
   deadline: Deadline,
 ): Promise<void> {
-  try {
-    await client.start(new Map(subscriptions.map(({ topic }) => [topic, undefined])), deadline, options);
-  } catch (error) {
+  const named = (error: unknown): never => {
     throw saysGroupNotFound(error) ? consumerGroupNotFound(consumerGroup, isFifo, error) : error;
+  };
+  const topics = new Map(subscriptions.map(({ topic }) => [topic, undefined]));
+  const start = (waitForTopics?: boolean) => client.start(topics, deadline, { ...options, waitForTopics }).catch(named);
+  try {
+    await start(false);
+  } catch (error) {
+    if (!(error instanceof ResourceError) || error.code !== 'TOPIC_NOT_FOUND') throw error;
+    // Before the wait for a topic, which is in vain without the group.
+    const refused = await client
+      .tryOut(deadline)
+      .then(() => undefined, named)
+      .catch((refusal: unknown) => refusal);
+    if (refused instanceof ResourceError) throw ResourceError.together([error, refused]);
+    if (options.waitForTopics !== true) throw error;
+    await start(true);
   }
 }
 

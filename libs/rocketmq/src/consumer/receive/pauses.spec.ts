@@ -28,6 +28,21 @@ describe('the pauses of a consumer', () => {
     expect(await now(opened)).toBe('opened');
   });
 
+  it('polls for a paused group, and starts no handler until it is resumed', async () => {
+    const pauses = new Pauses(() => false);
+    pauses.pauseGroup();
+    expect([pauses.isPaused('a'), pauses.isOpen('a'), pauses.beginPoll('a') === undefined]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect(await now(pauses.opened('a', signal))).toBeUndefined();
+    const verdict = pauses.verdict('a', signal);
+    expect(await now(verdict)).toBe('waits');
+    pauses.resumeGroup();
+    expect(await now(verdict)).toBe('handle');
+  });
+
   it('keeps the messages of a paused topic where releasing them costs an attempt', async () => {
     const pauses = new Pauses(() => false);
     pauses.pause(undefined);

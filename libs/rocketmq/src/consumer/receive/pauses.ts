@@ -1,5 +1,5 @@
-// What is paused: topics, whose polls and handlers stop, or listeners, whose handlers stop. Polls and messages are only counted here;
-// their holders ask what to do with them.
+// What is paused: topics, whose polls and handlers stop; listeners, whose handlers stop; and the group, whose handlers stop and whose polls find out
+// when it is resumed. Polls and messages are only counted here; their holders ask what to do with them.
 
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 
@@ -12,6 +12,8 @@ type Verdict = 'handle' | 'release';
  */
 export class Pauses {
   private isAllPaused = false;
+  /** By the servers, over all instances. */
+  private isGroupPaused = false;
   private readonly paused = new Set<string>();
   private readonly left = new Set<string>();
   /** Open polls, including those whose messages are being handed over. */
@@ -21,12 +23,25 @@ export class Pauses {
   /** @param releasesFree whether a message can be released without losing an attempt */
   constructor(private readonly releasesFree: () => boolean) {}
 
+  /** Whether it is paused in this process. */
   isPaused(name: string): boolean {
     return this.isAllPaused || this.paused.has(name);
   }
 
+  /** Whether handlers may start. */
   isOpen(name: string): boolean {
-    return !this.isPaused(name) && !this.left.has(name);
+    return !this.isGroupPaused && this.mayPoll(name);
+  }
+
+  /** No handler starts until {@link resumeGroup}; polls do. */
+  pauseGroup(): void {
+    this.isGroupPaused = true;
+    this.changed();
+  }
+
+  resumeGroup(): void {
+    this.isGroupPaused = false;
+    this.changed();
   }
 
   /** Without a name: all of them, including future ones. */
@@ -61,12 +76,17 @@ export class Pauses {
 
   /** Waits until the topic may be polled. @throws the signal's reason */
   opened(name: string, signal: Abortable): Promise<void> {
-    return this.until(() => this.isOpen(name), signal);
+    return this.until(() => this.mayPoll(name), signal);
+  }
+
+  /** Waits until it is paused or left. @throws the signal's reason */
+  closed(name: string, signal: Abortable): Promise<void> {
+    return this.until(() => !this.isOpen(name), signal);
   }
 
   /** Registers a poll. @returns a function to call when its messages are handed over; undefined: none may start */
   beginPoll(name: string): (() => void) | undefined {
-    if (!this.isOpen(name)) return undefined;
+    if (!this.mayPoll(name)) return undefined;
     this.polls.set(name, this.pollsOf(name) + 1);
     return () => {
       this.polls.set(name, this.pollsOf(name) - 1);
@@ -80,7 +100,7 @@ export class Pauses {
    */
   async verdict(name: string, signal: Abortable): Promise<Verdict> {
     const isReleased = (): boolean =>
-      this.left.has(name) || (this.isPaused(name) && this.pollsOf(name) === 0 && this.releasesFree());
+      this.left.has(name) || (!this.isOpen(name) && this.pollsOf(name) === 0 && this.releasesFree());
     await this.until(() => isReleased() || this.isOpen(name), signal);
     return isReleased() ? 'release' : 'handle';
   }
@@ -88,6 +108,10 @@ export class Pauses {
   /** Waits until a released message cannot be fetched by a last open poll of this consumer. @throws the signal's reason */
   releaseAllowed(name: string, signal: Abortable): Promise<void> {
     return this.until(() => this.isOpen(name) || this.pollsOf(name) === 0, signal);
+  }
+
+  private mayPoll(name: string): boolean {
+    return !this.isPaused(name) && !this.left.has(name);
   }
 
   private pollsOf(name: string): number {

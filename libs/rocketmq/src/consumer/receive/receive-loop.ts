@@ -4,6 +4,7 @@
 
 import type { Endpoint } from '../../client/endpoint.js';
 import type { Queue } from '../../client/route.js';
+import { StatusError } from '../../protocol/grpc/status.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
@@ -11,6 +12,7 @@ import { describeError } from '../../support/logger.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { ConsumerSettings } from '../model/settings.js';
 import type { BufferRoom } from './buffer-room.js';
+import type { GroupPauseWatch } from './group-pause-watch.js';
 import { MissedMessages } from './missed-messages.js';
 import type { Pauses } from './pauses.js';
 import { PollPace, type RoundEnd } from './poll-pace.js';
@@ -19,6 +21,7 @@ import { type PollPort, type ReceivedBatch, ReceivePolls } from './receive-polls
 /** What the polls of a consumer ask for, and where their messages go. */
 export interface ReceivePort extends PollPort {
   readonly pauses: Pauses;
+  readonly groupPause: GroupPauseWatch;
   roomOf(topic: string): BufferRoom;
   /** The most messages that the polls of one loop of a topic may ask for together. */
   loopShareOf(topic: string): number;
@@ -51,7 +54,6 @@ const ANSWER_MS = 300;
 const MAX_LATE_READS = 10;
 const LOOK_EVERY_MS = 5;
 
-/** Polls one after another. */
 interface Poller {
   attemptId: string;
   /** It exists only while there is more than one poller can fetch. */
@@ -68,6 +70,9 @@ interface OpenPoll {
   /** Until when the server may keep it open, also after it was canceled; undefined before the server is asked. */
   endsByMs: number | undefined;
 }
+
+/** How often a paused group is polled. */
+const PAUSED_POLL_MS = 2 * SECOND_MS;
 
 const FAILED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
@@ -129,7 +134,10 @@ export class ReceiveLoop {
     if (this.running !== undefined) return;
     const endWatch = this.port.loopWatch.begin();
     this.running = this.run(this.newPoller(false));
-    void this.ended().then(endWatch);
+    void this.ended().then(() => {
+      endWatch();
+      this.port.groupPause.forget(this);
+    });
   }
 
   /** Starts no further poll; the open one continues. */
@@ -184,11 +192,16 @@ export class ReceiveLoop {
   }
 
   /** @param isWanted whether to go on after a poll, for pollers beside the first. Default: always */
-  private async run(poller: Poller, isWanted = (): boolean => true): Promise<void> {
+  private async run(poller: Poller, isWanted?: () => boolean): Promise<void> {
     const { signal } = this.stopping;
     const pace = new PollPace();
-    for (let failures = 0; !signal.aborted && isWanted(); ) {
+    for (let failures = 0; !signal.aborted && isWanted?.() !== false; ) {
       try {
+        if (this.port.groupPause.pause !== undefined) {
+          await sleep(this.context.ioClock, PAUSED_POLL_MS, signal);
+          // One poller finds out for all.
+          if ((this.port.groupPause.proberOf(this) ?? poller) !== poller) continue;
+        }
         const beganAtMs = this.context.ioClock.monotonicMs();
         const end = await this.round(poller, signal);
         failures = 0;
@@ -198,6 +211,12 @@ export class ReceiveLoop {
         if (waitMs > 0) await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof StatusError && error.code === 'GROUP_PAUSED') {
+          this.failure = undefined;
+          this.lastReceiveAtMs = this.context.ioClock.monotonicMs();
+          this.port.groupPause.refused(this, poller);
+          continue;
+        }
         failures++;
         // The pollers of an ordered group fail together, and a server that is unreachable for long is logged once.
         const isNews = this.failure === undefined;
@@ -226,16 +245,16 @@ export class ReceiveLoop {
   private get idlePolls(): number {
     const { isFifo, isLite } = this.settings;
     if (!isFifo || isLite) return 1;
-    const room = Math.max(1, this.port.loopShareOf(this.topic));
-    return Math.min(this.queues.length, MAX_ORDERED_POLLS, room);
+    return Math.min(this.queues.length, MAX_ORDERED_POLLS, Math.max(1, this.port.loopShareOf(this.topic)));
   }
 
   /** The number of queues changes, and that a group is ordered is known once the settings are. */
   private fitOrderedPollers(): void {
     while (1 + this.orderedPollers < this.idlePolls && !this.stopping.signal.aborted) {
       const number = ++this.orderedPollers;
-      const isWanted = (): boolean => number < this.idlePolls;
-      this.add(this.run(this.newPoller(false), isWanted).finally(() => void this.orderedPollers--));
+      const poller = this.newPoller(false);
+      const isWanted = (): boolean => number < this.idlePolls || this.port.groupPause.proberOf(this) === poller;
+      this.add(this.run(poller, isWanted).finally(() => void this.orderedPollers--));
     }
   }
 
@@ -252,10 +271,12 @@ export class ReceiveLoop {
 
   private async round(poller: Poller, signal: AbortSignal): Promise<RoundEnd> {
     const { context, port, topic } = this;
-    await port.pauses.opened(topic, signal);
+    await port.groupPause.mayPoll(this, topic, signal);
     const share = Math.floor(port.loopShareOf(topic) / this.idlePolls);
     const most = Math.max(1, Math.min(this.settings.receiveBatchSize, share));
-    const reservation = await port.roomOf(topic).reserve(most, signal);
+    const room = port.roomOf(topic);
+    const reservation =
+      port.groupPause.proberOf(this) === poller ? room.reserveOne() : await room.reserve(most, signal);
     let endPoll: (() => void) | undefined;
     try {
       const openedAtMs = context.ioClock.monotonicMs();
@@ -269,12 +290,16 @@ export class ReceiveLoop {
       if (endPoll === undefined) return 'stopped';
       if (poller.expectsMessages) open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
       poller.expectsMessages = false;
-      const poll = { attemptId: poller.attemptId, isShort: poller.isExtra, queue: this.nextQueue(), reservation };
-      open.endsByMs = context.ioClock.monotonicMs() + this.receivePolls.serverPollsForMs(poll);
+      // One that finds out whether the group is still paused holds up the others until it is answered.
+      const isShort = poller.isExtra || port.groupPause.pause !== undefined;
+      const poll = { attemptId: poller.attemptId, isShort, queue: this.nextQueue(), reservation };
+      const askedAtMs = context.ioClock.monotonicMs();
+      open.endsByMs = askedAtMs + this.receivePolls.serverPollsForMs(poll);
       const batch = await this.receivePolls.poll(poll, () => {
         open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
       });
       this.lastReceiveAtMs = context.ioClock.monotonicMs();
+      port.groupPause.answered(this, askedAtMs);
       reservation.close();
       this.polling.delete(poller);
       this.handOn(poller, batch);
@@ -311,7 +336,6 @@ export class ReceiveLoop {
     return this.queues[0].topic;
   }
 
-  /** All queues are on one broker. */
   private get server(): Endpoint {
     return this.queues[0].endpoint;
   }

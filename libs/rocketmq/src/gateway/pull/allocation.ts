@@ -24,6 +24,11 @@ export function shareOf(member: string, members: readonly string[], queues: read
   return [...queues].sort(byName).slice(start, start + least + (index < rest ? 1 : 0));
 }
 
+/** A text for each queue. */
+export function keyOf({ topic, brokerName, queueId }: PulledQueue): string {
+  return `${topic} ${brokerName} ${queueId}`;
+}
+
 function byName(a: PulledQueue, b: PulledQueue): number {
   if (a.brokerName !== b.brokerName) return a.brokerName < b.brokerName ? -1 : 1;
   return a.queueId - b.queueId;

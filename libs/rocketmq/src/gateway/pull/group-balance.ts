@@ -21,6 +21,8 @@ interface BalancePort {
   readonly client: RemotingClient;
   readonly topics: Pick<Topics, 'route' | 'addressOf'>;
   readonly logger: Logger;
+  /** Whether all queues are this client's, whoever else has them. */
+  readonly isBroadcast: boolean;
   sessions(): PullSessions;
   /** Called with the topics of which anything may be this client's. */
   onWatched(topics: readonly string[]): void;
@@ -33,6 +35,8 @@ export interface Share {
   readonly queues: readonly PulledQueue[];
   /** Whether the group has other members, of which one may have had a queue until now. */
   readonly hasOthers: boolean;
+  /** The brokers of the topic that are there, and that have taken this client as a member. */
+  readonly brokers: ReadonlySet<string>;
   /** When the broker was asked. */
   readonly askedAtMs: number;
 }
@@ -86,7 +90,10 @@ export class GroupBalance {
   private async balance(deadline: Deadline): Promise<boolean> {
     const sessions = this.port.sessions();
     const { consumerGroup, topics } = membershipOf(sessions);
-    const watched = [...topics.keys(), `${RETRY_PREFIX}${consumerGroup}`];
+    // No broker has taken it as a member yet, after all were lost: what there is stays until one does.
+    if (topics.size === 0) return false;
+    const retries = this.port.isBroadcast ? [] : [`${RETRY_PREFIX}${consumerGroup}`];
+    const watched = [...topics.keys(), ...retries];
     this.port.onWatched(watched);
     const askedAtMs = monotonicMs();
     this.isWithoutRoutes = false;
@@ -117,16 +124,18 @@ export class GroupBalance {
       const address = this.port.topics.addressOf(name) ?? '';
       return sessions.has(address) ? [{ name, address }] : [];
     });
-    if (pulled.length === 0) return { queues: [], hasOthers: false };
+    const brokers = new Set(pulled.map(({ name }) => name));
+    const isAtPulled = ({ brokerName }: PulledQueue): boolean => brokers.has(brokerName);
+    if (this.port.isBroadcast || pulled.length === 0)
+      return { queues: queues.filter(isAtPulled), hasOthers: false, brokers };
     const addresses = pulled.map(({ address }) => address);
     const key = addresses.join();
     const members = lists.get(key) ?? (await this.members(addresses, consumerGroup, deadline));
     lists.set(key, members);
     // Whoever is not listed yet takes nothing, and those that are listed have all.
     if (members === undefined || !members.includes(this.port.clientId)) return undefined;
-    const names = new Set(pulled.map(({ name }) => name));
     const share = shareOf(this.port.clientId, members, queues);
-    return { queues: share.filter(({ brokerName }) => names.has(brokerName)), hasOthers: members.length > 1 };
+    return { queues: share.filter(isAtPulled), hasOthers: members.length > 1, brokers };
   }
 
   /** The last one that is known, while no name server has one: members come and go all the same, and brokers list them. */

@@ -5,7 +5,7 @@ import {
   type Message as WireMessage,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { tagMatcher } from '../../protocol/model/filter.js';
-import { abortReason, listenTo } from '../../support/abort.js';
+import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import { monotonicMs } from '../../support/deadline.js';
 import { IoTimer } from '../../support/io-timer.js';
 import { wireMessageOf } from '../message-properties.js';
@@ -40,11 +40,12 @@ export class Handout {
   constructor(private readonly port: HandoutPort) {}
 
   /** Messages of a topic from the queues at one broker, as soon as there are any, or none when the time is over. */
-  async receive(poll: Poll, count: number, waitMs: number, signal: AbortSignal): Promise<readonly WireMessage[]> {
+  async receive(poll: Poll, count: number, waitMs: number, end: Abortable): Promise<readonly WireMessage[]> {
+    if (end.aborted) throw reasonOf(end);
     const found = this.take(poll, count);
-    if (found.length > 0) return found;
+    if (found.length > 0 || this.isPausedAt(poll.brokerName)) return found;
     return new Promise((resolve, reject) => {
-      const end = (): void => {
+      const leave = (): void => {
         timer.stop();
         unlisten();
         this.waiters.delete(waiter);
@@ -55,14 +56,14 @@ export class Handout {
         poll,
         count,
         resolve: (messages) => {
-          end();
+          leave();
           resolve(messages);
         },
       };
       const timer = new IoTimer<Waiter>(waitMs, (one) => one.resolve([]), waiter);
-      const unlisten = listenTo(signal, () => {
-        end();
-        reject(abortReason(signal));
+      const unlisten = onAbort(end, () => {
+        leave();
+        reject(reasonOf(end));
       });
       this.waiters.add(waiter);
     });
@@ -72,8 +73,15 @@ export class Handout {
   serve(): void {
     for (const waiter of this.waiters) {
       const messages = this.take(waiter.poll, waiter.count);
-      if (messages.length > 0) waiter.resolve(messages);
+      if (messages.length > 0 || this.isPausedAt(waiter.poll.brokerName)) waiter.resolve(messages);
     }
+  }
+
+  /** Whether the group is paused there: what was pulled before waits until it is resumed. */
+  private isPausedAt(brokerName: string): boolean {
+    for (const { name, isGroupPaused } of this.port.pullers())
+      if (isGroupPaused && name.brokerName === brokerName) return true;
+    return false;
   }
 
   /** Messages become ready again at this time, by the monotonic clock, unless they are settled. */
@@ -104,6 +112,7 @@ export class Handout {
 
   private take(poll: Poll, count: number): WireMessage[] {
     const { topic, brokerName, invisibleMs, filter } = poll;
+    if (this.isPausedAt(brokerName)) return [];
     const matches = filter === undefined || filter.type === FilterType.SQL ? () => true : tagMatcher(filter.expression);
     const pullers = [...this.port.pullers()].filter(({ name, isMine }) => name.brokerName === brokerName && isMine);
     const messages: WireMessage[] = [];

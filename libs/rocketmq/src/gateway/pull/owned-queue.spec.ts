@@ -100,7 +100,7 @@ describe('an owned queue', () => {
 
   it('has room again when what is not asked for is less, by number and by bytes', () => {
     const queue = queueOf(4);
-    const limits = { ready: 4, readyBytes: 100, span: 100 };
+    const limits = { ready: 4, readyBytes: 100, postponedBytes: 100, span: 100 };
     expect([queue.hasRoom(limits), queue.hasRoom({ ...limits, ready: 5, readyBytes: 8 })]).toEqual([false, false]);
     queue.take('orders', 1, 10);
     expect([queue.hasRoom(limits), queue.hasRoom({ ...limits, ready: 5, readyBytes: 8 })]).toEqual([true, true]);
@@ -110,9 +110,32 @@ describe('an owned queue', () => {
     const queue = queueOf(10);
     for (const { offset } of queue.take('orders', 10, 100)) if (offset !== 0) queue.settle(offset);
     expect([queue.commitOffset, queue.span]).toEqual([0, 10]);
-    expect(queue.hasRoom({ ready: 32, readyBytes: 100, span: 10 })).toBe(false);
+    expect(queue.hasRoom({ ready: 32, readyBytes: 100, postponedBytes: 100, span: 10 })).toBe(false);
     queue.settle(0);
     expect([queue.commitOffset, queue.span]).toEqual([10, 0]);
+  });
+
+  it('has no room while too many bytes wait for their next delivery', () => {
+    const queue = queueOf(2);
+    const limits = { ready: 32, readyBytes: 100, postponedBytes: 2, span: 100 };
+    queue.take('orders', 2, 100);
+    queue.postpone(0, 50, true);
+    expect(queue.hasRoom(limits)).toBe(false);
+    queue.pass(50);
+    expect(queue.hasRoom(limits)).toBe(true);
+  });
+
+  it('counts what is unsettled of a broadcast, which nobody repeats', () => {
+    const queue = new OwnedQueue(false, 0, true);
+    const limits = { ready: 32, readyBytes: 100, postponedBytes: 100, span: 2 };
+    queue.add(
+      [0, 1, 2].map((offset) => stored(offset, 'orders')),
+      3,
+    );
+    for (const { offset } of queue.take('orders', 3, 100)) if (offset > 0) queue.settle(offset);
+    expect([queue.commitOffset, queue.span, queue.hasRoom(limits)]).toEqual([0, 1, true]);
+    queue.add([stored(3, 'orders')], 4);
+    expect([queue.span, queue.hasRoom(limits)]).toEqual([2, false]);
   });
 
   it('names what the next owner would begin with although messages behind it are settled, not in order', () => {

@@ -18,9 +18,9 @@ interface Entry {
   /** The topic whose listeners handle it: for a retry, another one than that of the queue. */
   readonly topic: string;
   state: EntryState;
-  /** How often it was handed out by this owner. */
-  deliveries: number;
-  /** How many of these count as attempts. */
+  /** The number of its last one by this owner. */
+  delivery: number;
+  /** How many deliveries count as attempts. */
   attempts: number;
 }
 
@@ -31,6 +31,7 @@ export interface HandedOut {
   /** From 1. */
   readonly attempt: number;
   readonly offset: number;
+  /** Another one for each delivery of the queue. */
   readonly delivery: number;
 }
 
@@ -40,6 +41,8 @@ export interface QueueLimits {
   readonly ready: number;
   /** Of their bodies. */
   readonly readyBytes: number;
+  /** Bytes of the messages that wait for their next delivery. */
+  readonly postponedBytes: number;
   /** From the lowest unsettled offset to the next one to pull: what a crash may repeat. @see consumeConcurrentlyMaxSpan of the Java client */
   readonly span: number;
 }
@@ -50,16 +53,21 @@ export class OwnedQueue {
   private entries = new Map<number, Entry>();
   private ready = 0;
   private readyBytes = 0;
+  private postponedBytes = 0;
   private held = 0;
   private highestSettled = -1;
+  /** A number for each: another message may come to be at the offset of one that is still held. */
+  private lastDelivery = 0;
 
   /**
    * @param nextOffset where to begin
    * @param isOrdered whether messages are handed out one by one, each when the former is settled: so nothing is settled behind an unsettled one
+   * @param isBroadcast whether there is no next owner, who would repeat what was settled behind an unsettled one
    */
   constructor(
     readonly isOrdered: boolean,
     private nextOffset: number,
+    private readonly isBroadcast = false,
   ) {}
 
   /** The next offset to pull. */
@@ -73,17 +81,22 @@ export class OwnedQueue {
     return this.nextOffset;
   }
 
-  /** How far the lowest unsettled message is behind the next one to pull. */
+  /** How far the lowest unsettled message is behind the next one to pull; of a broadcast, how many are unsettled. */
   get span(): number {
-    return this.nextOffset - this.commitOffset;
+    return this.isBroadcast ? this.entries.size : this.nextOffset - this.commitOffset;
   }
 
   get isIdle(): boolean {
     return this.held === 0;
   }
 
-  hasRoom({ ready, readyBytes, span }: QueueLimits): boolean {
-    return this.ready < ready && this.readyBytes < readyBytes && this.span < span;
+  hasRoom(limits: QueueLimits): boolean {
+    return this.ready < limits.ready && this.readyBytes < limits.readyBytes && !this.isHeldUp(limits);
+  }
+
+  /** Whether it has no room before a message is settled that others have passed. */
+  isHeldUp({ postponedBytes, span }: QueueLimits): boolean {
+    return this.span >= span || this.postponedBytes >= postponedBytes;
   }
 
   /** Adds what was pulled. @param nextOffset where to go on, as the broker says */
@@ -91,7 +104,7 @@ export class OwnedQueue {
     for (const stored of messages) {
       if (stored.queueOffset < this.nextOffset) continue;
       const state: EntryState = { kind: 'ready' };
-      const entry = { stored, topic: topicOf(stored), state, deliveries: 0, attempts: 0 };
+      const entry = { stored, topic: topicOf(stored), state, delivery: 0, attempts: 0 };
       this.entries.set(stored.queueOffset, entry);
       this.count(entry, 1);
     }
@@ -110,9 +123,9 @@ export class OwnedQueue {
       if (taken.length === (this.isOrdered ? 1 : count)) break;
       if (entry.state.kind === 'ready' && entry.topic === topic) {
         this.turn(entry, { kind: 'held', untilMs });
-        entry.deliveries++;
+        entry.delivery = ++this.lastDelivery;
         entry.attempts++;
-        const { stored, deliveries: delivery } = entry;
+        const { stored, delivery } = entry;
         taken.push({ stored, topic, attempt: stored.reconsumeTimes + entry.attempts, offset, delivery });
       } else if (this.isOrdered) break;
     }
@@ -128,16 +141,16 @@ export class OwnedQueue {
   /** Whether this delivery is the current one of its message, and holds it. */
   holds(offset: number, delivery: number): boolean {
     const entry = this.entries.get(offset);
-    return entry?.state.kind === 'held' && entry.deliveries === delivery;
+    return entry?.state.kind === 'held' && entry.delivery === delivery;
   }
 
-  /** Whether the message was pulled and is settled. */
   /** What is received and not settled. */
   get unsettled(): { readonly messages: number; readonly bytes: number } {
     const entries = [...this.entries.values()];
     return { messages: entries.length, bytes: entries.reduce((sum, { stored }) => sum + stored.body.length, 0) };
   }
 
+  /** Whether the message was pulled and is settled. */
   isSettled(offset: number): boolean {
     return offset < this.nextOffset && !this.entries.has(offset);
   }
@@ -161,7 +174,8 @@ export class OwnedQueue {
     const entry = this.entries.get(offset);
     if (entry === undefined) return undefined;
     this.turn(entry, { kind: 'held', untilMs });
-    return ++entry.deliveries;
+    entry.delivery = ++this.lastDelivery;
+    return entry.delivery;
   }
 
   /** @param isCounted whether the delivery was an attempt */
@@ -185,8 +199,8 @@ export class OwnedQueue {
 
   /** The deliveries that hold messages. */
   get holding(): readonly { readonly offset: number; readonly delivery: number }[] {
-    return [...this.entries].flatMap(([offset, { state, deliveries }]) => {
-      return state.kind === 'held' ? [{ offset, delivery: deliveries }] : [];
+    return [...this.entries].flatMap(([offset, { state, delivery }]) => {
+      return state.kind === 'held' ? [{ offset, delivery }] : [];
     });
   }
 
@@ -196,11 +210,23 @@ export class OwnedQueue {
     return [...this.entries].flatMap(([offset, { stored }]) => (offset < this.highestSettled ? [stored] : []));
   }
 
+  /** Goes back to an offset, from which on the broker has other messages now, and keeps what is before it. */
+  goBack(offset: number): void {
+    for (const [at, entry] of this.entries) {
+      if (at < offset) continue;
+      this.count(entry, -1);
+      this.entries.delete(at);
+    }
+    this.highestSettled = Math.min(this.highestSettled, offset - 1);
+    this.nextOffset = offset;
+  }
+
   /** Forgets everything, and goes on at another offset. */
   moveTo(offset: number): void {
     this.entries.clear();
     this.ready = 0;
     this.readyBytes = 0;
+    this.postponedBytes = 0;
     this.held = 0;
     this.highestSettled = -1;
     this.nextOffset = offset;
@@ -214,6 +240,7 @@ export class OwnedQueue {
 
   private count({ state, stored }: Entry, by: 1 | -1): void {
     if (state.kind === 'held') this.held += by;
+    if (state.kind === 'postponed') this.postponedBytes += by * stored.body.length;
     if (state.kind !== 'ready') return;
     this.ready += by;
     this.readyBytes += by * stored.body.length;

@@ -1,9 +1,12 @@
-// The consumer of brokers that hand out nothing by POP: the members of the group divide the queues among themselves, and each pulls its own.
+// The consumer of brokers that hand out nothing by POP: the members of the group divide the queues among themselves, and each pulls its own. A broadcast
+// pulls all queues of all brokers.
+// Over 300 lines: who has a queue, what is in hand of it and what becomes of it end together.
 // It answers polls and settlements from what it has pulled. @see DefaultMQPushConsumer of the Java client
 
 import type { Status, Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { HeldUpQueue } from '../../protocol/grpc/session-message.js';
 import type { RemotingClient } from '../../remoting/remoting-client.js';
+import type { Abortable } from '../../support/abort-source.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import { type Deadline, monotonicMs, withNotedEffects } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
@@ -12,11 +15,13 @@ import type { DelayLevels } from '../delay-levels.js';
 import type { GroupSettings } from '../group-settings.js';
 import type { Poll } from '../popped-messages.js';
 import type { Topics } from '../topics.js';
-import type { PulledQueue } from './allocation.js';
+import { keyOf, type PulledQueue } from './allocation.js';
+import type { BroadcastPositions } from './broadcast-positions.js';
 import { GroupBalance, type Share } from './group-balance.js';
 import { Handout } from './handout.js';
 import { type Membership, membershipOf, type PulledSubscription, type PullSessions } from './membership.js';
 import { PulledSettling } from './pulled-settling.js';
+import { QueueHistory } from './queue-history.js';
 import { type PullerPort, QueuePuller } from './queue-puller.js';
 import type { PulledQueueReport } from './queue-report.js';
 import { Strays } from './strays.js';
@@ -27,6 +32,8 @@ interface PullConsumerPort {
   readonly delayLevels: DelayLevels;
   readonly topics: Pick<Topics, 'route' | 'addressOf'>;
   readonly logger: Logger;
+  /** The positions of a broadcast; undefined for a member of a group. */
+  readonly broadcast: BroadcastPositions | undefined;
   /** With the brokers that are pulled from. */
   sessions(): PullSessions;
   /** Called with handles whose messages, received from the broker at an address, another consumer may handle. */
@@ -53,6 +60,8 @@ export class PullConsumer {
   /** Also those that end. */
   private readonly byOwnership = new Map<number, QueuePuller>();
   private readonly ending = new Map<string, Promise<void>>();
+  /** Those that ended because their broker was away, until it has divided the queues again. */
+  private readonly cutOff = new Map<string, QueuePuller>();
   /** Addresses of brokers that list the client as a member until it is gone. */
   private readonly left = new Set<string>();
   /** When the broker was asked that said last that the queue is this client's. */
@@ -74,8 +83,10 @@ export class PullConsumer {
   private running: Promise<unknown> | undefined;
 
   constructor(private readonly port: PullConsumerPort) {
+    const isBroadcast = port.broadcast !== undefined;
     this.balance = new GroupBalance({
       ...port,
+      isBroadcast,
       sessions: () => port.sessions(),
       onWatched: (topics) => this.watch(topics),
       onShare: (topic, share) => this.own(topic, share),
@@ -91,6 +102,7 @@ export class PullConsumer {
     });
     this.settling = new PulledSettling({
       ...port,
+      isBroadcast,
       consumerGroup: () => this.membership.consumerGroup,
       addressOf: (puller) => this.addressOf(puller),
       groupOf: (puller) => this.groupAt(puller),
@@ -119,10 +131,10 @@ export class PullConsumer {
   }
 
   /** See {@link Handout.receive}. */
-  receive(poll: Poll, count: number, waitMs: number, signal: AbortSignal): Promise<readonly WireMessage[]> {
+  receive(poll: Poll, count: number, waitMs: number, end: Abortable): Promise<readonly WireMessage[]> {
     const stopping = this.stopping.signal;
     this.running ??= Promise.all([this.balance.run(stopping), this.commitLoop(stopping)]);
-    return this.handout.receive(poll, count, waitMs, signal);
+    return this.handout.receive(poll, count, waitMs, end);
   }
 
   /** Why nothing comes from a broker; undefined when something could. */
@@ -233,10 +245,16 @@ export class PullConsumer {
     }
   }
 
-  private own(topic: string, { queues, hasOthers, askedAtMs }: Share): void {
+  private own(topic: string, { queues, hasOthers, brokers, askedAtMs }: Share): void {
     const wanted = new Map(queues.map((queue) => [keyOf(queue), queue]));
+    // Of a broadcast, nobody else gets the queues of a broker that is away.
+    const isKept = ({ name }: QueuePuller): boolean =>
+      this.port.broadcast !== undefined && !brokers.has(name.brokerName);
     for (const [key, puller] of this.pullers) {
-      if (puller.name.topic === topic && !wanted.has(key)) void this.release(puller);
+      if (puller.name.topic === topic && !wanted.has(key) && !isKept(puller)) void this.release(puller);
+    }
+    for (const [key, { name }] of this.cutOff) {
+      if (name.topic === topic && brokers.has(name.brokerName) && !wanted.has(key)) this.cutOff.delete(key);
     }
     for (const [key, queue] of wanted) {
       const known = this.pullers.get(key);
@@ -259,6 +277,7 @@ export class PullConsumer {
       hasOthers,
       client: this.port.client,
       logger: this.port.logger,
+      broadcast: this.port.broadcast,
       addressOf: (name) => this.port.topics.addressOf(name),
       subscriptionOf: (topic) => this.membership.topics.get(topic) ?? EVERYTHING,
       isCurrent: (puller) => this.isCurrent(puller),
@@ -268,7 +287,9 @@ export class PullConsumer {
         this.port.onLost(this.addressOf(puller), handles);
       },
     };
-    const puller = new QueuePuller(port, queue, ++this.ownerships);
+    const history = this.cutOff.get(key)?.history ?? new QueueHistory();
+    this.cutOff.delete(key);
+    const puller = new QueuePuller(port, queue, ++this.ownerships, history);
     this.pullers.set(key, puller);
     this.byOwnership.set(puller.ownership, puller);
     this.confirmed.set(puller, monotonicMs());
@@ -281,6 +302,7 @@ export class PullConsumer {
     if (this.pullers.get(key) !== puller) return this.ending.get(key) ?? Promise.resolve();
     this.pullers.delete(key);
     const ended = puller.end(mayWork).finally(() => {
+      if (!puller.isIntact) this.cutOff.set(key, puller);
       this.byOwnership.delete(puller.ownership);
       this.ending.delete(key);
       this.balance.soon();
@@ -288,8 +310,4 @@ export class PullConsumer {
     this.ending.set(key, ended);
     return ended;
   }
-}
-
-function keyOf({ topic, brokerName, queueId }: PulledQueue): string {
-  return `${topic} ${brokerName} ${queueId}`;
 }

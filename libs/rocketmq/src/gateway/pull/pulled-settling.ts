@@ -6,6 +6,8 @@ import { messageIdOf } from '../../protocol/remoting/stored-message.js';
 import type { RemotingClient } from '../../remoting/remoting-client.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { type Deadline, monotonicMs } from '../../support/deadline.js';
+import { TransportError } from '../../support/errors.js';
+import type { Logger } from '../../support/logger.js';
 import type { DelayLevels } from '../delay-levels.js';
 import type { GroupSettings } from '../group-settings.js';
 import { OK, rejection, statusOf } from '../statuses.js';
@@ -17,6 +19,9 @@ interface PulledSettlingPort {
   readonly clientId: string;
   readonly client: RemotingClient;
   readonly delayLevels: DelayLevels;
+  readonly logger: Logger;
+  /** Whether nothing is sent back: a copy would be for all members. */
+  readonly isBroadcast: boolean;
   consumerGroup(): string;
   /** Of the broker of the queue. */
   addressOf(puller: QueuePuller): string;
@@ -81,7 +86,8 @@ export class PulledSettling {
     const queue = found?.puller.queue;
     if (found?.isHeld !== true || queue === undefined) return { status: LOST, receiptHandle: '' };
     const { puller, offset } = found;
-    if (isRetry && !suspend && !queue.isOrdered && invisibleMs >= MIN_SENT_BACK_MS) {
+    const isSentBack = isRetry && !suspend && !queue.isOrdered && !this.port.isBroadcast;
+    if (isSentBack && invisibleMs >= MIN_SENT_BACK_MS) {
       const maxReconsumeTimes = Math.max(0, (this.port.groupOf(puller)?.maxAttempts ?? 1) - 1);
       const copy = { delayMs: invisibleMs, maxReconsumeTimes };
       return { status: await this.sendBack(puller, offset, copy, deadline), receiptHandle: text };
@@ -103,8 +109,9 @@ export class PulledSettling {
     return this.bury(found.puller, found.offset, deadline);
   }
 
-  /** Stores a message as a dead letter; then it is settled. */
-  bury(puller: QueuePuller, offset: number, deadline: Deadline): Promise<Status> {
+  /** Stores a message as a dead letter; then it is settled. One of a broadcast is dropped: nobody would look for it in the dead letters of others. */
+  async bury(puller: QueuePuller, offset: number, deadline: Deadline): Promise<Status> {
+    if (this.port.isBroadcast) return this.drop(puller, offset);
     return this.sendBack(puller, offset, DEAD_LETTER, deadline);
   }
 
@@ -116,11 +123,24 @@ export class PulledSettling {
 
   /** What was settled above an unsettled message would be repeated by the next owner, so that one is sent back. Never throws. */
   async closeGaps(puller: QueuePuller, deadline: Deadline): Promise<void> {
+    if (this.port.isBroadcast) return;
     for (const { queueOffset, reconsumeTimes } of puller.queue?.gaps ?? []) {
       // Nothing has failed: not to become a dead letter for it.
       const copy = { delayMs: 0, maxReconsumeTimes: reconsumeTimes + 1 };
       await this.sendBack(puller, queueOffset, copy, deadline).catch(() => LOST);
     }
+  }
+
+  private drop(puller: QueuePuller, offset: number): Status {
+    const stored = puller.queue?.storedAt(offset);
+    if (stored === undefined) return LOST;
+    const text =
+      'a dead letter of a broadcast is dropped, because broadcasts have no dead letter queue; set deadLetterTopic (deadLetterTo) to keep them';
+    const { topic } = stored;
+    const fields = { consumerGroup: this.port.consumerGroup(), topic, messageId: messageIdOf(stored) };
+    this.port.logger.warn(text, fields);
+    this.settle(puller, offset);
+    return OK;
   }
 
   private settle(puller: QueuePuller, offset: number): void {
@@ -148,6 +168,8 @@ export class PulledSettling {
     const { delayMs, maxReconsumeTimes } = copy;
     const level =
       delayMs === undefined ? DEAD_LETTER_LEVEL : levelOf(delayMs, await this.port.delayLevels.at(address, deadline));
+    // The broker copies what it has at this offset now.
+    if (!puller.isIntact) throw notCompared(address);
     const fields = {
       offset: String(stored.commitLogOffset),
       group: this.port.consumerGroup(),
@@ -162,6 +184,11 @@ export class PulledSettling {
     if (status.code === Code.OK && puller.queue === queue) this.settle(puller, offset);
     return status;
   }
+}
+
+function notCompared(address: string): TransportError {
+  const text = `${address}: it is not known yet whether the broker has lost messages; nothing took effect`;
+  return new TransportError('UNAVAILABLE', text, 'not-sent', true);
 }
 
 /** The level with the shortest delay that is not too early; the longest one for what is longer than all. */

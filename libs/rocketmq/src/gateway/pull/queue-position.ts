@@ -1,8 +1,16 @@
-// The position of a group in a queue, as the broker knows it: where the next owner begins.
+// The position of a group in a queue, as it is stored: where the next owner begins.
 
 import { monotonicMs } from '../../support/deadline.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import type { QueueRequests } from './queue-requests.js';
+
+/** Keeps the position: for a group, the broker. */
+export interface PositionStore {
+  /** What the pulls of the queue are called in errors. */
+  readonly what: string;
+  /** Where to begin; undefined when it knows none. */
+  committedOffset(): Promise<number | undefined>;
+  commit(offset: number): Promise<void>;
+}
 
 interface QueuePositionPort {
   /** Where the next owner begins; undefined before the first pull, and after the end. */
@@ -22,14 +30,26 @@ export class QueuePosition {
   private waiting = 0;
 
   constructor(
-    private readonly requests: QueueRequests,
+    private readonly keeper: PositionStore,
     private readonly logger: Logger,
     private readonly port: QueuePositionPort,
   ) {}
 
-  /** For a pull to store; undefined while this client may not. */
-  get now(): number | undefined {
+  /**
+   * For a pull to store; undefined while this client may not, and for one that is stored: the broker may be late with the pull, and then store it in the place
+   * of a newer one.
+   */
+  get news(): number | undefined {
+    const { now } = this;
+    return now === undefined || this.isKnown(now) ? undefined : now;
+  }
+
+  private get now(): number | undefined {
     return this.port.isMine() ? this.port.offset() : undefined;
+  }
+
+  private isKnown(offset: number): boolean {
+    return offset === this.stored && monotonicMs() - this.storedAtMs < REPEAT_MS;
   }
 
   /** A pull has stored it. */
@@ -59,7 +79,7 @@ export class QueuePosition {
   }
 
   private known(): Promise<number | undefined> {
-    return this.requests.committedOffset().catch(() => undefined);
+    return this.keeper.committedOffset().catch(() => undefined);
   }
 
   /** One after the other: a broker works on several at once, and the last one would win. */
@@ -70,12 +90,12 @@ export class QueuePosition {
   }
 
   private async storeOffset(offset: number | undefined): Promise<void> {
-    if (offset === undefined || (offset === this.stored && monotonicMs() - this.storedAtMs < REPEAT_MS)) return;
+    if (offset === undefined || this.isKnown(offset)) return;
     try {
-      await this.requests.commit(offset);
+      await this.keeper.commit(offset);
       this.isStored(offset);
     } catch (error) {
-      const text = `${this.requests.what}: its position could not be stored`;
+      const text = `${this.keeper.what}: its position could not be stored`;
       this.logger.debug(text, { offset, error: describeError(error) });
     }
   }

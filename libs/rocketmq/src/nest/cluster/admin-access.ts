@@ -38,6 +38,11 @@ export class AdminAccess {
     return this.cluster;
   }
 
+  /** What can be asked at this moment; undefined where nothing can. */
+  async ifAny(): Promise<Admin | undefined> {
+    return this.inside ?? this.ofCluster();
+  }
+
   /**
    * The injected instance; undefined when nothing injects it.
    * @param wantedBy the classes that inject it
@@ -66,6 +71,15 @@ export class AdminAccess {
   async forProvisioning(provision: 'create' | 'check' | 'off'): Promise<Admin | undefined> {
     if (provision === 'off' || this.options.target.kind === 'embedded') return undefined;
     return this.needed([`option provision: '${provision}'`], 'needs administration access to the brokers');
+  }
+
+  /**
+   * For groups whose start the application chooses; undefined when none does.
+   * @param neededBy what chooses it
+   * @throws UsageError `NO_NAME_SERVER` that names it
+   */
+  async forStarts(neededBy: readonly string[]): Promise<Admin | undefined> {
+    return this.needed(neededBy, 'sets startFrom, which needs administration access to the brokers');
   }
 
   /** Whether the embedded broker must accept administrators. */

@@ -1,12 +1,13 @@
 // Consumer groups that live as long as one instance of the application: created at its startup with their position at the end of the
-// topics, and deleted at its shutdown. listener-plan.ts (`mode: 'broadcast'`) and reply-channel.ts need them.
+// topics by default, and deleted at its shutdown. reply-channel.ts and, with a proxy or `startFrom`, listener-plan.ts (`mode: 'broadcast'`) need them.
 
-import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { describeError } from '../../support/logger.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
+import type { StartFrom } from '../listening/listener-settings.js';
 import type { InstanceGroup } from '../sending/reply-channel.js';
 import type { Admin } from './admin-access.js';
+import { moveToStart } from './group-starts.js';
 
 interface InstanceGroupOptions {
   readonly logger: Logger;
@@ -39,19 +40,17 @@ export class InstanceGroups {
   }
 
   /**
-   * Creates a group that receives what is sent from now on. A missing topic is left to the consumer, whose error names it.
+   * Creates a group that receives what is sent from now on, unless it is to start elsewhere. A missing topic is left to the consumer, whose error names it.
    * @throws what the admin connection throws; {@link remove} deletes the group nevertheless
    */
-  async make({ consumerGroup, fifo, topics }: InstanceGroup, signal: AbortSignal | undefined): Promise<void> {
+  async make(
+    { consumerGroup, fifo, topics, starts }: InstanceGroup & { readonly starts?: ReadonlyMap<string, StartFrom> },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     this.made.add(consumerGroup);
     await this.admin.createGroup({ consumerGroup, fifo }, { signal, ifExists: 'update' });
-    for (const topic of topics) {
-      try {
-        await this.admin.rewindGroup({ consumerGroup, topic, to: { kind: 'end' } }, { signal });
-      } catch (error) {
-        if (!(RocketMQError.is(error) && error.code === 'UNKNOWN_TOPIC')) throw error;
-      }
-    }
+    for (const topic of topics)
+      await moveToStart(this.admin, { consumerGroup, topic, from: starts?.get(topic) ?? 'end' }, signal);
   }
 
   /** Deletes a group that was created here, with its dead letters. Never fails: a group that remains is logged. */

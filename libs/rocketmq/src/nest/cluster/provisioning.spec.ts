@@ -59,6 +59,7 @@ async function start(options: Partial<RocketMQModuleOptions>, providers: Provide
   const { endpoints, nameServerEndpoint: nameServer } = broker;
   const all = { endpoints, nameServer, topics: [Reminders], groups: GROUPS, logger: recordingLogger(), ...options };
   const app = await Test.createTestingModule({ imports: [RocketMQModule.forRoot(all)], providers }).compile();
+  app.enableShutdownHooks();
   await app.init();
   apps.push(app);
   return app;
@@ -223,6 +224,7 @@ describe('the topics of patterns', () => {
     const compiled = await Test.createTestingModule({ imports: [RocketMQModule.forRoot(all)], controllers }).compile();
     const app = compiled.createNestApplication({ logger: false });
     apps.push(app);
+    app.enableShutdownHooks();
     app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
     await app.startAllMicroservices();
     await app.init();

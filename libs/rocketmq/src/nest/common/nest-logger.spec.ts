@@ -117,7 +117,7 @@ describe('the log of an application', () => {
   });
   afterEach(() => bench.close());
 
-  it('warns when a server is lost, logs failures as errors, and contains neither bodies nor secrets', async () => {
+  it('warns when a server is lost, logs a dead letter as one error, and contains neither bodies nor secrets', async () => {
     const { service, lines } = pinoService();
     @Injectable()
     class Till {
@@ -152,7 +152,7 @@ describe('the log of an application', () => {
     const leveled = (level: number): unknown[] => [
       ...new Set(lines.filter((line) => line.level === level).map(({ msg }) => `${msg}`.split(';')[0])),
     ];
-    expect(leveled(50)).toEqual(['a handler failed', 'a message is dead-lettered']);
+    expect(leveled(50)).toEqual(['a message is dead-lettered']);
     expect(leveled(40)).toContain(`telemetry stream to ${endpoints} is down`);
     expect(leveled(30)).toEqual(expect.arrayContaining(['Till.charge listens', 'the server is back']));
     expect(lines.find(({ msg }) => msg === 'a message is dead-lettered')).toMatchObject({
@@ -161,6 +161,7 @@ describe('the log of an application', () => {
       consumerGroup: 'till',
       keys: ['order-1'],
       error: 'declined',
+      errorName: 'Error',
     });
     const all = JSON.stringify(lines);
     for (const secret of [...Object.values(SECRETS), '4111-1111']) expect(all).not.toContain(secret);

@@ -3,8 +3,10 @@
 
 import type { ClientIdentity } from '../../client/session-events.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
+import { isUncounted } from '../../consumer/model/failure-policy.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import type { MessageView } from '../../protocol/model/message.js';
+import type { Failure } from './failure-log.js';
 import type { ReportedEvent, RocketMQEvents } from './rocketmq-events.js';
 
 type Reporter = Pick<RocketMQEvents, 'report'>;
@@ -67,7 +69,13 @@ export interface ConsumerHooks extends ConsumerEvents {
   readonly unfinished: number;
 }
 
-export function consumerHooks(given: Partial<ConsumerEvents>, events: Reporter, consumerGroup: string): ConsumerHooks {
+/** @param keep keeps a failure; undefined: none are kept */
+export function consumerHooks(
+  given: Partial<ConsumerEvents>,
+  events: Reporter,
+  consumerGroup: string,
+  keep?: (failure: Failure) => void,
+): ConsumerHooks {
   let unfinished = 0;
   const report = (event: ReportedEvent): void => events.report(event);
   const subjectOf = ({ topic, messageId, keys, deliveryAttempt }: MessageView) => {
@@ -78,8 +86,13 @@ export function consumerHooks(given: Partial<ConsumerEvents>, events: Reporter, 
     get unfinished() {
       return unfinished;
     },
-    onFailed: (message, error, settlement) => given.onFailed?.(message, error, settlement),
+    onFailed: (message, error, settlement) => {
+      // A dead letter is kept below, with those that no handler got. A postponed message has not failed.
+      if (settlement.kind === 'retry' && !isUncounted(error)) keep?.({ consumerGroup, message, error, settlement });
+      return given.onFailed?.(message, error, settlement);
+    },
     onDeadLetter: (message, reason, error) => {
+      keep?.({ consumerGroup, message, error, settlement: { kind: 'deadLetter', reason } });
       report({ type: 'dead-lettered', ...subjectOf(message), reason, error });
       return given.onDeadLetter?.(message, reason, error);
     },
@@ -91,6 +104,14 @@ export function consumerHooks(given: Partial<ConsumerEvents>, events: Reporter, 
     onLiteTopicLost: (topic, liteTopic) => {
       report({ type: 'lite-topic-lost', consumerGroup, topic, liteTopic });
       return given.onLiteTopicLost?.(topic, liteTopic);
+    },
+    onGroupPaused: (pause) => {
+      report({ type: 'group-paused', consumerGroup, ...pause });
+      return given.onGroupPaused?.(pause);
+    },
+    onGroupResumed: () => {
+      report({ type: 'group-resumed', consumerGroup });
+      return given.onGroupResumed?.();
     },
     onGraceOver: (messages) => {
       unfinished = messages.length;

@@ -5,6 +5,7 @@ import type { ConsumerTelemetrySource } from '../../consumer/model/consumer-tele
 import type { DeadLetterReason } from '../../consumer/model/failure-policy.js';
 import type { LessDurableMessage } from '../../producer/sending/durability.js';
 import type { EndSource, Resolution } from '../../producer/transactions/transaction.js';
+import type { GroupPause } from '../../protocol/model/group-pause.js';
 import { SystemClock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import { type WatchedAttempt, watchingAttempts } from './attempt-watch.js';
@@ -70,6 +71,10 @@ type EventDetails =
   | ({ readonly type: 'resumed' } & ListenerSubject)
   /** `RocketMQListeners.setConcurrency()`. */
   | ({ readonly type: 'concurrency-changed'; readonly concurrency: number } & ListenerSubject)
+  /** The servers have paused a consumer group, over all its instances; `reason`, `by` and `sinceMs` as far as they are known. */
+  | ({ readonly type: 'group-paused'; readonly consumerGroup: string } & GroupPause)
+  /** The servers deliver to the group again. */
+  | { readonly type: 'group-resumed'; readonly consumerGroup: string }
   /** A consumer has shut down. `unfinished`: the handlers that were still running at the end of the grace period. */
   | { readonly type: 'drained'; readonly consumerGroup: string; readonly unfinished: number }
   /** A message is about to be dead-lettered. Reported again when that fails and the message is redelivered. */

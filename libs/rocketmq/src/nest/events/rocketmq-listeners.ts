@@ -8,10 +8,13 @@ import type { RocketMQEvents } from './rocketmq-events.js';
 
 /**
  * - `idle`: the application has not started its listeners yet
- * - `listening`, `paused`: its listeners run
+ * - `listening`: its listeners run
+ * - `paused`: they run, and this one starts no handler, in this process, until it is resumed
+ * - `group-paused`: they run, and the servers deliver nothing, because the consumer group is paused over all instances
+ * - `limited`: they run, and its `rateLimit` lets no message begin at this moment
  * - `closed`: its listeners have stopped, or are about to
  */
-export type ListenerStatus = 'idle' | 'listening' | 'paused' | 'closed';
+export type ListenerStatus = 'idle' | 'listening' | 'limited' | 'paused' | 'group-paused' | 'closed';
 
 /** The state of a listener. */
 export interface ListenerState {
@@ -135,7 +138,11 @@ export class RocketMQListeners {
     const { phase } = this.port;
     const consumer = this.port.consumerOf(plan);
     const isPaused = phase === 'listening' && consumer?.isListenerPaused(name);
-    const status = phase === 'listening' && consumer === undefined ? 'idle' : phase;
+    const { isLimited, ...load } = consumer?.listenerLoad(name) ?? { concurrency: undefined, running: 0 };
+    const working = isLimited ? 'limited' : 'listening';
+    const isGroupPaused = consumer?.health.groupPause !== undefined;
+    const running = consumer === undefined ? 'idle' : isGroupPaused ? 'group-paused' : working;
+    const status = phase === 'listening' ? running : phase;
     return {
       name,
       topic: topic.name,
@@ -144,7 +151,7 @@ export class RocketMQListeners {
       ...(plan.liteTopics !== undefined && { liteTopics: consumer?.liteTopics ?? [] }),
       ...(maxAttempts !== undefined && { maxAttempts }),
       status: isPaused ? 'paused' : status,
-      ...(consumer?.listenerLoad(name) ?? { concurrency: undefined, running: 0 }),
+      ...load,
     };
   }
 }

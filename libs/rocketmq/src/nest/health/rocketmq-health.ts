@@ -164,7 +164,7 @@ function sessionProblem(who: string, sessions: readonly SessionHealth[]): string
 }
 
 function problemsOfConsumer(
-  { sessions, topics, settleLagMs, unsettled, heldUp }: ConsumerHealth,
+  { sessions, topics, settleLagMs, unsettled, heldUp, limited, limitError }: ConsumerHealth,
   { maxSettleLagMs = Number.POSITIVE_INFINITY, maxReceiveAgeMs = Number.POSITIVE_INFINITY }: HealthLimits,
   nowMs: number,
 ): string[] {
@@ -184,6 +184,9 @@ function problemsOfConsumer(
     problems.push(`the poll of topic "${topic}" has had no answer for ${silentMs} ms`);
   }
   problems.push(...heldUp.map(heldUpText));
+  if (limitError !== undefined) {
+    problems.push(`${limited.join(', ')} waits for the store of rate limits, which does not answer: ${limitError}`);
+  }
   if (settleLagMs > maxSettleLagMs) {
     problems.push(`the oldest of its ${unsettled} unsettled messages was received ${settleLagMs} ms ago`);
   }

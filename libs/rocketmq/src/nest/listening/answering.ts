@@ -32,8 +32,8 @@ export interface AnswerParts {
 }
 
 /**
- * Answers requests. An error is an answer, too, and settles the request: the requester decides whether to try again. The exceptions
- * are `RetryLaterError` (no answer yet, the request is redelivered) and `DeadLetterError` (answered and dead-lettered). A message
+ * Answers requests. An error is an answer, too, and settles the request: the requester decides whether to try again. What an exception
+ * filter makes of it is the answer then. The exceptions are `RetryLaterError` (no answer yet, the request is redelivered) and `DeadLetterError` (answered and dead-lettered). A message
  * that is not a request is handled as an event.
  */
 export function answering(handler: ResultHandler, parts: AnswerParts): MessageHandler {
@@ -41,37 +41,61 @@ export function answering(handler: ResultHandler, parts: AnswerParts): MessageHa
     const address = replyAddressOf(message);
     if (address === 'refused') warnOfRefused(message, parts.logger);
     if (address === undefined || address === 'refused') return handler(message, context);
-    const answer = await outcome(handler, message, context);
+    const { answer, failure } = await outcome(handler, message, context);
     const send = (): Promise<void> => reply(address, answer, message, parts);
     // The answer does not count against the handler's timeout; the request is acknowledged after the answer was sent.
     const inOwnTime = (): Promise<void> | undefined => (context.untimed === undefined ? send() : context.untimed(send));
-    const sending = isForNextAttempt(answer, context.signal) ? undefined : inOwnTime();
+    const sending = isForNextAttempt(failure, context.signal) ? undefined : inOwnTime();
     await sending;
-    if (answer.kind === 'error' && (sending === undefined || DeadLetterError.is(answer.error))) throw answer.error;
+    if (failure !== undefined && (sending === undefined || DeadLetterError.is(failure.error))) throw failure.error;
   };
 }
 
-type Answer = { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'error'; readonly error: unknown };
+/** What a requester gets. */
+export type Answer =
+  | { readonly kind: 'value'; readonly value: unknown }
+  | { readonly kind: 'error'; readonly error: unknown };
+
+/** Why a handler failed: it decides about the message. */
+interface Failure {
+  readonly error: unknown;
+}
+
+/** A handler of a request failed, and an exception filter has made the answer. */
+export class FilteredFailure extends Error {
+  /** @param failure undefined when the filter has marked the message as handled */
+  constructor(
+    readonly answer: Answer,
+    readonly failure: Failure | undefined,
+  ) {
+    super('an exception filter has made the answer');
+  }
+}
 
 /** Whether the request is redelivered, so that the next attempt answers. */
-function isForNextAttempt(answer: Answer, signal: AbortSignal): boolean {
-  if (answer.kind === 'error' && RetryLaterError.is(answer.error)) return true;
+function isForNextAttempt(failure: Failure | undefined, signal: AbortSignal): boolean {
+  if (failure !== undefined && RetryLaterError.is(failure.error)) return true;
   if (!signal.aborted) return false;
   // Timed out, or the lease is lost.
   if (!isShutdown(signal.reason)) return true;
   // A handler that succeeds in spite of the shutdown is answered; an error may be due to the shutdown, so it is not.
-  return answer.kind === 'error' && !DeadLetterError.is(answer.error);
+  return failure !== undefined && !DeadLetterError.is(failure.error);
 }
 
 function isShutdown(reason: unknown): boolean {
   return RocketMQError.is(reason) && reason.code === 'CLOSED';
 }
 
-async function outcome(handler: ResultHandler, message: MessageView, context: HandlerContext): Promise<Answer> {
+async function outcome(
+  handler: ResultHandler,
+  message: MessageView,
+  context: HandlerContext,
+): Promise<{ readonly answer: Answer; readonly failure: Failure | undefined }> {
   try {
-    return { kind: 'value', value: await handler(message, context) };
+    return { answer: { kind: 'value', value: await handler(message, context) }, failure: undefined };
   } catch (error) {
-    return { kind: 'error', error };
+    if (error instanceof FilteredFailure) return error;
+    return { answer: { kind: 'error', error }, failure: { error } };
   }
 }
 

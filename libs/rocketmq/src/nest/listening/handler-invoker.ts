@@ -10,7 +10,7 @@ import { newerVersion } from '../messages/body-version.js';
 import { InvalidBodyError, settleInvalid } from '../messages/invalid-body.js';
 import { type DecodedMessage, decodeMessage, type MessageWire } from '../messages/message-body.js';
 import { replyAddressOf } from '../sending/reply-message.js';
-import type { ResultHandler } from './answering.js';
+import { type Answer, FilteredFailure, type ResultHandler } from './answering.js';
 import type { PlannedListener } from './listener-plan.js';
 import { ManualOutcome } from './manual-outcome.js';
 import type { NestCalls } from './nest-call.js';
@@ -26,7 +26,7 @@ type Invoke = (body: unknown, context: ListenerContext) => unknown;
 /** Creates the message handlers of listeners. */
 export class HandlerInvoker {
   constructor(
-    private readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody'>,
+    private readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody' | 'answerOf'>,
     private readonly wire: MessageWire,
     private readonly logger: Logger,
   ) {}
@@ -97,8 +97,25 @@ export class HandlerInvoker {
       );
   }
 
-  /** Resolves when the message is handled in spite of the error. @throws the error that decides about the message */
+  /** Resolves when the message is handled in spite of the error. @throws the error that decides about the message; FilteredFailure */
   private async failed(listener: PlannedListener, context: ListenerContext, error: unknown): Promise<void> {
+    const deciding = this.decided(listener, context, error);
+    const answer = this.answerOf(listener, context);
+    if (answer === undefined) return deciding;
+    const failure = await deciding.then(
+      () => undefined,
+      (decisive: unknown) => ({ error: decisive }),
+    );
+    throw new FilteredFailure(answer, failure);
+  }
+
+  /** What an exception filter has made for a requester. */
+  private answerOf(listener: PlannedListener, context: ListenerContext): Answer | undefined {
+    const isRequest = !(context instanceof RocketMQBatchContext) && isAnswered(listener, context.message);
+    return isRequest ? this.calls.answerOf(context) : undefined;
+  }
+
+  private async decided(listener: PlannedListener, context: ListenerContext, error: unknown): Promise<void> {
     if (context.isHandled) return;
     if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
     const { message } = context;
@@ -144,6 +161,10 @@ export class HandlerInvoker {
 /** As `onInvalid` says. Even when that is `ack`, a requester gets the error, which settles its request. */
 async function settle(error: InvalidBodyError, message: MessageView, listener: PlannedListener): Promise<void> {
   await settleInvalid(error, message, listener.settings.onInvalid);
-  const address = listener.pattern?.kind === 'message' ? replyAddressOf(message) : undefined;
-  if (address !== undefined && address !== 'refused') throw error;
+  if (isAnswered(listener, message)) throw error;
+}
+
+function isAnswered({ pattern }: PlannedListener, message: MessageView): boolean {
+  const address = pattern?.kind === 'message' ? replyAddressOf(message) : undefined;
+  return address !== undefined && address !== 'refused';
 }

@@ -23,11 +23,13 @@ interface ListenerParts {
 
 /** The consumer's options, without hooks. */
 export function consumerOptionsOf(
-  { consumerGroup, requireFifo, liteTopics, settings, listeners }: PlannedConsumer,
+  { consumerGroup, mode, ofInstance, requireFifo, liteTopics, settings, listeners }: PlannedConsumer,
   parts: ListenerParts,
 ): PushConsumerOptions {
   const served = listeners.map((one) => messageListenerOf(one, parts));
-  return { ...settings, consumerGroup, requireFifo, liteTopics, listeners: served };
+  // With a group of its own, an instance shares the messages with nobody.
+  const consumerMode = ofInstance ? 'shared' : mode;
+  return { ...settings, consumerGroup, mode: consumerMode, requireFifo, liteTopics, listeners: served };
 }
 
 /** The client's options of one listener. */

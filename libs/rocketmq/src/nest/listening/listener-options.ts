@@ -30,6 +30,12 @@ const SETTINGS: OptionChecks<ListenerSettings> = {
   ...picked(PUSH_CONSUMER_CHECKS, [...LISTENER_OPTIONS, ...SHARED_OPTIONS]),
   consumerGroup: nonEmptyString,
   mode: oneOf('shared', 'broadcast'),
+  startFrom: (value) => {
+    const isTime = value instanceof Date && !Number.isNaN(value.getTime());
+    return isTime || value === 'beginning' || value === 'end'
+      ? undefined
+      : `must be 'beginning', 'end' or a Date, not ${describe(value)}`;
+  },
   enabled: trueOrFalse,
   onInvalid: onInvalidProblem,
   concurrency: PUSH_CONSUMER_CHECKS.concurrency,

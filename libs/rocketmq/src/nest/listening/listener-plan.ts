@@ -1,4 +1,5 @@
 // Plans the consumers of an application: merges listener options by precedence and groups listeners by consumer group. Pure.
+// Over 300 lines: what listeners of one group must agree on is seen in one place.
 
 import { mergedSubscriptions } from '../../consumer/listeners/message-listener.js';
 import type { Subscription } from '../../consumer/model/subscription.js';
@@ -15,6 +16,7 @@ import {
   type RocketMQListenerOptions,
   SHARED_OPTIONS,
   type SharedListenerSettings,
+  type StartFrom,
 } from './listener-settings.js';
 import type { FoundListener, PatternHandling } from './rocketmq.explorer.js';
 
@@ -36,6 +38,7 @@ export interface PlannedListener {
 export interface PlannedConsumer {
   readonly consumerGroup: string;
   readonly listeners: readonly PlannedListener[];
+  readonly mode: 'shared' | 'broadcast';
   /** The group belongs to this instance of the application: created at its startup, deleted at its shutdown. */
   readonly ofInstance: boolean;
   /** The settings that its listeners agree on. */
@@ -44,6 +47,8 @@ export interface PlannedConsumer {
   readonly requireFifo: boolean;
   /** Set for the consumer of a listener of lite topics: those from the start. */
   readonly liteTopics: readonly string[] | undefined;
+  /** By topic: where the group begins if it has never received from there. */
+  readonly starts: ReadonlyMap<string, StartFrom>;
   readonly settings: SharedListenerSettings;
 }
 
@@ -51,6 +56,8 @@ interface PlanOptions extends ModuleListenerOptions {
   readonly names?: ResourceNames;
   /** Distinguishes this instance of the application from others, in names of groups. */
   readonly instanceId?: string;
+  /** Whether messages come from a proxy, which has no broadcasts: each instance then has a group of its own. Default true. */
+  readonly hasProxy?: boolean;
 }
 
 /**
@@ -69,7 +76,7 @@ export function planConsumers(found: readonly FoundListener[], options: PlanOpti
     if (group === undefined) groups.set(resolved.consumerGroup, [resolved]);
     else group.push(resolved);
   }
-  return [...groups].map(([consumerGroup, listeners]) => planConsumer(consumerGroup, listeners));
+  return [...groups].map(([consumerGroup, listeners]) => planConsumer(consumerGroup, listeners, options));
 }
 
 function namesOf(
@@ -106,8 +113,12 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
   const settings = mergedOptions([own(module.listeners, name), listener.options, ofTopic(listener), module.defaults]);
   if (settings.enabled === false) return undefined;
   const { names = NAMES_AS_GIVEN } = module;
-  const { mode = 'shared' } = settings;
-  const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup, names, ownPart(mode, module));
+  const consumerGroup = groupOf(
+    place,
+    settings.consumerGroup ?? module.consumerGroup,
+    names,
+    ownPart(settings, module),
+  );
   assertManual(place, settings);
   assertLite(place, listener.topic, settings);
   const { host, methodName, topic } = listener;
@@ -123,9 +134,18 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
   };
 }
 
-/** The suffix that makes the group of a broadcast listener unique to this instance. */
-function ownPart(mode: 'shared' | 'broadcast', { instanceId = '' }: PlanOptions): string {
-  return mode === 'broadcast' ? `-broadcast-${instanceId}` : '';
+/**
+ * The suffix that keeps the group of a broadcast listener apart: from the groups of other instances where it must, and always from a shared one of the same
+ * name, because a broker counts both as members of one group.
+ */
+function ownPart(settings: RocketMQListenerOptions, module: PlanOptions): string {
+  if (settings.mode !== 'broadcast') return '';
+  return hasOwnGroup(settings, module) ? `-broadcast-${module.instanceId ?? ''}` : '-broadcast';
+}
+
+/** Whether each instance has a group: where it does not receive as a broadcast, or what was sent before. */
+function hasOwnGroup({ mode, startFrom = 'end' }: RocketMQListenerOptions, { hasProxy = true }: PlanOptions): boolean {
+  return mode === 'broadcast' && (hasProxy || startFrom !== 'end');
 }
 
 function ofTopic({ topic: { onInvalid } }: FoundListener): RocketMQListenerOptions {
@@ -156,12 +176,14 @@ function assertManual(place: string, { manual, batch, handlerTimeoutMs }: Rocket
 }
 
 function assertLite(place: string, topic: TopicDefinition, settings: RocketMQListenerOptions): void {
-  const { liteTopics, filter, mode, batch, deadLetterTopic } = settings;
+  const { liteTopics, filter, mode, batch, deadLetterTopic, startFrom } = settings;
   if (liteTopics === undefined) return;
   const problem = [
     topic.type !== undefined && topic.type !== 'lite' && `topic "${topic.name}" is defined for ${topic.type} messages`,
     filter !== undefined && 'a listener of lite topics has no filter',
     mode === 'broadcast' && 'a listener of lite topics cannot be a broadcast one',
+    startFrom !== undefined &&
+      'a listener of lite topics has no startFrom, since each lite topic has a position of its own',
     batch !== undefined && 'a listener of lite topics handles single messages, in the order of each lite topic',
     deadLetterTopic === undefined &&
       'a listener of lite topics needs a deadLetterTopic, because the dead letter queue of Apache RocketMQ 5.5.0 damages lite topics',
@@ -194,19 +216,43 @@ function filterOf(filter: ListenerOverrides['filter']): Filter {
   return typeof filter === 'string' ? { kind: 'tag', expression: filter } : { kind: 'sql', expression: filter.sql };
 }
 
-function planConsumer(consumerGroup: string, listeners: readonly PlannedListener[]): PlannedConsumer {
+function planConsumer(
+  consumerGroup: string,
+  listeners: readonly PlannedListener[],
+  module: PlanOptions,
+): PlannedConsumer {
+  const mode = modeOf(consumerGroup, listeners);
   const filtered = listeners.map(({ name, method, topic, filter }) => {
     return { name: placeOf(name, method), topic: topic.name, filter };
   });
   return {
     consumerGroup,
     listeners,
-    ofInstance: listeners.some(({ settings }) => settings.mode === 'broadcast'),
+    mode,
+    ofInstance: listeners.some(({ settings }) => hasOwnGroup(settings, module)),
     subscriptions: mergedSubscriptions(consumerGroup, filtered),
     requireFifo: listeners.some(({ topic }) => topic.type === 'fifo'),
     liteTopics: liteTopicsOf(consumerGroup, listeners),
+    starts: startsOf(consumerGroup, listeners),
     settings: agreed(consumerGroup, listeners),
   };
+}
+
+/** @throws UsageError when a shared group has the name of one for broadcasts, or what broadcasts has a limit over its group */
+function modeOf(consumerGroup: string, listeners: readonly PlannedListener[]): 'shared' | 'broadcast' {
+  const broadcast = listeners.find(({ settings }) => settings.mode === 'broadcast');
+  if (broadcast === undefined) return 'shared';
+  const shared = listeners.find(({ settings }) => settings.mode !== 'broadcast');
+  const limited = listeners.find(({ settings }) => settings.rateLimit?.scope === 'group');
+  if (limited !== undefined) {
+    const text = `listener ${limited.name}: option rateLimit.scope cannot be group: instances that broadcast share no messages`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'rateLimit.scope');
+  }
+  if (shared === undefined) return 'broadcast';
+  const text =
+    `listeners ${broadcast.name} and ${shared.name} share consumer group "${consumerGroup}", but disagree on mode; ` +
+    'give one of them another consumerGroup';
+  throw new UsageError('LISTENERS_DISAGREE', text, 'mode');
 }
 
 /** @throws UsageError when a listener of lite topics is not alone in its group */
@@ -219,6 +265,25 @@ function liteTopicsOf(consumerGroup: string, listeners: readonly PlannedListener
     `listeners ${lite.name} and ${other.name} share consumer group "${consumerGroup}", but the group of a listener of lite topics has no ` +
     'other listener; give one of them another consumerGroup';
   throw new UsageError('LITE_LISTENER_NOT_ALONE', text, 'liteTopics');
+}
+
+/** @throws UsageError when two listeners of a topic disagree */
+function startsOf(consumerGroup: string, listeners: readonly PlannedListener[]): ReadonlyMap<string, StartFrom> {
+  const starts = new Map<string, { readonly by: string; readonly from: StartFrom }>();
+  for (const { name, topic, settings } of listeners) {
+    const { startFrom: from } = settings;
+    if (from === undefined) continue;
+    const known = starts.get(topic.name);
+    // Dates are compared by their time.
+    if (known !== undefined && String(known.from.valueOf()) !== String(from.valueOf())) {
+      const text =
+        `listeners ${known.by} and ${name} share consumer group "${consumerGroup}" and topic "${topic.name}", but disagree on startFrom; ` +
+        'give both the same value, or one of them another consumerGroup';
+      throw new UsageError('LISTENERS_DISAGREE', text, 'startFrom');
+    }
+    starts.set(topic.name, { by: name, from });
+  }
+  return new Map([...starts].map(([topic, { from }]) => [topic, from]));
 }
 
 function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): SharedListenerSettings {

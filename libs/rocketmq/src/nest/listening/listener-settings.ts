@@ -9,9 +9,13 @@ import type { TopicDefinition } from '../messages/topic-definition.js';
 /** The delays between attempts: constant, a list (the last one repeats), or growing. In milliseconds. */
 export type ListenerBackoff = number | readonly number[] | BackoffPolicy;
 
+/** Where a group begins: at the first message that is stored, behind the last one, or at the first one that was stored at this time or later. */
+export type StartFrom = 'beginning' | 'end' | Date;
+
 /** Options of a listener that are those of the consumer: each of its listeners has its own. */
 export const LISTENER_OPTIONS = [
   'handlerTimeoutMs',
+  'rateLimit',
   'maxAttempts',
   'retryOn',
   'deadLetterOn',
@@ -40,11 +44,17 @@ export interface ListenerSettings
   /** Default: the module's `consumerGroup`. Listeners of one group share one consumer. */
   readonly consumerGroup?: string;
   /**
-   * `broadcast`: every instance of the application gets every message that is sent while it runs. Its consumer group is created at the
-   * startup of the instance and deleted at its shutdown, with its dead letters; its name is `consumerGroup` plus a suffix of the instance.
-   * Needs the module option `nameServer`, except with `embedded:`. Default `shared`: each message goes to one instance.
+   * `broadcast`: every instance of the application gets every message that is sent while it runs. Without a proxy (`name-server:`), all instances
+   * have the group `<consumerGroup>-broadcast`, and keep their positions in memory. With a proxy, the consumer group is created at the
+   * startup of the instance and deleted at its shutdown, with its dead letters; its name is `consumerGroup` plus a suffix of the instance. This
+   * needs the module option `nameServer`, except with `embedded:`. Default `shared`: each message goes to one instance.
    */
   readonly mode?: 'shared' | 'broadcast';
+  /**
+   * Where its consumer group begins in its topic if it has never received from there; otherwise it goes on where it was. The group is created if it
+   * does not exist. Needs the module option `nameServer`, except with `embedded:`. Default: as the server decides; `end` for a broadcast listener.
+   */
+  readonly startFrom?: StartFrom;
   /** Set false to create no consumer for it. Default true. */
   readonly enabled?: boolean;
   /**

@@ -10,6 +10,7 @@ import { continued, rescued } from '../../support/thenable.js';
 import { type HandlerMethod, methodLabel } from '../common/handler-host.js';
 import { CONTEXT_PARAMETER, PAYLOAD_PARAMETER, ROUTE_ARGUMENTS_METADATA } from '../common/rocketmq.constants.js';
 import { InvalidBodyError } from '../messages/invalid-body.js';
+import type { Answer } from './answering.js';
 import { throughInterceptors } from './interceptor-chain.js';
 import { type MethodParameter, methodArguments } from './method-arguments.js';
 import {
@@ -31,6 +32,9 @@ interface CallTarget {
   readonly contextType: string;
 }
 
+/** Where the context is among the arguments of a call. */
+const CONTEXT_ARGUMENT = 1;
+
 /** A part of the call, with body and context. */
 type Step = (call: readonly unknown[]) => unknown;
 
@@ -45,6 +49,8 @@ const paramsFactory = {
 /** Creates the calls of methods. */
 export class NestCalls {
   private readonly aboutBody = new WeakSet<object>();
+  /** By context. */
+  private readonly answers = new WeakMap<object, Answer>();
 
   constructor(
     private readonly creator: ExternalContextCreator,
@@ -74,6 +80,11 @@ export class NestCalls {
   /** Whether a pipe of the body threw this error because the body is invalid. */
   isAboutBody(error: unknown): boolean {
     return typeof error === 'object' && error !== null && this.aboutBody.has(error);
+  }
+
+  /** What an exception filter returned for the call with this context; undefined where none returned anything. */
+  answerOf(context: object): Answer | undefined {
+    return this.answers.get(context);
   }
 
   /** Nest's creator, with the members that are replaced for this method: what it creates calls the method by `stepsOf`. */
@@ -167,12 +178,11 @@ export class NestCalls {
     };
   }
 
-  /** Runs the filters for their side effects, then throws the error whatever they return. */
+  /** Runs the filters, then throws the error: what they return is for a requester, and decides nothing about the message. */
   private async filter(handler: ExceptionsHandler, error: unknown, host: ArgumentsHost): Promise<never> {
     try {
-      const result = await handler.invokeCustomFilters(error, host);
-      // Filters for microservices return the error as an observable; others may do their work in one.
-      if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined }).catch(() => {});
+      const answer = await answerIn(await handler.invokeCustomFilters(error, host));
+      if (answer !== undefined) this.answers.set(host.getArgByIndex<object>(CONTEXT_ARGUMENT), answer);
     } catch (failure) {
       if (failure !== error) {
         this.logger.warn('an exception filter threw; the outcome follows the original error', {
@@ -181,6 +191,18 @@ export class NestCalls {
       }
     }
     throw error;
+  }
+}
+
+/** Nest's `BaseRpcExceptionFilter` returns the error as an observable, and its error is what was given to RpcException. */
+async function answerIn(result: unknown): Promise<Answer | undefined> {
+  if (!isObservable(result))
+    return result === undefined || result === null ? undefined : { kind: 'value', value: result };
+  try {
+    const value = await lastValueFrom(result, { defaultValue: undefined });
+    return value === undefined ? undefined : { kind: 'value', value };
+  } catch (given) {
+    return { kind: 'error', error: given instanceof Error ? given : new RpcException(given as string | object) };
   }
 }
 

@@ -118,7 +118,8 @@ function completeArguments(type: object, propertyKey: string | symbol): void {
 function declaredParameters(type: object, propertyKey: string | symbol, isDecorated: boolean): number {
   const { prototype } = type as { readonly prototype: Readonly<Record<string | symbol, unknown>> };
   const method = prototype[propertyKey] as { readonly length: number };
-  if (REST_OF_A_METHOD.test(String(method))) return Number.POSITIVE_INFINITY;
+  const [, parameters = ''] = PARAMETERS_OF_A_METHOD.exec(String(method)) ?? [];
+  if (parameters.includes('...')) return Number.POSITIVE_INFINITY;
   const types: readonly unknown[] | undefined = Reflect.getOwnMetadata('design:paramtypes', prototype, propertyKey);
   if (types !== undefined) return types.length;
   // Without types, the length leaves out what has a default, and another decorator may have wrapped the method.
@@ -126,7 +127,7 @@ function declaredParameters(type: object, propertyKey: string | symbol, isDecora
 }
 
 /** `handle(...all)`, but not the function of another decorator around it. */
-const REST_OF_A_METHOD = /^(?:async\s+)?(?!function\b)[\w$]+\s*\([^)]*\.\.\./;
+const PARAMETERS_OF_A_METHOD = /^(?:async\s+)?(?!function\b)[\w$]+\s*\(([^)]*)/;
 
 /** Nest runs pipes only for parameters that it knows; a method without parameter decorators has none. */
 export function recordArguments(type: object, propertyKey: string | symbol): void {

@@ -12,12 +12,14 @@ import { defineTopic, type InputFor, schemaOf, type TopicDefinition } from './to
  * @typeParam Answer what the requester gets
  * @typeParam RequestInput what the requester passes; it differs from Request where the schema transforms
  * @typeParam AnswerInput what the handler returns; it differs from Answer where the schema transforms
+ * @typeParam Details what a handler gives to `new RpcException()`, as `isErrorOf()` knows it
  */
 export interface RequestDefinition<
   Request = unknown,
   Answer = unknown,
   RequestInput = InputFor<Request>,
   AnswerInput = InputFor<Answer>,
+  Details = unknown,
 > {
   /** `topic` or `topic:tag`. */
   readonly pattern: string;
@@ -26,6 +28,9 @@ export interface RequestDefinition<
   /** The schema of answers. */
   // biome-ignore lint/suspicious/noExplicitAny: `~answerInput` types what a handler returns
   readonly answer: StandardSchemaV1<any, Answer> | undefined;
+  /** The schema of the details of errors. */
+  // biome-ignore lint/suspicious/noExplicitAny: as of an answer
+  readonly error: StandardSchemaV1<any, Details> | undefined;
   /** Never set, as `~input` of a topic. */
   readonly '~answerInput'?: (answer: AnswerInput) => void;
 }
@@ -68,6 +73,7 @@ type InputOf<Schema> = Schema extends StandardSchemaV1
 export interface RequestDefinitionOptions<
   RequestSchema extends AnySchema | NoSchema | undefined,
   AnswerSchema extends AnySchema | NoSchema | undefined,
+  ErrorSchema extends AnySchema | NoSchema | undefined = undefined,
 > {
   /**
    * Validates requests before they are sent and after they are received: a Standard Schema, or a class, as in `defineTopic`. The request is
@@ -79,11 +85,17 @@ export interface RequestDefinitionOptions<
    * output of the schema. Default: none, any answer is accepted.
    */
   readonly answer?: AnswerSchema;
+  /**
+   * Validates the details of an error after they are received: what the handler, or an exception filter, gave to `new RpcException()`. `isErrorOf()` is true
+   * for errors whose details fit. Default: none, details are of any form.
+   */
+  readonly error?: ErrorSchema;
 }
 
 const DEFINITION_CHECKS: OptionChecks<RequestDefinitionOptions<undefined, undefined>> = {
   request: checkedElsewhere,
   answer: checkedElsewhere,
+  error: checkedElsewhere,
 };
 
 /**
@@ -94,10 +106,17 @@ const DEFINITION_CHECKS: OptionChecks<RequestDefinitionOptions<undefined, undefi
 export function defineRequest<
   RequestSchema extends AnySchema | NoSchema = NoSchema,
   AnswerSchema extends AnySchema | NoSchema = NoSchema,
+  ErrorSchema extends AnySchema | NoSchema = NoSchema,
 >(
   pattern: string,
-  options?: RequestDefinitionOptions<RequestSchema, AnswerSchema>,
-): RequestDefinition<OutputOf<RequestSchema>, OutputOf<AnswerSchema>, InputOf<RequestSchema>, InputOf<AnswerSchema>>;
+  options?: RequestDefinitionOptions<RequestSchema, AnswerSchema, ErrorSchema>,
+): RequestDefinition<
+  OutputOf<RequestSchema>,
+  OutputOf<AnswerSchema>,
+  InputOf<RequestSchema>,
+  InputOf<AnswerSchema>,
+  OutputOf<ErrorSchema>
+>;
 // Types that are given by the caller; a schema beside them transforms nothing.
 export function defineRequest<Request = unknown, Answer = unknown>(
   pattern: string,
@@ -105,12 +124,12 @@ export function defineRequest<Request = unknown, Answer = unknown>(
 ): RequestDefinition<Request, Answer, Request, Answer>;
 export function defineRequest(
   pattern: string,
-  options: RequestDefinitionOptions<AnySchema | undefined, AnySchema | undefined> = {},
+  options: RequestDefinitionOptions<AnySchema | undefined, AnySchema | undefined, AnySchema | undefined> = {},
 ): RequestDefinition {
   const { topic, tag } = parseAddress(pattern, 'request');
   const where = `request to "${pattern}"`;
   assertOptions(options, { options: DEFINITION_CHECKS }, `${where}: `);
-  const { request, answer } = options;
+  const { request, answer, error } = options;
   const schema = schemaOf(where, 'request', request);
   const answerSchema = schemaOf(where, 'answer', answer);
   const known: RequestOfTopic = { tag, answer: answerSchema };
@@ -118,6 +137,7 @@ export function defineRequest(
     pattern,
     topic: { ...defineTopic(topic, { type: 'normal' }), schema, ...{ [REQUEST]: known } },
     answer: answerSchema,
+    error: schemaOf(where, 'error', error),
   };
 }
 

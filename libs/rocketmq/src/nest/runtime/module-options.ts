@@ -2,7 +2,7 @@
 
 import { layoutsProblem } from '../../client/connection-options.js';
 import { areNameServers, canonicalEndpoints, endpointKey, parseEndpoints } from '../../client/endpoint.js';
-import { CONSUMER_EVENTS } from '../../consumer/push-consumer-options.js';
+import { CONSUMER_EVENTS, PUSH_CONSUMER_CHECKS } from '../../consumer/push-consumer-options.js';
 import { PRODUCER_CHECKS, PRODUCER_EVENTS } from '../../producer/producer-options.js';
 import { TOPIC_TYPES } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
@@ -30,6 +30,7 @@ import {
 } from '../../support/options.js';
 import { assertGroups } from '../cluster/declarations.js';
 import { NestLoggerAdapter } from '../common/nest-logger.js';
+import type { FailureLogOptions } from '../events/failure-log.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import { type BodyCodec, jsonCodec } from '../messages/body-codecs.js';
 import { validHook } from '../messages/message-hooks.js';
@@ -94,6 +95,11 @@ function prefixCheck(problemOf: (name: string) => string | undefined): Check {
   return (value) => (value === '' ? undefined : check(value));
 }
 
+const OF_FAILURES: OptionChecks<FailureLogOptions> = {
+  topic: nameCheck(topicNameProblem),
+  texts: trueOrFalse,
+};
+
 /** A topic need not come from `defineTopic()`. */
 function validTopic(value: unknown): string | Fault | undefined {
   const { name, type } = Object(value) as { readonly name?: unknown; readonly type?: unknown };
@@ -138,8 +144,10 @@ const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   provision: oneOf('create', 'check', 'off'),
   groups: anyObject,
   requests: objectOf({ options: OF_REQUESTS, required: ['application'] }),
+  failures: objectOf({ options: OF_FAILURES, required: ['topic'] }),
   transactionLog: withMethods('a TransactionLog of nestjs-rocketmq/sql, or another object', 'check'),
   inbox: withMethods('an Inbox of nestjs-rocketmq/sql, or another object', 'assertOutlives'),
+  rateLimitStore: PUSH_CONSUMER_CHECKS.rateLimitStore,
   transactionOwner: nonEmptyString,
   startTimeoutMs: atLeast(1),
   whenUnavailable: oneOf('fail', 'degraded'),

@@ -4,6 +4,7 @@
 import { Connection } from '../../client/connection.js';
 import type { ConnectionOptions } from '../../client/connection-options.js';
 import type { StartOptions } from '../../client/lifecycle-options.js';
+import { everyPart, ResourceError } from '../../client/resource-errors.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';
 import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
@@ -11,12 +12,14 @@ import type { TransactionCheckHandler } from '../../producer/transactions/transa
 import { DELAY_RELAY, type DelayRelayNames } from '../../protocol/model/delay-chain.js';
 import { checkpointsOf, withCheckpoints } from '../../support/checkpoints.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import type { AdminAccess } from '../cluster/admin-access.js';
+import type { Admin, AdminAccess } from '../cluster/admin-access.js';
 import { type Declarations, withDelayRelay } from '../cluster/declarations.js';
+import { placeNewGroup, whoChoosesStart } from '../cluster/group-starts.js';
 import { InstanceGroups, whoNeedsGroups } from '../cluster/instance-groups.js';
 import { checkDeclared, createDeclared } from '../cluster/provisioning.js';
 import { RunningConsumers } from '../cluster/running-consumers.js';
 import { warnOfOtherSubscriptions } from '../cluster/subscription-warning.js';
+import { type Failure, FailureLog } from '../events/failure-log.js';
 import { type ConsumerHooks, consumerHooks, producerHooks } from '../events/lifecycle-hooks.js';
 import type { RocketMQEvents } from '../events/rocketmq-events.js';
 import { GivenUpWatch } from '../health/given-up-watch.js';
@@ -27,6 +30,7 @@ import type { MessageWire } from '../messages/message-body.js';
 import { type ReplyChannel, replyChannelOf } from '../sending/reply-channel.js';
 import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import type { CheckedOptions } from './module-options.js';
+import type { SignalWatch } from './signal-watch.js';
 import type { TopicPlan } from './topic-plan.js';
 
 /** The validated plan of what the application declares. */
@@ -47,6 +51,10 @@ export interface Parts {
   groups?: InstanceGroups;
   /** Undefined without transactions, and where there is no administration connection. */
   givenUp?: GivenUpWatch;
+  /** Undefined unless failures are kept. */
+  failures?: FailureLog;
+  /** Undefined with a broker inside the application, where what ends with the process is lost anyway. */
+  signals?: SignalWatch;
 }
 
 /** What the parts are created with. */
@@ -62,6 +70,8 @@ export interface PartStarterPort {
 /** Each start may be repeated after it has failed: it continues with the parts that have started. */
 export class PartStarter {
   private readonly hooks = new WeakMap<PlannedConsumer, ConsumerHooks>();
+  /** Undefined when no listener chooses where its group begins. */
+  private starts: Admin | undefined;
 
   constructor(
     private readonly given: PartStarterPort,
@@ -76,6 +86,7 @@ export class PartStarter {
     const { admin, events } = given;
     const { target } = options;
     const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
+    this.starts = await admin.forStarts(whoChoosesStart(plan.consumers));
     if (target.kind === 'embedded') {
       parts.broker = await startEmbeddedBroker(options, plan.declarations, admin.needsInside);
       if (admin.needsInside) await admin.attach(parts.broker.nameServerEndpoint);
@@ -96,8 +107,29 @@ export class PartStarter {
       telemetry: options.telemetry,
     });
     // A producer whose start fails has closed itself.
-    await producer.start({ ...this.startOptions(), signal });
+    try {
+      await producer.start({ ...this.startOptions(), signal });
+    } catch (error) {
+      // What the consumers miss is named as well, although they would start later.
+      if (!(error instanceof ResourceError)) throw error;
+      const consumers = await this.allConsumers(parts, parts.connection);
+      await everyPart([Promise.reject(error), consumers.check(plan.consumers, signal)]);
+    }
     parts.producer = producer;
+    parts.failures = this.failureLog(parts.connection, producer);
+  }
+
+  private failureLog({ clock, logger }: Connection, producer: Producer): FailureLog | undefined {
+    const { failures, names } = this.options;
+    if (failures === undefined) return undefined;
+    return new FailureLog({
+      ...failures,
+      topic: names.topic(failures.topic),
+      clock,
+      logger,
+      instance: producer.clientId,
+      send: (message, options) => producer.send(message, options),
+    });
   }
 
   /** Starts the reply channel; does nothing unless requests are enabled. @throws as {@link producer} */
@@ -131,8 +163,13 @@ export class PartStarter {
   async consumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
     const { connection } = parts;
     if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
+    const consumers = await this.allConsumers(parts, connection);
+    await consumers.start(plans, signal);
+  }
+
+  private async allConsumers(parts: Parts, connection: Connection): Promise<RunningConsumers> {
     parts.consumers ??= await this.running(connection, parts);
-    await parts.consumers.start(plans, signal);
+    return parts.consumers;
   }
 
   private startOptions(): StartOptions {
@@ -168,6 +205,7 @@ export class PartStarter {
       make: (plan) => namingListeners(plan, () => this.consumer(connection, plan, parts)),
       beforeStart: async (plan, signal) => {
         if (admin !== undefined) await warnOfOtherSubscriptions(plan, { admin, logger, signal });
+        if (this.starts !== undefined) await placeNewGroup(plan, { admin: this.starts, signal });
       },
       onStarted: ({ listeners }) => {
         for (const listener of listeners) this.announce(listener);
@@ -181,8 +219,9 @@ export class PartStarter {
   }
 
   private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
-    const { inbox, logger, events = {}, telemetry } = this.options;
-    const hooks = consumerHooks(events, this.given.events, plan.consumerGroup);
+    const { inbox, logger, events = {}, rateLimitStore, telemetry, failures } = this.options;
+    const keep = failures && ((failure: Failure) => parts.failures?.record(failure));
+    const hooks = consumerHooks(events, this.given.events, plan.consumerGroup, keep);
     this.hooks.set(plan, hooks);
     return new PushConsumer(connection, {
       ...consumerOptionsOf(plan, {
@@ -190,6 +229,9 @@ export class PartStarter {
         producer: () => parts.producer,
         answers: { wire: this.given.wire, logger },
       }),
+      describeGroup: async (consumerGroup, given) =>
+        (await this.given.admin.ifAny())?.describeGroup(consumerGroup, given),
+      rateLimitStore,
       events: hooks,
       telemetry: this.given.events.telemetryOf(telemetry),
       acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),

@@ -3,6 +3,7 @@
 // Over 300 lines: the order of start and of shutdown is one piece of knowledge.
 
 import type { Connection } from '../../client/connection.js';
+import { areNameServers } from '../../client/endpoint.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { Producer } from '../../producer/producer.js';
 import { SECOND_MS } from '../../support/clock.js';
@@ -27,6 +28,7 @@ import type { CheckedOptions } from './module-options.js';
 import { notRunning, startFailed } from './not-running.js';
 import { PartStarter, type PartStarterPort, type Parts, type Plan } from './part-starter.js';
 import { assertConnectedInTime, type PatternRuntime, type PatternServer } from './pattern-runtime.js';
+import { SignalWatch } from './signal-watch.js';
 import { loadSchemas, planTopics } from './topic-plan.js';
 
 /** How long an answer may take by default. */
@@ -196,6 +198,8 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
       await this.steps.run(() => this.starter.givenUpWatch(parts, plan));
     });
     this.isStarting = false;
+    if (this.phase === 'listening' && this.options.target.kind === 'cluster')
+      parts.signals = new SignalWatch(this.options.logger);
   }
 
   /** @throws StateError when nothing can be received any more; otherwise as {@link listen} */
@@ -258,7 +262,8 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   private plan(discovered: Discovered): Plan {
     for (const method of discovered.overrides) this.warnOfOverride(method);
-    const consumers = planConsumers(discovered.listeners, { ...this.options, instanceId: this.instanceId });
+    const { options, instanceId } = this;
+    const consumers = planConsumers(discovered.listeners, { ...options, instanceId, hasProxy: hasProxy(options) });
     const checkers = planCheckers(discovered, { ...this.options, hooks: this.given.hooks });
     const topics = planTopics(discovered, consumers, this.options);
     const declarations = declarationsOf(topics.topics, consumers, this.options);
@@ -301,6 +306,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   private async closeConsumers(parts: Parts): Promise<void> {
     const { server } = this.given;
+    parts.signals?.stop();
     if (this.arePatternsWanted) server?.report('draining');
     // Before the consumers: otherwise a start that still runs in the background would be missed.
     await this.steps.stop();
@@ -312,7 +318,8 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   private async closeParts(parts: Parts, drained: Promise<void>): Promise<void> {
     // Handlers send messages and requests until they have ended.
     await drained;
-    const { producer, connection, broker, replies, groups } = parts;
+    const { producer, connection, broker, replies, groups, failures } = parts;
+    await failures?.close(this.options.shutdownGraceMs);
     await replies?.close();
     await groups?.removeAll();
     await producer?.close({ shutdownGraceMs: this.options.shutdownGraceMs });
@@ -320,6 +327,10 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     await this.given.admin.close();
     await broker?.stop();
   }
+}
+
+function hasProxy({ target }: CheckedOptions): boolean {
+  return target.kind === 'embedded' || !areNameServers(target.endpoints);
 }
 
 function hasPatterns({ listeners }: PlannedConsumer): boolean {

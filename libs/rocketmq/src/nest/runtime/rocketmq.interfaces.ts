@@ -3,6 +3,7 @@
 import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Address } from '../../client/endpoint.js';
 import type { PolicyInForce } from '../../consumer/listeners/listener-fit.js';
+import type { RateLimitPort } from '../../consumer/listeners/shared-account.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import type { ProducerOptions } from '../../producer/producer-options.js';
@@ -15,6 +16,7 @@ import type { Logger } from '../../support/logger.js';
 import type { TlsOptions } from '../../support/tls.js';
 import type { GroupSettings } from '../cluster/declarations.js';
 import type { RocketMQTelemetry } from '../common/telemetry.js';
+import type { FailureLogOptions } from '../events/failure-log.js';
 import type { ModuleListenerOptions } from '../listening/listener-settings.js';
 import type { BodyCodec } from '../messages/body-codecs.js';
 import type { MessageHook } from '../messages/message-hooks.js';
@@ -99,7 +101,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    */
   readonly producer?: RocketMQProducerOptions;
   /**
-   * The name servers of the cluster: `host:9876;host2:9876`. Required for `@InjectRocketMQAdmin()`, `requests` and `mode: 'broadcast'`. With
+   * The name servers of the cluster: `host:9876;host2:9876`. Required for `@InjectRocketMQAdmin()`, `requests` and, with a proxy, `mode: 'broadcast'`. With
    * it, the module also warns at startup about members of a group with different subscriptions, and asks the name servers and
    * brokers, with the module's `credentials` and `tls`, for the versions of the brokers, so that ordinary messages may share requests
    * (`batching` of the producer). To get the versions in another way, set `producer.brokerVersions`. Default: the name servers in
@@ -130,6 +132,11 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    * Default: off.
    */
   readonly requests?: RocketMQRequestOptions;
+  /**
+   * Keeps the failures of all listeners, with error, stack, attempt and instance but without bodies, as messages of a topic, so that they
+   * survive restarts: `npx nestjs-rocketmq failure list` shows them. Default: off.
+   */
+  readonly failures?: FailureLogOptions;
   /** Answers the transaction checks of topics that have no `@TransactionChecker`. Default: none. */
   readonly transactionLog?: TransactionLogPort;
   /**
@@ -137,6 +144,8 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    * can still be redelivered. Default: none.
    */
   readonly inbox?: InboxPort;
+  /** Where instances count together for listeners whose `rateLimit` has `scope: 'group'`: a `RateLimitStore` of `/sql`. Default: none. */
+  readonly rateLimitStore?: RateLimitPort;
   /** Marks the half messages of this service, so that only this service answers their transaction checks. Default: `consumerGroup`. */
   readonly transactionOwner?: string;
   /**

@@ -6,7 +6,7 @@ import { methodLabel } from '../common/handler-host.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { Discovered } from '../listening/rocketmq.explorer.js';
 import { loadSchema } from '../messages/body-schema.js';
-import type { TopicDefinition } from '../messages/topic-definition.js';
+import { defineTopic, type TopicDefinition } from '../messages/topic-definition.js';
 import type { CheckedOptions } from './module-options.js';
 
 /** The topics of an application, by how it uses them. Names are those on the cluster. */
@@ -21,7 +21,7 @@ export interface TopicPlan {
 export function planTopics(
   { transactionalSends }: Discovered,
   consumers: readonly PlannedConsumer[],
-  { topics: named = [], names }: CheckedOptions,
+  { topics: named = [], failures, names }: CheckedOptions,
 ): TopicPlan {
   const onCluster = (topic: TopicDefinition): TopicDefinition => ({ ...topic, name: names.topic(topic.name) });
   const listened = consumers.flatMap(({ listeners }) =>
@@ -37,6 +37,9 @@ export function planTopics(
     return { topic, where: `${methodLabel(send)} (@TransactionalSend)` };
   });
   const options = named.map((topic) => ({ topic: onCluster(topic), where: 'option topics' }));
+  if (failures !== undefined) {
+    options.push({ topic: onCluster(defineTopic(failures.topic, { type: 'normal' })), where: 'option failures' });
+  }
   const all = [...options, ...sent, ...listened, ...deadLetters];
   assertAgreed(all);
   // A transactional topic is verified with its checker. A topic that is only listened to may be created by its first message,

@@ -4,6 +4,7 @@ import type { MessageView, OutgoingMessage } from '../../protocol/model/message.
 import { errorJson } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { BodyCodec } from '../messages/body-codecs.js';
+import type { RequestDefinition } from '../messages/request-definition.js';
 
 /** The name of every reply topic contains this; answers are never sent to another topic. */
 export const REPLY_TOPIC_MARK = 'nestjs-rocketmq-reply-';
@@ -37,16 +38,18 @@ export interface ReplyAddress {
 type Reply = { readonly kind: 'answer'; readonly value: unknown } | { readonly kind: 'error'; readonly error: Error };
 
 /** The error of a handler in another process, with the `name`, `message`, `code` and `details` of the original error. */
-export class RemoteHandlerError extends Error {
+export class RemoteHandlerError<Details = Readonly<Record<string, unknown>>> extends Error {
   /**
    * @param code undefined when neither the original error nor its `details` have one that is a string
    * @param details the object or array that was given to `new RpcException()`, as JSON has it; undefined for other errors, and for more than 16 KiB
+   * @param pattern that of the request, if the details fit the schema `error` of its definition
    */
   constructor(
     name: string,
     message: string,
     readonly code?: string,
-    readonly details?: Readonly<Record<string, unknown>>,
+    readonly details?: Details,
+    readonly pattern?: string,
   ) {
     super(message);
     this.name = name;
@@ -56,6 +59,15 @@ export class RemoteHandlerError extends Error {
   toJSON(): Record<string, unknown> {
     return errorJson(this);
   }
+}
+
+/** Whether an error is that of a handler of this request, with details that fit the schema `error` of the definition. */
+export function isErrorOf<Details>(
+  // biome-ignore lint/suspicious/noExplicitAny: only its details matter
+  { pattern, error: schema }: RequestDefinition<any, any, any, any, Details>,
+  error: unknown,
+): error is RemoteHandlerError<Details> & { readonly details: Details } {
+  return schema !== undefined && error instanceof RemoteHandlerError && error.pattern === pattern;
 }
 
 /** The properties that mark a message as a request. */

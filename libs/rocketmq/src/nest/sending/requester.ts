@@ -17,7 +17,7 @@ import { assertFits, encoded, type FieldsOf, type MessageFields, passOn } from '
 import { isRequestDefinition, type RequestDefinition } from '../messages/request-definition.js';
 import { type Given, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';
-import { requestProperties } from './reply-message.js';
+import { RemoteHandlerError, requestProperties } from './reply-message.js';
 
 /** The other fields of a request's message, its timeout, and a signal that ends the wait early. */
 export interface RequestCallOptions extends MessageFields, CallOptions {}
@@ -59,7 +59,7 @@ export class RocketMQRequester {
    * @param pattern `topic` or `topic:tag`, as in `@MessagePattern`, or a definition, as in `@RocketMQReply`
    * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
    * @returns what the handler returned; undefined when it returned nothing
-   * @throws RemoteHandlerError with name, message and code of the handler's error; code `INVALID_REPLY` when the handler's answer cannot be
+   * @throws RemoteHandlerError with name, message and code of the handler's error, and the details that fit the definition (see `isErrorOf`); code `INVALID_REPLY` when the handler's answer cannot be
    * sent: the request took effect
    * @throws TransportError `DEADLINE_EXCEEDED` when no answer arrived in time: whether the request took effect is unknown
    * @throws StateError `INVALID_REPLY` when the answer cannot be decoded or does not fit its schema: the request took effect
@@ -74,11 +74,12 @@ export class RocketMQRequester {
   async request(target: string | RequestDefinition, data: unknown, options: RequestCallOptions = {}): Promise<unknown> {
     assertObject('options', options);
     if (!isRequestDefinition(target)) return this.asked(target, undefined, data, options);
-    const { pattern, topic, answer } = target;
+    const { pattern, topic, answer, error } = target;
     assertFits(topic, options);
     // A missing package must be noticed before the request takes effect.
-    await loadSchema(answer);
-    const { value, problem } = await validated(answer, await this.asked(pattern, topic, data, options));
+    await Promise.all([answer, error].map(loadSchema));
+    const asking = this.asked(pattern, topic, data, options).catch((reason: unknown) => rejected(target, reason));
+    const { value, problem } = await validated(answer, await asking);
     if (problem === undefined) return value;
     const text = `the answer to "${pattern}" does not fit its schema (${problem}); the request took effect`;
     throw new StateError('INVALID_REPLY', text, { outcome: 'unknown' });
@@ -147,4 +148,13 @@ export class RocketMQRequester {
     if (producer === undefined || replies === undefined) throw this.port.whyNot;
     return { producer, replies, defaultTimeoutMs: replyTimeoutMs };
   }
+}
+
+/** @throws the error of the handler, with what the schema makes of its details if they fit it */
+async function rejected({ pattern, error: schema }: RequestDefinition, reason: unknown): Promise<never> {
+  if (schema === undefined || !(reason instanceof RemoteHandlerError) || reason.details === undefined) throw reason;
+  const { value, problem } = await validated(schema, reason.details);
+  if (problem !== undefined) throw reason;
+  const { name, message, code } = reason;
+  throw new RemoteHandlerError(name, message, code, value as object, pattern);
 }

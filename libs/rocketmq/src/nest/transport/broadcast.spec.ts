@@ -6,7 +6,13 @@ import { EventPattern } from '@nestjs/microservices';
 import { NestBench, recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
-import { RocketMQListener, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';
+import {
+  DeadLetterError,
+  RocketMQListener,
+  type RocketMQModuleOptions,
+  RocketMQProducer,
+  ServerRocketMQ,
+} from '../../entries/nest.js';
 
 let bench: NestBench;
 let admin: RocketMQAdmin;
@@ -148,6 +154,91 @@ describe('a broadcast listener', () => {
     await stopped;
     const warning = logger.lines.find(([line]) => line.includes('could not be deleted'));
     expect(warning?.[1].consumerGroup).toMatch(/^shop-broadcast-/);
+  });
+});
+
+describe('a broadcast listener without a proxy', () => {
+  const byName = () => ({ endpoints: `name-server:${bench.broker.nameServerEndpoint}`, nameServer: undefined });
+
+  it.each([
+    ['4.9.7', 407],
+    ['5.5.0', 513],
+  ])('shares a group with all instances, on %s, which nobody creates or deletes', async (_, release) => {
+    const heard: string[] = [];
+    bench.broker.broker.inside.stateRelease(release);
+    bench.broker.declareTopic({ name: 'prices' });
+    const sender = await start({});
+    await bench.send(sender, 'prices', '"before"');
+    await start({ providers: [cache(heard, 'a')], options: byName() });
+    const second = await start({ providers: [cache(heard, 'b')], options: byName() });
+    for (const body of ['"one"', '"two"']) await sender.get(RocketMQProducer).send({ topic: 'prices', body });
+    await until(() => heard.length === 4);
+    expect(heard.sort()).toEqual(['a one', 'a two', 'b one', 'b two']);
+    expect(await groups()).toEqual(['shop-broadcast']);
+    await second.close();
+    await sender.get(RocketMQProducer).send({ topic: 'prices', body: '"three"' });
+    await until(() => heard.length === 5);
+    expect(heard.at(-1)).toBe('a three');
+    expect(await groups()).toEqual(['shop-broadcast']);
+  });
+
+  it('runs beside a shared one of the same name', async () => {
+    const heard: string[] = [];
+    bench.broker.broker.inside.stateRelease(407);
+    bench.broker.declareTopic({ name: 'prices' });
+    @Injectable()
+    class Shared {
+      @RocketMQListener('prices')
+      changed(body: string): void {
+        heard.push(`shared ${body}`);
+      }
+    }
+    // A new group would begin where its first pull finds the end.
+    await admin.createGroup({ consumerGroup: 'shop' });
+    await admin.rewindGroup({ consumerGroup: 'shop', topic: 'prices', to: { kind: 'beginning' } });
+    const app = await start({ providers: [Shared, cache(heard, 'broadcast')], options: byName() });
+    const bodies = Array.from({ length: 16 }, (_, number) => `${number}`);
+    for (const body of bodies) await app.get(RocketMQProducer).send({ topic: 'prices', body: JSON.stringify(body) });
+    await until(() => heard.length === 32);
+    expect(heard.sort()).toEqual(bodies.flatMap((body) => [`broadcast ${body}`, `shared ${body}`]).sort());
+  });
+
+  it('keeps its dead letters in its deadLetterTopic, and drops them without one', async () => {
+    const logger = recordingLogger();
+    bench.broker.declareTopic({ name: 'prices' });
+    bench.broker.declareTopic({ name: 'rejected-prices' });
+    @Injectable()
+    class Cache {
+      @RocketMQListener('prices', { mode: 'broadcast', deadLetterTopic: 'rejected-prices' })
+      kept(): void {
+        throw new DeadLetterError('wrong');
+      }
+
+      @RocketMQListener('prices', { mode: 'broadcast', consumerGroup: 'other' })
+      dropped(): void {
+        throw new DeadLetterError('wrong');
+      }
+    }
+    const app = await start({ providers: [Cache], options: { ...byName(), logger } });
+    await app.get(RocketMQProducer).send({ topic: 'prices', body: '"one"' });
+    const isDropped = () => logger.lines.filter(([line]) => line.includes('dead letter of a broadcast is dropped'));
+    await until(() => isDropped().length > 0 && bench.broker.messages('rejected-prices').length > 0);
+    expect(bench.broker.messages('rejected-prices').map(({ body }) => body.toString())).toEqual(['"one"']);
+    expect(isDropped()).toMatchObject([[expect.any(String), { consumerGroup: 'other-broadcast', topic: 'prices' }]]);
+  });
+
+  it('cannot have the group of a shared one that is named like it', async () => {
+    @Injectable()
+    class Both {
+      @RocketMQListener('prices', { mode: 'broadcast' })
+      all(): void {}
+
+      @RocketMQListener('orders', { consumerGroup: 'shop-broadcast' })
+      share(): void {}
+    }
+    await expect(start({ providers: [Both], options: byName() })).rejects.toThrow(
+      /LISTENERS_DISAGREE.*disagree on mode/,
+    );
   });
 });
 

@@ -1,10 +1,10 @@
 // Nest's client proxy on RocketMQ: events, and requests with their answers.
 
 import { describe, expect, it } from '@jest/globals';
-import { Controller, Module } from '@nestjs/common';
+import { type ArgumentsHost, Catch, Controller, Module, UseFilters } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
-import { firstValueFrom, lastValueFrom, of, toArray } from 'rxjs';
+import { BaseRpcExceptionFilter, EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
+import { firstValueFrom, lastValueFrom, type Observable, of, toArray } from 'rxjs';
 import { ClientBench } from '../../../../../test/fixtures/client-bench.js';
 import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
@@ -123,6 +123,45 @@ describe('send()', () => {
     expect(await errorOf('large')).toEqual(['LARGE', undefined]);
     expect(await errorOf('bigint')).toEqual(['BIG', undefined]);
     expect(await errorOf('endless')).toEqual(['ENDLESS', undefined]);
+  });
+
+  it('gets what an exception filter makes of an error, while the error decides about the message', async () => {
+    @Catch()
+    class Filter extends BaseRpcExceptionFilter {
+      override catch(error: Error, host: ArgumentsHost): Observable<unknown> {
+        if (error.message === 'known') return of('sold out');
+        if (error.message === 'silent') return undefined as never;
+        return super.catch(error instanceof DeadLetterError ? new RpcException({ code: 'LOST' }) : error, host);
+      }
+    }
+    @Controller()
+    @UseFilters(Filter)
+    class Shop {
+      @MessagePattern<string>('shop')
+      sell(kind: string, { deliveryAttempt }: RocketMQContext): string {
+        if (kind === 'dead') throw new DeadLetterError(kind);
+        if (kind === 'later' && deliveryAttempt === 1) throw new RetryLaterError({ delayMs: 10 });
+        if (kind === 'later') return 'sold';
+        throw kind === 'known-code' ? new RpcException({ code: 'SOLD_OUT', status: 409 }) : new Error(kind);
+      }
+    }
+    await bench.server(Shop);
+    const { client } = await bench.asking();
+    const ask = (kind: string) => firstValueFrom(client.send('shop', kind));
+    await expect(ask('known')).resolves.toBe('sold out');
+    await expect(ask('secret')).rejects.toMatchObject({
+      message: 'Internal server error',
+      details: { status: 'error', message: 'Internal server error' },
+    });
+    await expect(ask('known-code')).rejects.toMatchObject({
+      code: 'SOLD_OUT',
+      details: { code: 'SOLD_OUT', status: 409 },
+    });
+    await expect(ask('silent')).rejects.toMatchObject({ message: 'silent' });
+    await expect(ask('later')).resolves.toBe('sold');
+    await expect(ask('dead')).rejects.toMatchObject({ code: 'LOST' });
+    await until(() => bench.broker.deadLetters('shop').length > 0);
+    expect(bench.broker.deadLetters('shop').map(({ body }) => body.toString())).toEqual(['"dead"']);
   });
 
   it('waits for a request that is retried later', async () => {

@@ -17,7 +17,9 @@ export interface OwnConnection {
 const NO_CALLS = {
   bind: () => () => Promise.reject(new StateError('NO_HANDLER', 'a client has no handlers')),
   isAboutBody: () => false,
+  answerOf: () => undefined,
 };
+
 /** @throws as the start of an application; nothing is left running then */
 export async function openOwnConnection(options: CheckedOptions): Promise<OwnConnection> {
   const { runtime, wire } = bareRuntime({

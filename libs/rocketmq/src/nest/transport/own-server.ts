@@ -87,7 +87,7 @@ interface BareParts {
   readonly server: OwnServer | undefined;
   readonly options: CheckedOptions;
   readonly hooks: MessageHooks;
-  readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody'>;
+  readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody' | 'answerOf'>;
   readonly events: RocketMQEvents;
   readonly sharesEvents?: boolean;
   discover(): Discovered;
@@ -117,7 +117,7 @@ function listenersOf(server: OwnServer): FoundListener[] {
 }
 
 /** Calls the callbacks that Nest registered. An error is what Nest's exception filters made of it. */
-const NEST_CALLBACKS: Pick<NestCalls, 'bind' | 'isAboutBody'> = {
+const NEST_CALLBACKS: Pick<NestCalls, 'bind' | 'isAboutBody' | 'answerOf'> = {
   bind:
     ({ method }, instance) =>
     async (body, context) => {
@@ -130,6 +130,7 @@ const NEST_CALLBACKS: Pick<NestCalls, 'bind' | 'isAboutBody'> = {
       }
     },
   isAboutBody: () => false,
+  answerOf: () => undefined,
 };
 
 /** Nest converts errors into `{ status, message }`. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
-import { MessagePattern } from '@nestjs/microservices';
+import { MessagePattern, RpcException } from '@nestjs/microservices';
 import { Type as Transformed } from 'class-transformer';
 import { IsDate, IsInt, IsString, Min } from 'class-validator';
 import { of } from 'rxjs';
@@ -14,6 +14,7 @@ import { until } from '../../../../../tools/until.js';
 import {
   defineRequest,
   type InvalidBodyError,
+  isErrorOf,
   RocketMQContext,
   RocketMQProducer,
   RocketMQReply,
@@ -59,6 +60,34 @@ describe('a request with a definition', () => {
       '{"item":"tea","amount":"2"}',
       '{"item":"tea"}',
     ]);
+  });
+
+  it('recognizes the errors whose details fit its schema, with what the schema makes of them', async () => {
+    const Buy = defineRequest('shop:buy', {
+      request: z.string(),
+      error: z.object({ code: z.literal('SOLD_OUT'), again: z.iso.date().transform((day) => new Date(day)) }),
+    });
+    @Controller()
+    class Shop {
+      @RocketMQReply(Buy)
+      buy(kind: string): never {
+        if (kind === 'sold') throw new RpcException({ code: 'SOLD_OUT', again: '2026-12-01' });
+        throw kind === 'other' ? new RpcException({ code: 'BROKEN', left: 1 }) : new Error(kind);
+      }
+    }
+    await bench.server(Shop);
+    const { requester } = await bench.asking();
+    const sold = await failureOf(requester.request(Buy, 'sold'));
+    if (!isErrorOf(Buy, sold)) throw sold;
+    const again: Date = sold.details.again;
+    expect([sold.code, again]).toEqual(['SOLD_OUT', new Date('2026-12-01')]);
+    const other = await failureOf(requester.request(Buy, 'other'));
+    expect([isErrorOf(Buy, other), other]).toMatchObject([
+      false,
+      { code: 'BROKEN', details: { code: 'BROKEN', left: 1 } },
+    ]);
+    const plain = await failureOf(requester.request(Buy, 'plain'));
+    expect([isErrorOf(Buy, plain), plain.message, isErrorOf(PriceOf, sold)]).toEqual([false, 'plain', false]);
   });
 
   it('works with types alone, classes, valibot, strings, observables and nothing as an answer', async () => {

@@ -19,7 +19,7 @@ describe('the relay of a producer, with a message that another producer has acce
   const producers: Producer[] = [];
 
   beforeEach(async () => {
-    broker = await TestBroker.start({ nameServerPort: 0 });
+    broker = await TestBroker.start({ nameServerPort: 0, strict: true });
     broker.broker.inside.stateRelease(RELEASES.v497);
     broker.declareTopic({ name: TOPIC, type: 'delay' });
     broker.declareTopic({ name: WAITING, type: 'normal' });
@@ -60,6 +60,16 @@ describe('the relay of a producer, with a message that another producer has acce
     await waits({ maxDelayMs: 1 }, 2 * HOUR_MS, 'later');
     await until(() => broker.waiting().length > 0 || broker.deadLetters(WAITING).length > 0);
     expect(broker.waiting()).toMatchObject([{ topic: TOPIC, messageId: 'THE-ID' }]);
+  });
+
+  it('says which option needs its topic when that is missing, and how to create it', async () => {
+    const starting = newProducer({ delayLevels: { topic: 'missing', consumerGroup: WAITING } }).start();
+    await expect(starting).rejects.toMatchObject({
+      code: 'TOPIC_NOT_FOUND',
+      message: expect.stringMatching(
+        /"missing" .* option delayLevels .* run: npx nestjs-rocketmq topic create missing/,
+      ),
+    });
   });
 
   it('shows it to no interceptor a second time', async () => {

@@ -3,6 +3,7 @@
 
 import type { Connection } from '../../client/connection.js';
 import type { CloseOptions, StartOptions } from '../../client/lifecycle-options.js';
+import { delayTopicNotFound, ResourceError } from '../../client/resource-errors.js';
 import {
   DELAYED_TOPIC_PROPERTY,
   DELAYED_UNTIL_PROPERTY,
@@ -43,7 +44,10 @@ export class DelayRelay {
       // No later attempt would end otherwise.
       deadLetterOn: [UsageError],
     });
-    await this.consumer.start(options);
+    await this.consumer.start(options).catch((error: unknown) => {
+      const isMissing = error instanceof ResourceError && error.code === 'TOPIC_NOT_FOUND';
+      throw isMissing ? ResourceError.together([delayTopicNotFound(topic, error), error]) : error;
+    });
     this.connection.logger.info('sends on messages with a delay of several levels', { topic, consumerGroup });
   }
 

@@ -2,6 +2,7 @@
 
 import { MAY_HAVE_TAKEN_EFFECT, type Outcome, RocketMQError } from '../../support/errors.js';
 import { accessAdvice } from '../credentials/access-advice.js';
+import { isPauseRefusal } from '../model/group-pause.js';
 import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
 
 /** The meaning of a code: whether the request took effect, and whether the same request may succeed later. */
@@ -86,7 +87,10 @@ const EFFECTS: Readonly<Record<StatusMeaning['outcome'], string>> = {
   stored: 'the message is stored',
 };
 
-/** The server answered with a status other than OK. `code` is the protocol's name, for example `TOPIC_NOT_FOUND`. */
+/**
+ * The server answered with a status other than OK. `code` is the protocol's name, for example `TOPIC_NOT_FOUND`; or `GROUP_PAUSED`: the server
+ * delivers nothing to the consumer group until it is resumed. The protocol has no code for that.
+ */
 export class StatusError extends RocketMQError {
   /** The protocol's number, for example 40402. */
   readonly statusCode: number;
@@ -101,7 +105,7 @@ export class StatusError extends RocketMQError {
     const answer =
       status === undefined ? 'the server answered without a status' : `the server said "${status.message}"`;
     super(
-      codeName(code),
+      isPaused(status) ? 'GROUP_PAUSED' : codeName(code),
       `${what}: ${answer}; ${effect}${advice === undefined ? '' : `; ${advice}`}`,
       meaning.outcome,
       meaning.retryable,
@@ -110,11 +114,18 @@ export class StatusError extends RocketMQError {
   }
 }
 
+function isPaused(status: Status | undefined): boolean {
+  return status !== undefined && isPauseRefusal(status.message);
+}
+
 function meaningOf(status: Status | undefined): StatusMeaning {
+  if (isPaused(status)) return busy;
   return STATUS_MEANINGS.get(status?.code ?? Code.CODE_UNSPECIFIED) ?? perhaps;
 }
 
 function adviceOn(status: Status | undefined): string | undefined {
+  if (isPaused(status))
+    return 'the consumer group is paused; see why with "npx nestjs-rocketmq group show", and resume it with "npx nestjs-rocketmq group resume"';
   return status?.code === Code.UNAUTHORIZED ? accessAdvice(status.message) : undefined;
 }
 

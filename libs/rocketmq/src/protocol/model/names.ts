@@ -20,6 +20,31 @@ export const DELAYED_TOPIC = 'rmq_sys_wheel_timer';
 export const RETRY_PREFIX = '%RETRY%';
 export const DEAD_LETTER_PREFIX = '%DLQ%';
 
+/**
+ * The property of a replayed dead letter that only one group handles: its topic, its message id and the group. The first two distinguish it from what
+ * an application sends on with all properties.
+ */
+export const REPLAY_GROUP_PROPERTY = 'DEAD_LETTER_REPLAY_GROUP';
+
+/** What a replayed dead letter says of the only group that handles it. */
+interface ReplayGroup {
+  readonly topic: string;
+  readonly messageId: string;
+  readonly consumerGroup: string;
+}
+
+/** The value of {@link REPLAY_GROUP_PROPERTY}. */
+export function replayGroupMark({ topic, messageId, consumerGroup }: ReplayGroup): string {
+  return [topic, messageId, consumerGroup].join('/');
+}
+
+/** Whether a mark keeps a message from a group. Names on the cluster may begin with a namespace. */
+export function isForAnotherGroup(mark: string, { topic, messageId, consumerGroup }: ReplayGroup): boolean {
+  const [markedTopic = '', markedId, markedGroup = ''] = mark.split('/');
+  const isName = (marked: string, name: string): boolean => marked === name || marked.endsWith(`%${name}`);
+  return markedId === messageId && isName(markedTopic, topic) && !isName(markedGroup, consumerGroup);
+}
+
 /** The property in which the server names the queue of a lite topic. It is not reserved, so consumers see it. */
 export const LITE_QUEUE_PROPERTY = 'INNER_MULTI_DISPATCH';
 /** The property in which the server stores the offset of a message in the queue of its lite topic. */

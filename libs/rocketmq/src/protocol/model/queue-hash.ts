@@ -3,7 +3,7 @@
 const MASK_64 = (1n << 64n) - 1n;
 
 /** Java's `String.hashCode`: over UTF-16 units, signed 32 bits. */
-function javaHashCode(text: string): number {
+export function javaHashCode(text: string): number {
   let hash = 0;
   for (let index = 0; index < text.length; index++) hash = (Math.imul(hash, 31) + text.charCodeAt(index)) | 0;
   return hash;

@@ -1,8 +1,8 @@
 // Encodes and decodes messages as brokers store them and return them to tools. It handles the format of properties, not their
 // meaning.
 
-import { isIPv6 } from 'node:net';
 import { toOffset } from '../model/offset.js';
+import { encodeHost, hostHex } from './stored-host.js';
 
 /** A message in the layout of the server's commit log. */
 export interface StoredMessageFields {
@@ -88,11 +88,13 @@ export function decodeProperties(text: string): Map<string, string> {
  */
 export function decodeStoredMessages(bytes: Buffer): StoredMessageFields[] {
   const messages: StoredMessageFields[] = [];
+  const reader = new Reader(bytes);
   for (let at = 0; at < bytes.length; ) {
     if (bytes.length - at < 4) throw new MalformedMessage('it ends within its size');
     const size = bytes.readInt32BE(at);
     if (size < 8 || at + size > bytes.length) throw new MalformedMessage(`a size of ${size} bytes`);
-    messages.push(decodeOne(new Reader(bytes, at + 4, at + size), size));
+    reader.begin(at + 4, at + size);
+    messages.push(decodeOne(reader, size));
     at += size;
   }
   return messages;
@@ -140,9 +142,9 @@ function decodeOne(reader: Reader, storeSize: number): StoredMessageFields {
   const commitLogOffset = reader.offset();
   const sysFlag = reader.int32();
   const bornTimestampMs = reader.timestampMs();
-  const bornHost = reader.host((sysFlag & SYS_FLAGS.bornHostIPv6) !== 0);
+  const bornHost = reader.host((sysFlag & SYS_FLAGS.bornHostIPv6) !== 0, 0);
   const storeTimestampMs = reader.timestampMs();
-  const storeHost = reader.host((sysFlag & SYS_FLAGS.storeHostIPv6) !== 0);
+  const storeHost = reader.host((sysFlag & SYS_FLAGS.storeHostIPv6) !== 0, 1);
   const reconsumeTimes = reader.int32();
   const preparedTransactionOffset = reader.offset();
   const body = Buffer.from(reader.bytes(reader.int32()));
@@ -168,13 +170,29 @@ function decodeOne(reader: Reader, storeSize: number): StoredMessageFields {
   };
 }
 
+/** An IPv4 address and its port, as numbers and as text. */
+interface ReadHost {
+  readonly address: number;
+  readonly port: number;
+  readonly text: string;
+}
+
+const NO_HOST: ReadHost = { address: 0, port: 0, text: '0.0.0.0:0' };
+
 /** Reads fields in order. */
 class Reader {
-  constructor(
-    private readonly source: Buffer,
-    private at: number,
-    private readonly end: number,
-  ) {}
+  private at = 0;
+  private end = 0;
+  /** The IPv4 hosts that were read last, of a client and a broker: most messages have the same. */
+  private readonly hosts: [ReadHost, ReadHost] = [NO_HOST, NO_HOST];
+
+  constructor(private readonly source: Buffer) {}
+
+  /** Goes to a message. */
+  begin(at: number, end: number): void {
+    this.at = at;
+    this.end = end;
+  }
 
   /** Moves on. @returns where the field begins */
   private skip(length: number): number {
@@ -216,8 +234,16 @@ class Reader {
     return this.int32() * 2 ** 32 + (this.int32() >>> 0);
   }
 
-  host(isIPv6: boolean): string {
-    if (!isIPv6) return `${this.uint8()}.${this.uint8()}.${this.uint8()}.${this.uint8()}:${this.int32()}`;
+  /** @param place 0 of a client, 1 of a broker */
+  host(isIPv6: boolean, place: 0 | 1): string {
+    if (!isIPv6) {
+      const [address, port] = [this.int32(), this.int32()];
+      const last = this.hosts[place];
+      if (last.address === address && last.port === port) return last.text;
+      const text = `${address >>> 24}.${(address >>> 16) & 0xff}.${(address >>> 8) & 0xff}.${address & 0xff}:${port}`;
+      this.hosts[place] = { address, port, text };
+      return text;
+    }
     const groups = Array.from({ length: 8 }, () => this.uint16().toString(16));
     return `[${groups.join(':')}]:${this.int32()}`;
   }
@@ -231,8 +257,8 @@ export function offsetMessageIdOf({
   storeHost,
   commitLogOffset,
 }: Pick<StoredMessageFields, 'storeHost' | 'commitLogOffset'>): string {
-  const offset = BigInt.asUintN(64, BigInt(commitLogOffset)).toString(16).padStart(16, '0');
-  return (encodeHost(storeHost).toString('hex') + offset).toUpperCase();
+  const offset = commitLogOffset < 0 ? BigInt.asUintN(64, BigInt(commitLogOffset)) : commitLogOffset;
+  return (hostHex(storeHost) + offset.toString(16).padStart(16, '0')).toUpperCase();
 }
 
 /** The id that its client gave a message; where that is missing or blank, that of this copy, as proxies do. */
@@ -245,32 +271,6 @@ export function messageIdOf(stored: Pick<StoredMessageFields, 'storeHost' | 'com
 export function offsetInMessageId(offsetMessageId: string): number | undefined {
   const [, offset] = /^(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})([0-9A-Fa-f]{16})$/.exec(offsetMessageId) ?? [];
   return offset === undefined ? undefined : toOffset(BigInt(`0x${offset}`));
-}
-
-/** A host name that is not an IP address is written as 0.0.0.0: the layout has no field for names. */
-function encodeHost(host: string): Buffer {
-  const at = host.lastIndexOf(':');
-  const name = host.slice(0, at).replace(/^\[|\]$/g, '');
-  const port = Number(host.slice(at + 1));
-  const address = addressBytes(name);
-  // In one piece, because this runs for every message.
-  const bytes = Buffer.allocUnsafe(address.length + 4);
-  bytes.set(address);
-  bytes.writeInt32BE(Number.isInteger(port) ? port | 0 : 0, address.length);
-  return bytes;
-}
-
-function addressBytes(name: string): Buffer | readonly number[] {
-  const parts = name.split('.').map(Number);
-  if (parts.length === 4 && parts.every((part) => Number.isInteger(part) && part >= 0 && part <= 255)) return parts;
-  if (isIPv6(name) && !name.includes('.')) {
-    const [head = '', tail] = name.split('::');
-    const before = head === '' ? [] : head.split(':');
-    const after = tail === undefined || tail === '' ? [] : tail.split(':');
-    const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0');
-    return Buffer.concat([...before, ...zeros, ...after].map((group) => int16(Number.parseInt(group, 16))));
-  }
-  return [0, 0, 0, 0];
 }
 
 function int16(value: number): Buffer {

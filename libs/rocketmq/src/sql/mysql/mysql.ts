@@ -1,4 +1,4 @@
-// MySQL 8 and MariaDB 10.6 with InnoDB: the tables, the inbox, and the deletion of old rows. log.ts, outbox.ts and schedule.ts have the rest.
+// MySQL 8 and MariaDB 10.6 with InnoDB: the tables, the inbox, and the deletion of old rows. The rest is in files of its own.
 
 import { UsageError } from '../../support/errors.js';
 import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
@@ -8,6 +8,7 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
+import { rateLimit } from './rate-limit.js';
 import { schedule } from './schedule.js';
 import { AGE, affectedRows, hexOf, marks, readsOnly } from './statements.js';
 
@@ -19,6 +20,7 @@ export const mysql: Dialect = {
   log,
   outbox,
   schedule,
+  rateLimit,
   insertKey,
   deleteOld,
 };
@@ -27,7 +29,7 @@ export const mysql: Dialect = {
 const KEY_BYTES = 1_020;
 
 function schema(tables: TableNames): string[][] {
-  return [version1(tables), version2(tables)];
+  return [version1(tables), version2(tables), version3(tables)];
 }
 
 function version1({ log, inbox, outbox }: TableNames): string[] {
@@ -82,6 +84,16 @@ function version2({ schedule: name }: TableNames): string[] {
   \`cron\` varchar(255) CHARACTER SET ascii COLLATE ascii_bin,
   \`time_zone\` varchar(64) CHARACTER SET ascii COLLATE ascii_bin,
   KEY \`due_at\` (\`due_at\`)
+) ENGINE = InnoDB`,
+  ];
+}
+
+function version3({ rateLimit: name }: TableNames): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${quoted(name, '`')} (
+  \`key\` varbinary(${KEY_BYTES}) NOT NULL PRIMARY KEY,
+  \`version\` bigint NOT NULL,
+  \`state\` mediumtext CHARACTER SET ascii COLLATE ascii_bin NOT NULL
 ) ENGINE = InnoDB`,
   ];
 }

@@ -1,4 +1,4 @@
-// PostgreSQL: the tables, the inbox, and the deletion of old rows. log.ts, outbox.ts and schedule.ts have the rest.
+// PostgreSQL: the tables, the inbox, and the deletion of old rows. The rest is in files of its own.
 
 import { createHash } from 'node:crypto';
 import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
@@ -7,6 +7,7 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
+import { rateLimit } from './rate-limit.js';
 import { schedule } from './schedule.js';
 
 export const postgresql: Dialect = {
@@ -17,12 +18,13 @@ export const postgresql: Dialect = {
   log,
   outbox,
   schedule,
+  rateLimit,
   insertKey,
   deleteOld,
 };
 
 function schema(tables: TableNames): string[][] {
-  return [version1(tables), version2(tables)];
+  return [version1(tables), version2(tables), version3(tables)];
 }
 
 function version1({ log, inbox, outbox }: TableNames): string[] {
@@ -58,6 +60,16 @@ function version2({ schedule: name }: TableNames): string[] {
   "time_zone" text
 )`,
     `CREATE INDEX IF NOT EXISTS ${indexName(name, 'due')} ON ${table} ("due_at")`,
+  ];
+}
+
+function version3({ rateLimit: name }: TableNames): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${quoted(name, '"')} (
+  "key" text PRIMARY KEY,
+  "version" bigint NOT NULL,
+  "state" text NOT NULL
+)`,
   ];
 }
 

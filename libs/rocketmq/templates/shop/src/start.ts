@@ -16,8 +16,10 @@ const broker = new EmbeddedBroker({
   timeTravel: true,
 });
 await broker.start();
-const orders = startService('orders', 3000);
-const stock = startService('stock', 3001);
+// The second service has the next port; with 0, both have any free one.
+const port = Number(process.env.PORT ?? 3000);
+const orders = startService('orders', port);
+const stock = startService('stock', port === 0 ? 0 : port + 1);
 
 void Promise.all([orders.url, stock.url]).then(greet);
 await stopped;

@@ -101,6 +101,11 @@ export class ServerCall implements UnfinishedCall, StreamReceiver {
     return host === '' ? '' : `${host}:${remotePort}`;
   }
 
+  /** The port that the client connected to. */
+  get localPort(): number {
+    return this.connection.localPort;
+  }
+
   /** Aborts when the call has ended, on either side. */
   get signal(): AbortSignal {
     this.controller ??= new AbortController();
@@ -233,6 +238,11 @@ export class ServerCall implements UnfinishedCall, StreamReceiver {
   breakOff(): void {
     this.over();
     this.stream.reset(HTTP2_CODE.cancel);
+  }
+
+  /** Closes the connection of the call. */
+  disconnect(): void {
+    this.connection.destroy();
   }
 
   private take(piece: Buffer): void {

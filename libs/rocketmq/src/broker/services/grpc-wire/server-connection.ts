@@ -26,6 +26,7 @@ export class ServerConnection {
   /** The address of the client, which a closed socket would no longer have. */
   readonly remoteHost: string;
   readonly remotePort: number;
+  readonly localPort: number;
   private readonly http2: Http2Connection;
   private isBusy = false;
   private bytesRead = -1;
@@ -39,6 +40,7 @@ export class ServerConnection {
   ) {
     this.remoteHost = socket.remoteAddress ?? '';
     this.remotePort = socket.remotePort ?? 0;
+    this.localPort = socket.localPort ?? 0;
     this.http2 = new Http2Connection(socket, server.http2, this);
     socket.once('close', () => server.ended(this));
   }

@@ -133,7 +133,8 @@ describe('a member of a group on brokers without POP', () => {
     broker.endPull();
     await until(() => handled.length === 1);
     expect(handled).toEqual(['ID-1 1']);
-    const asked = sent(CODES.pullMessage).filter(({ fields }) => fields.topic === TOPIC);
+    // What is asked on a new connection brings nothing to handlers.
+    const asked = sent(CODES.pullMessage).filter(({ fields }) => fields.topic === TOPIC && fields.sysFlag !== '4');
     expect(new Set(asked.map(({ fields }) => fields.subscription))).toEqual(new Set(['a']));
   });
 });

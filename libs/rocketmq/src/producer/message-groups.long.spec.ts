@@ -117,7 +117,7 @@ describe('message groups of which a broker is missing', () => {
       const proxy = await serverWith();
       const { producer } = await started([proxy], { topicLayouts: { [TOPIC]: layout } });
       const sends = GROUPS.map((messageGroup) =>
-        producer.send({ topic: TOPIC, body: 'x', messageGroup }, { timeoutMs: 500 }),
+        producer.send({ topic: TOPIC, body: 'x', messageGroup }, { timeoutMs: 2_500 }),
       );
       const failures = (await Promise.allSettled(sends)).flatMap((one) =>
         one.status === 'rejected' ? [one.reason] : [],

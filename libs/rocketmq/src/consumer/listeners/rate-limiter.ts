@@ -1,0 +1,168 @@
+// How often the handlers of a listener may begin. It knows no clock: callers pass monotonic business time.
+
+import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
+import { type Clock, DAY_MS, SECOND_MS } from '../../support/clock.js';
+import { integerFrom, numberFrom, objectOf, oneOf } from '../../support/options.js';
+
+/** A limit for the handlers of a listener. */
+export interface RateLimit {
+  /** How many messages may be given to the handler within any `perMs`, each attempt counted. 1 to 100 000. */
+  readonly max: number;
+  /** In milliseconds, 1 to 86 400 000 (a day); at least 1 000 with the scope `group`. */
+  readonly perMs: number;
+  /**
+   * `group`: over all instances of the consumer group, which count in the `rateLimitStore`. `process`: each process has a limit of its own.
+   * Default `process`.
+   */
+  readonly scope?: 'process' | 'group';
+}
+
+const MAX_BEGINNINGS = 100_000;
+
+/** The check of a limit. */
+export const rateLimitCheck = objectOf({
+  options: { max: integerFrom(1, MAX_BEGINNINGS), perMs: numberFrom(1, DAY_MS), scope: oneOf('process', 'group') },
+  required: ['max', 'perMs'],
+  together: ({ perMs, scope }: RateLimit) =>
+    scope === 'group' && perMs < SECOND_MS
+      ? { field: 'perMs', problem: `must be at least ${SECOND_MS} with the scope group, not ${perMs}` }
+      : undefined,
+});
+
+/** What decides when handlers may begin. */
+export interface Limiter {
+  /** Why it cannot decide; undefined while it can. */
+  readonly problem: string | undefined;
+  /**
+   * Sets one aside, if one may begin: call {@link begin} or {@link giveBack} for it, however much later.
+   * @returns 0, or how long to wait before the next try, in milliseconds; see {@link untilChanged}
+   */
+  take(nowMs: number): number;
+  /** The handler gets one that was set aside. */
+  begin(nowMs: number): void;
+  /** No handler gets one that was set aside. */
+  giveBack(): void;
+  /** How long to wait before the next try, in milliseconds; 0 when one may begin. */
+  waitMs(nowMs: number): number;
+  /** Whether none may begin now. */
+  isUsedUp(nowMs: number): boolean;
+  /** For an operator; nothing while one may begin. */
+  waiting(listener: string, nowMs: number): string[];
+  /** How many messages may begin now; 0 while they are too few for a poll. */
+  startable(nowMs: number): number;
+  /** How long until {@link startable} is not 0, in milliseconds. */
+  startableInMs(nowMs: number): number;
+  /** Calls `changed` when the answers of the others are other ones than time alone would make them. @returns what ends that */
+  watch(changed: () => void): () => void;
+}
+
+/** Waits before the next {@link Limiter.take}. @throws the signal's reason */
+export function untilChanged(limiter: Limiter, clock: Clock, signal: Abortable): Promise<void> {
+  if (signal.aborted) return Promise.reject(reasonOf(signal));
+  const waitMs = limiter.waitMs(clock.monotonicMs());
+  if (waitMs === 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const end = (then: () => void): void => {
+      task.cancel();
+      unwatch();
+      unlisten();
+      then();
+    };
+    const task = clock.schedule(Math.ceil(waitMs), () => end(resolve));
+    const unwatch = limiter.watch(() => end(resolve));
+    const unlisten = onAbort(signal, () => end(() => reject(reasonOf(signal))));
+  });
+}
+
+/** The limit of a listener, for an operator. */
+export function limitText(listener: string, { max, perMs }: RateLimit): string {
+  return `limited: ${listener}, to ${max} messages per ${perMs} ms`;
+}
+
+/** What a poll should bring at a limit that allows it: so much of what may begin in this time, and no more than a poll asks for. */
+const POLLED_PART = 1 / 20;
+const POLLED_WITHIN_MS = 100;
+export const MAX_POLLED = 32;
+
+/** Limits one process: remembers when the last `max` messages began, and how many may begin and have not. */
+export class RateLimiter implements Limiter {
+  readonly problem = undefined;
+  /** A ring. */
+  private readonly beganAtMs: Float64Array;
+  private first = 0;
+  private count = 0;
+  private setAside = 0;
+  private readonly worthPolling: number;
+
+  constructor(readonly rate: RateLimit) {
+    const { max, perMs } = rate;
+    this.beganAtMs = new Float64Array(max);
+    const fewAtOnce = Math.min(max * POLLED_PART, (max * POLLED_WITHIN_MS) / perMs, MAX_POLLED);
+    this.worthPolling = Math.max(1, Math.floor(fewAtOnce));
+  }
+
+  take(nowMs: number): number {
+    const waitMs = this.waitMs(nowMs);
+    if (waitMs === 0) this.setAside++;
+    return waitMs;
+  }
+
+  begin(nowMs: number): void {
+    this.forget(nowMs);
+    this.setAside--;
+    this.beganAtMs[(this.first + this.count) % this.rate.max] = nowMs;
+    this.count++;
+  }
+
+  giveBack(): void {
+    this.setAside--;
+  }
+
+  waitMs(nowMs: number): number {
+    return this.freeInMs(1, nowMs);
+  }
+
+  isUsedUp(nowMs: number): boolean {
+    return this.waitMs(nowMs) > 0;
+  }
+
+  waiting(listener: string, nowMs: number): string[] {
+    const waitMs = Math.ceil(this.waitMs(nowMs));
+    return waitMs === 0 ? [] : [`${limitText(listener, this.rate)}, the next in ${waitMs} ms`];
+  }
+
+  startable(nowMs: number): number {
+    this.forget(nowMs);
+    const free = this.rate.max - this.count - this.setAside;
+    return free < this.worthPolling ? 0 : free;
+  }
+
+  startableInMs(nowMs: number): number {
+    return this.freeInMs(this.worthPolling, nowMs);
+  }
+
+  /** Time alone changes it. */
+  watch(): () => void {
+    return () => {};
+  }
+
+  /** How long until so many may begin, in milliseconds. What is set aside begins now at the earliest, and counts for `perMs` then. */
+  private freeInMs(wanted: number, nowMs: number): number {
+    const { max, perMs } = this.rate;
+    const lacking = wanted - (max - this.count - this.setAside);
+    if (lacking > this.count) return perMs;
+    return lacking <= 0 ? 0 : Math.max(0, this.endOf(lacking - 1) - nowMs);
+  }
+
+  private forget(nowMs: number): void {
+    while (this.count > 0 && this.endOf(0) <= nowMs) {
+      this.first = (this.first + 1) % this.rate.max;
+      this.count--;
+    }
+  }
+
+  /** When the oldest, or one after it, counts no longer. */
+  private endOf(index: number): number {
+    return (this.beganAtMs[(this.first + index) % this.rate.max] ?? 0) + this.rate.perMs;
+  }
+}

@@ -1,0 +1,155 @@
+// Keeps the failures of the listeners in a topic of RocketMQ, so that they survive the process. It must never hold up a handler: records
+// wait in memory, a few only, and are sent one after another.
+
+import type { FailureSettlement } from '../../consumer/model/failure-policy.js';
+import { FAILURE_TAGS, type FailureRecord } from '../../protocol/model/failure-record.js';
+import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
+import { raceAbort } from '../../support/abort.js';
+import { inFreshAsyncContext } from '../../support/async-context.js';
+import { type Clock, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { type CallOptions, withDeadline } from '../../support/deadline.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import { describedError } from './described-error.js';
+
+/** Where and how failures are kept. */
+export interface FailureLogOptions {
+  /**
+   * The name of a topic of type `normal`, for any number of applications. It is created or checked at startup as the topics in `topics`. Failures of
+   * listeners of this topic are not kept. The producer of the application sends the records, through its interceptors but not through `hooks`.
+   */
+  readonly topic: string;
+  /** Whether to keep the texts of errors, which may quote a part of a body. Default true. */
+  readonly texts?: boolean;
+}
+
+/** @internal what the log works with */
+interface FailureLogPort extends FailureLogOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Names this instance of the application. */
+  readonly instance: string;
+  send(message: OutgoingMessage, options: CallOptions): Promise<unknown>;
+}
+
+/** A failure of a listener. */
+export interface Failure {
+  readonly consumerGroup: string;
+  readonly message: Pick<MessageView, 'topic' | 'messageId' | 'deliveryAttempt'>;
+  readonly error: unknown;
+  readonly settlement: FailureSettlement;
+}
+
+/** Of the retries of a group and topic, and as many of its dead letters. */
+const MAX_PER_MINUTE = 30;
+const MAX_WAITING = 200;
+/** At a shutdown; less when the grace period is shorter. */
+const MAX_CLOSE_MS = 5 * SECOND_MS;
+/** An id of another client may be of any length. */
+const MAX_KEY_LENGTH = 255;
+
+/** What a group may still record of a topic. */
+interface Budget {
+  sinceMs: number;
+  recorded: number;
+  leftOut: number;
+}
+
+interface Waiting {
+  readonly record: FailureRecord;
+  readonly budget: Budget;
+}
+
+export class FailureLog {
+  private readonly budgets = new Map<string, Budget>();
+  private readonly waiting: Waiting[] = [];
+  private readonly stopping = new AbortController();
+  private sending: Promise<void> | undefined;
+  private isClosed = false;
+  private hasFailed = false;
+
+  constructor(private readonly port: FailureLogPort) {}
+
+  /** Returns at once, and never throws. */
+  record({ consumerGroup, message, error, settlement }: Failure): void {
+    const { clock, instance, texts = true } = this.port;
+    const { topic, messageId, deliveryAttempt } = message;
+    if (this.isClosed || topic === this.port.topic) return;
+    const budget = this.budgetOf(JSON.stringify([consumerGroup, topic, settlement.kind]));
+    if (budget.recorded >= MAX_PER_MINUTE || this.waiting.length >= MAX_WAITING) {
+      budget.leftOut++;
+      return;
+    }
+    const subject = { atMs: clock.nowMs(), consumerGroup, topic, messageId, deliveryAttempt, settlement };
+    const record = { ...subject, error: describedOrNot(error, texts), instance, leftOut: budget.leftOut };
+    budget.recorded++;
+    budget.leftOut = 0;
+    this.waiting.push({ record, budget });
+    // Not as a part of the handler's transaction or span.
+    this.sending ??= inFreshAsyncContext(() => this.sendAll());
+  }
+
+  /** Sends what waits. @param graceMs how long that may take; at most 5 s */
+  async close(graceMs: number): Promise<void> {
+    this.isClosed = true;
+    const { sending } = this;
+    if (sending === undefined) return;
+    const limitMs = Math.min(graceMs, MAX_CLOSE_MS);
+    try {
+      await withDeadline('sending the last failures', limitMs, undefined, ({ signal }) => raceAbort(sending, signal));
+    } catch {
+      const unsent = this.waiting.splice(0).length + 1;
+      this.port.logger.warn('failures of handlers were not kept before the shutdown', { unsent, ...this.where });
+      this.stopping.abort(new Error('the application has shut down'));
+      await sending;
+    }
+  }
+
+  private async sendAll(): Promise<void> {
+    const untrack = this.port.clock.track('sending of failures');
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) await this.send(next);
+    this.sending = undefined;
+    untrack();
+  }
+
+  private async send({ record, budget }: Waiting): Promise<void> {
+    const { topic, logger } = this.port;
+    const { messageId, consumerGroup, settlement } = record;
+    const keys = [...new Set([messageId, consumerGroup])].filter(isKey);
+    const message = { topic, tag: FAILURE_TAGS[settlement.kind], keys, body: JSON.stringify(record) };
+    try {
+      await this.port.send(message, { signal: this.stopping.signal });
+      this.hasFailed = false;
+    } catch (error) {
+      budget.leftOut += record.leftOut + 1;
+      if (this.stopping.signal.aborted) return;
+      const text = 'a failure of a handler could not be kept; the next one that is kept counts it';
+      logger[this.hasFailed ? 'debug' : 'warn'](text, { ...this.where, error: describeError(error) });
+      this.hasFailed = true;
+    }
+  }
+
+  private budgetOf(key: string): Budget {
+    const nowMs = this.port.clock.monotonicMs();
+    const known = this.budgets.get(key) ?? { sinceMs: nowMs, recorded: 0, leftOut: 0 };
+    if (nowMs - known.sinceMs >= MINUTE_MS) Object.assign(known, { sinceMs: nowMs, recorded: 0 });
+    this.budgets.set(key, known);
+    return known;
+  }
+
+  private get where(): { readonly failureTopic: string } {
+    return { failureTopic: this.port.topic };
+  }
+}
+
+/** An error of the application may have getters that throw. */
+function describedOrNot(error: unknown, texts: boolean): FailureRecord['error'] {
+  try {
+    return describedError(error, texts);
+  } catch {
+    return { name: 'Error' };
+  }
+}
+
+function isKey(text: string): boolean {
+  return text.length <= MAX_KEY_LENGTH && /^[!-~]+$/.test(text);
+}
