@@ -107,7 +107,9 @@ export class Console {
     );
     const { admin, nowMs } = source;
     const actions = [...options.actions].filter((action) => isPossible(action, source));
-    return { source, admin, watch, time, versions, recall, redaction, request, actions, audit, edited, nowMs };
+    const { failureTopic } = options;
+    const shown = { redaction, request, actions, audit, edited, nowMs, failureTopic };
+    return { source, admin, watch, time, versions, recall, ...shown };
   }
 
   private async plan(request: ConsoleRequest): Promise<unknown> {
@@ -223,6 +225,7 @@ function isPossible(action: ConsoleAction, { application, control, send, time }:
 const NAMES: Readonly<Record<ConsoleAction, string>> = {
   replay: 'replay dead letters',
   rewind: 'rewind groups',
+  pause: 'pause and resume groups',
   recall: 'cancel delayed messages',
   deliver: 'deliver delayed messages now',
   resume: 'resume half messages',

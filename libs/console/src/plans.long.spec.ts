@@ -280,6 +280,7 @@ describe('a rule', () => {
     { action: 'send', topic: 'orders', text: 'x' },
     { action: 'rewind', consumerGroup: 'billing', topic: 'orders', to: 'end' },
     { action: 'listeners', listener: 'Billing.bill', change: 'pause' },
+    { action: 'pause', consumerGroup: 'billing', change: 'pause', reason: 'x' },
     { action: 'replay', consumerGroup: 'billing' },
     { action: 'time', by: HOUR_MS },
   ])('about a topic is asked about $action', async (change) => {
@@ -287,7 +288,7 @@ describe('a rule', () => {
     const listeners = () => [{ ...listener, status: 'listening', concurrency: 1 }];
     const application = { listeners, events: () => [], instance: 'here' } as never;
     const core = opened({ authorize: noOrders }, { application });
-    if (change.action === 'replay') await bury(['x']);
+    if (change.action === 'replay' || change.action === 'pause') await bury(['x']);
     // Its consumer has it for a while, which ends on the way.
     if (change.action === 'time') {
       const consumer = new SimpleConsumer(connection, {
@@ -312,6 +313,40 @@ describe('a rule', () => {
         { ...rewind, topic },
       ])
         expect(await core.plan(change)).toMatchObject({ status: 400, error: { code: 'WRONG_PARAMETER' } });
+  });
+});
+
+describe('a pause of a group', () => {
+  const pause = { action: 'pause', consumerGroup: 'billing', change: 'pause', reason: 'the bank is away' };
+
+  it('has its reason and the viewer, is shown, and ends with another change', async () => {
+    await bury(['x']);
+    const core = opened({});
+    const plan = await core.plan(pause);
+    expect(plan.preview).toEqual({ consumers: 0 });
+    expect((await admin.describeGroup('billing'))?.pause).toBeUndefined();
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: 'billing is paused, over all instances' });
+    const shown = { reason: 'the bank is away', by: expect.any(String), sinceMs: expect.any(Number) };
+    expect((await admin.describeGroup('billing'))?.pause).toEqual(shown);
+    expect((await core.audit())[0]).toMatchObject({
+      action: 'pause',
+      target: { consumerGroup: 'billing', change: 'pause', reason: 'the bank is away', topic: 'orders' },
+    });
+    const { reason: _, ...rest } = pause;
+    const resume = await core.plan({ ...rest, change: 'resume' });
+    expect(resume.preview).toEqual({ consumers: 0, pause: shown });
+    expect(await core.execute(resume)).toMatchObject({ text: 'billing is resumed, over all instances' });
+    expect((await admin.describeGroup('billing'))?.pause).toBeUndefined();
+  });
+
+  it.each([
+    ['without a reason', { reason: undefined }, 400, 'reason must be a non-empty string'],
+    ['with a reason that is too long', { reason: 'x'.repeat(501) }, 400, 'reason has more than 500 characters'],
+    ['that is neither', { change: 'stop', reason: undefined }, 400, 'change must be pause or resume'],
+    ['of a group that does not exist', { consumerGroup: 'nope' }, 404, 'consumer group nope does not exist'],
+  ])('is not planned %s', async (_, fields, status, message) => {
+    const refused = { status, error: { message: expect.stringContaining(message) } };
+    expect(await opened({}).plan({ ...pause, ...fields })).toMatchObject(refused);
   });
 });
 

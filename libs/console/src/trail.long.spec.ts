@@ -71,6 +71,24 @@ describe('the trail', () => {
     expect(elsewhere).toBe('Half message, open or rolled back (wait)');
   });
 
+  it('of a transaction that a real server checks, which stores it anew each time, has one half message, and its checks by number', async () => {
+    const { messageId } = await producer.beginTransaction({ topic: 'payments', body: 'x' });
+    const core = new ConsoleCore({ admin });
+    closers.push(() => core.close());
+    const trail = (await core.ask(`/api/topics/payments/messages/${messageId}`)) as Trail;
+    const copies = trail.halfMessages.flatMap((half) =>
+      [0, 1, 2].map((checks) => {
+        const properties: Record<string, string> = checks === 0 ? {} : { TRANSACTION_CHECK_TIMES: String(checks) };
+        return { ...half, storeTimestampMs: half.storeTimestampMs + checks, properties };
+      }),
+    );
+    expect(steps(lanesOf({ ...trail, halfMessages: copies }, Date.now())[0]).slice(1)).toEqual([
+      'Half message, open or rolled back (wait)',
+      'Check 1 of the half message (wait)',
+      'Check 2 of the half message (wait)',
+    ]);
+  });
+
   it('of a message that died, was replayed and died again has each life with its end', async () => {
     const consumer = new PushConsumer(connection, {
       consumerGroup: 'billing',

@@ -1,6 +1,16 @@
 // What the server answers, as JSON makes it.
 
-export type Action = 'replay' | 'rewind' | 'recall' | 'deliver' | 'resume' | 'listeners' | 'send' | 'time' | 'faults';
+export type Action =
+  | 'replay'
+  | 'rewind'
+  | 'pause'
+  | 'recall'
+  | 'deliver'
+  | 'resume'
+  | 'listeners'
+  | 'send'
+  | 'time'
+  | 'faults';
 
 export interface Session {
   readonly nowMs: number;
@@ -150,87 +160,9 @@ export interface TopicPage {
   readonly problems: readonly BrokerProblem[];
 }
 
-interface ShownSetting {
+export interface ShownSetting {
   readonly text: string;
   readonly isWrong: boolean;
-}
-
-/** The settings of a group on its brokers. */
-export interface GroupSettings {
-  readonly order: ShownSetting;
-  readonly attempts: ShownSetting;
-  /** What each broker has, where something is wrong. */
-  readonly brokers: readonly string[];
-  /** Gives all brokers the same. */
-  readonly command?: string;
-}
-
-export interface Group {
-  readonly consumerGroup: string;
-  readonly settings: GroupSettings;
-  readonly sample?: Sample;
-}
-
-export interface LagPoint {
-  readonly atMs: number;
-  readonly lag: number;
-  readonly deadLetters?: number;
-}
-
-export interface QueueLag {
-  readonly broker: string;
-  readonly queueId: number;
-  readonly brokerOffset: number;
-  readonly consumerOffset: number;
-  readonly hasStarted: boolean;
-  readonly lag: number;
-  readonly lastTimestampMs?: number;
-}
-
-export interface Subscription {
-  readonly topic: string;
-  readonly kind: string;
-  readonly expression: string;
-}
-
-export interface GroupPage {
-  readonly consumerGroup: string;
-  readonly maxDeliveryAttempts: number;
-  readonly settings: GroupSettings;
-  readonly isOwn?: boolean;
-  /** After how many attempts listeners of this application give a message up. */
-  readonly ownAttempts?: readonly number[];
-  readonly topics: readonly string[];
-  readonly sample?: Sample;
-  readonly problems: readonly BrokerProblem[];
-  /** Undefined when it could not be read. */
-  readonly lag?: {
-    readonly lag: number;
-    readonly topics: readonly {
-      readonly topic: string;
-      readonly lag: number;
-      readonly retries: number;
-      readonly queues: readonly QueueLag[];
-    }[];
-    readonly failures: readonly BrokerProblem[];
-  };
-  /** Undefined when they could not be read. */
-  readonly clients?: {
-    readonly clients: readonly {
-      readonly clientId: string;
-      readonly address: string;
-      readonly language: string;
-      readonly brokers: readonly string[];
-      readonly subscriptions?: readonly Subscription[];
-    }[];
-    readonly subscriptions: readonly Subscription[];
-    readonly differences?: readonly {
-      readonly topic: string;
-      readonly members: readonly { readonly clientId: string; readonly subscription?: Subscription }[];
-    }[];
-    readonly failures: readonly BrokerProblem[];
-  };
-  readonly history: readonly LagPoint[];
 }
 
 export interface TrailCopy extends Message {
@@ -264,6 +196,8 @@ export interface Trail {
   readonly inFlight?: readonly Delivery[];
   /** The calls of this application's handlers. */
   readonly attempts?: readonly Attempt[];
+  /** Failures that other instances have kept. */
+  readonly elsewhere: readonly Attempt[];
   /** What this application has seen of it. */
   readonly events?: readonly AppEvent[];
   readonly problems: readonly BrokerProblem[];
@@ -279,6 +213,8 @@ export interface Attempt {
   readonly next?: string;
   readonly retryAtMs?: number;
   readonly isDeadLetter?: boolean;
+  /** Of one elsewhere. */
+  readonly instance?: string;
 }
 
 export interface Delivery {

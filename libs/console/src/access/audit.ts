@@ -25,6 +25,7 @@ export interface AuditEntry {
 export type ConsoleAction =
   | 'replay'
   | 'rewind'
+  | 'pause'
   | 'recall'
   | 'deliver'
   | 'resume'
@@ -36,6 +37,7 @@ export type ConsoleAction =
 export const CONSOLE_ACTIONS: readonly ConsoleAction[] = [
   'replay',
   'rewind',
+  'pause',
   'recall',
   'deliver',
   'resume',

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication, Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { type HandlerAttempt, type RocketMQEvent, RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { Subject } from 'rxjs';
@@ -13,6 +14,7 @@ import { ConsoleBrowser, type Json } from '../../../../test/fixtures/console-ben
 import { soon } from '../../../../tools/until.js';
 import { applicationOf } from '../mount/application.js';
 import { RocketMQConsoleModule, type RocketMQConsoleModuleOptions } from '../mount/module.js';
+import { startStandaloneConsole } from '../mount/standalone.js';
 
 @Injectable()
 class Billing {
@@ -29,7 +31,7 @@ describe('what a handler threw at a body', () => {
   let messageId = '';
 
   beforeEach(async () => {
-    const topics = [{ name: 'orders' }];
+    const topics = [{ name: 'orders' }, { name: 'failures' }];
     broker = await TestBroker.start({ strict: true, nameServerPort: 0, topics, groups: [{ name: 'billing' }] });
   });
   afterEach(async () => {
@@ -39,7 +41,8 @@ describe('what a handler threw at a body', () => {
 
   /** What the pages say, once the message is a dead letter. */
   async function pages(options: RocketMQConsoleModuleOptions, viewer: string): Promise<Record<string, Json>> {
-    const connections = RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint });
+    const { endpoints, nameServerEndpoint: nameServer } = broker;
+    const connections = RocketMQModule.forRoot({ endpoints, nameServer, failures: { topic: 'failures' } });
     const compiled = await Test.createTestingModule({
       imports: [connections, RocketMQConsoleModule.forRoot(options)],
       providers: [Billing],
@@ -69,6 +72,7 @@ describe('what a handler threw at a body', () => {
     const name = expect.stringMatching(/^SyntaxError \(its text is hidden/);
     expect(all.message).toMatchObject({ attempts: [{ error: name, next: 'dead letter, attempts-exhausted' }] });
     expect(all.message.attempts[0].stack).toBeUndefined();
+    expect(all.message.elsewhere).toEqual([]);
     expect(all.message.events).toMatchObject([{ text: name, error: name }]);
     expect(all.letters).toMatchObject({ deadLetters: [{ reason: name, cause: 'SyntaxError' }] });
   });
@@ -83,6 +87,33 @@ describe('what a handler threw at a body', () => {
     const bob = new ConsoleBrowser(`${await apps[0]?.getUrl()}/rocketmq`, { 'x-user': 'bob' });
     const seen = await bob.get(`/api/topics/orders/messages/${messageId}`);
     expect(JSON.stringify(seen.body)).not.toContain('card');
+  });
+
+  it.each([
+    ['hidden', expect.stringMatching(/^SyntaxError \(its text is hidden/)],
+    ['shown', expect.stringContaining('card 4711')],
+  ] as const)('is known to a console that never ran the handler, where bodies are %s', async (bodies, error) => {
+    await pages({}, 'ada');
+    for (const app of apps.splice(0)) await app.close();
+    const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint ?? '' });
+    const standalone = await startStandaloneConsole({ admin }, { bodies, failureTopic: 'failures' });
+    const browser = await ConsoleBrowser.open(standalone);
+    const { body } = await browser.get('/api/groups/billing/failures');
+    const letters = (await browser.get('/api/groups/billing/dead-letters')).body;
+    const message = (await browser.get(`/api/topics/orders/messages/${messageId}`)).body;
+    await standalone.close();
+    await admin.close();
+    expect(body).toMatchObject({
+      errors: [
+        { topic: 'orders', errorName: 'SyntaxError', error, retried: 0, deadLettered: 1, latest: { messageId } },
+      ],
+      mayBeMore: false,
+      failures: [],
+    });
+    expect(letters).toMatchObject({ deadLetters: [{ reason: error, cause: 'SyntaxError' }], failures: [] });
+    const next = 'dead letter, attempts-exhausted';
+    expect(message).toMatchObject({ elsewhere: [{ consumerGroup: 'billing', deliveryAttempt: 1, error, next }] });
+    if (bodies === 'hidden') expect(JSON.stringify([body, letters, message.elsewhere])).not.toContain('card');
   });
 
   it('is shown where bodies are', async () => {

@@ -1,5 +1,6 @@
 // What handlers threw. Errors quote what they failed on, so their texts are shown only to viewers who see the body of the message.
 
+import type { FailureRecord } from 'nestjs-rocketmq/admin';
 import type { ConsoleAttempt, ConsoleEvent } from '../source.js';
 
 const MAX_ERROR_LENGTH = 500;
@@ -33,6 +34,16 @@ export function failureOf(thrown: unknown): Failure {
   };
 }
 
+/** @param settlement what follows a failure; undefined: nothing is settled */
+export function nextOf(
+  settlement: FailureRecord['settlement'] | undefined,
+  endedAtMs: number,
+): Pick<ConsoleAttempt, 'next' | 'retryAtMs' | 'isDeadLetter'> {
+  if (settlement === undefined) return { next: 'not settled' };
+  if (settlement.kind !== 'retry') return { next: `dead letter, ${settlement.reason}`, isDeadLetter: true };
+  return { next: `retry in ${settlement.delayMs} ms`, retryAtMs: endedAtMs + settlement.delayMs };
+}
+
 /** A copy of the beginning: a slice would keep the whole string in memory. */
 export function beginningOf(text: string, mostCharacters: number): string {
   return Buffer.from(text.slice(0, mostCharacters)).toString();
@@ -52,6 +63,14 @@ export function shownEvent({ errorName, ...event }: ConsoleEvent, isBodyShown: b
   if (event.error === undefined) return event;
   const error = isBodyShown || event.messageId === undefined ? event.error : withoutText(errorName);
   return { ...event, error, text: `${error}, ${event.text}` };
+}
+
+/** A failure that was kept. Anybody may send to its topic, so what is in it is bounded here, too. */
+export function shownRecord({ error: { name, code, text, stack } }: FailureRecord, isBodyShown: boolean): Failure {
+  const errorName = beginningOf(code === undefined ? name : `${name} ${code}`, MAX_ERROR_LENGTH);
+  if (!isBodyShown) return { error: withoutText(errorName), errorName, stack: undefined };
+  const error = beginningOf(text ?? `${errorName} (its text is not kept)`, MAX_ERROR_LENGTH);
+  return { error, errorName, stack: stack === undefined ? undefined : beginningOf(stack, MAX_STACK_LENGTH) };
 }
 
 function withoutText(errorName = 'Error'): string {

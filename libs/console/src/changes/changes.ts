@@ -7,6 +7,7 @@ import { ConsoleRefusal } from '../http/exchange.js';
 import { MAX_ITEMS, type PageContext } from '../pages/context.js';
 import { planDeliver, planRecall } from './delayed.js';
 import type { Fields } from './fields.js';
+import { planPause } from './group-pauses.js';
 import { planFaults, planListeners, planTime } from './local-changes.js';
 import { planEdited, planReplay } from './replay.js';
 import { planRewind } from './rewind.js';
@@ -23,6 +24,7 @@ const PLANNERS: Readonly<Record<ConsoleAction, Planner>> = {
     return edited === undefined ? planReplay(context, fields) : planEdited(context, fields, edited);
   },
   rewind: planRewind,
+  pause: planPause,
   recall: planRecall,
   deliver: planDeliver,
   resume: planResume,

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os';
 import type { HandlerAttempt, RocketMQEvent, RocketMQEvents, RocketMQHealth, RocketMQListeners } from 'nestjs-rocketmq';
-import { beginningOf, failureOf } from '../access/failures.js';
+import { beginningOf, failureOf, nextOf } from '../access/failures.js';
 import type { ConsoleApplication, ConsoleAttempt, ConsoleEvent } from '../source.js';
 
 const MAX_EVENTS = 500;
@@ -62,15 +62,6 @@ function attemptOf({ result, durationMs, ...attempt }: HandlerAttempt): ConsoleA
   const shown = { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs, endedAtMs: startedAtMs + durationMs };
   if (result.kind === 'handled') return shown;
   return { ...shown, ...failureOf(result.error), ...nextOf(result.settlement, shown.endedAtMs) };
-}
-
-function nextOf(
-  settlement: Extract<HandlerAttempt['result'], { kind: 'failed' }>['settlement'],
-  endedAtMs: number,
-): Pick<ConsoleAttempt, 'next' | 'retryAtMs' | 'isDeadLetter'> {
-  if (settlement === undefined) return { next: 'not settled' };
-  if (settlement.kind !== 'retry') return { next: `dead letter, ${settlement.reason}`, isDeadLetter: true };
-  return { next: `retry in ${settlement.delayMs} ms`, retryAtMs: endedAtMs + settlement.delayMs };
 }
 
 /** What a person reads of an event; these fields say what it is about. */

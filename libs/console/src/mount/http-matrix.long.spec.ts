@@ -9,6 +9,7 @@ import {
   ForbiddenException,
   type INestApplication,
   Injectable,
+  type LoggerService,
   Module,
   type NestInterceptor,
   type Provider,
@@ -52,6 +53,8 @@ interface Case {
   readonly version?: boolean;
   readonly bodyParser?: boolean;
   readonly providers?: readonly Provider[];
+  /** Default: none. */
+  readonly logger?: LoggerService;
 }
 
 @Module({})
@@ -72,8 +75,9 @@ afterEach(async () => {
   app = undefined;
 });
 
-async function started({ adapter, prefix, version, bodyParser = true, providers = [] }: Case): Promise<ConsoleBrowser> {
-  const options = { logger: false as const, bodyParser, abortOnError: false, forceCloseConnections: true };
+async function started({ adapter, prefix, version, providers = [], ...more }: Case): Promise<ConsoleBrowser> {
+  const { bodyParser = true, logger = false as const } = more;
+  const options = { logger, bodyParser, abortOnError: false, forceCloseConnections: true };
   app =
     adapter === 'express'
       ? await NestFactory.create(App.of(providers), new ExpressAdapter(), options)
@@ -133,6 +137,14 @@ describe('the console in an application', () => {
     expect((await browser.post('/api/plans', '{')).status).toBe(400);
     expect((await browser.post('/api/plans', `{"text":"${'x'.repeat(2_000_000)}"}`)).status).toBe(413);
     expect(await browser.events('/api/events?groups=billing', 'event: samples')).toContain('nowMs');
+  });
+
+  it.each(['express', 'fastify'] as const)('adds one line to the routes in the log, with %s', async (adapter) => {
+    const lines: string[] = [];
+    const logger = { log: (line: unknown) => void lines.push(String(line)), warn() {}, error() {} };
+    const browser = await started({ adapter, logger });
+    expect(lines.filter((line) => line.startsWith('Mapped '))).toEqual(['Mapped {/rocketmq, GET} route']);
+    expect((await browser.get('/api/topics/orders')).status).toBe(200);
   });
 
   it.each(['express', 'fastify'] as const)('is behind a global guard that throws, with %s', async (adapter) => {

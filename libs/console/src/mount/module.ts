@@ -10,8 +10,8 @@ import {
   Inject,
   Logger,
   Module,
+  type NestModule,
   type OnModuleDestroy,
-  Post,
   Req,
   Res,
   SetMetadata,
@@ -19,6 +19,7 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
+import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import {
   getRocketMQAdminToken,
   getRocketMQClientToken,
@@ -191,9 +192,24 @@ function controlOf(options: ControlClientOptions | undefined, client: RocketMQCl
 
 const CONSOLE_PLACE = Symbol('where the RocketMQ console is mounted');
 
+interface ConsolePlace {
+  readonly path: string;
+  readonly connection: string | undefined;
+}
+
 /** Mounts the console: `RocketMQConsoleModule.forRoot({ guards: [AdminGuard] })` beside `RocketMQModule.forRoot(...)`. */
 @Module({})
-export class RocketMQConsoleModule {
+export class RocketMQConsoleModule implements NestModule {
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(CONSOLE_PLACE) private readonly place: ConsolePlace,
+  ) {}
+
+  /** @internal Called by Nest before it registers routes. */
+  configure(): void {
+    answerBelow(this.host.httpAdapter, this.place);
+  }
+
   /** @throws TypeError for an option that is wrong, when the application starts; Error in production without guards */
   static forRoot(options: RocketMQConsoleModuleOptions = {}): DynamicModule {
     const { path = 'rocketmq', guards = [], connection } = options;
@@ -201,12 +217,13 @@ export class RocketMQConsoleModule {
       throw new TypeError(
         `option path of the console must be a path such as "rocketmq", not ${JSON.stringify(path)}: its pages would hide those of the application`,
       );
+    const place: ConsolePlace = { path, connection };
     return {
       module: RocketMQConsoleModule,
-      controllers: [controllerAt(path, guards)],
+      controllers: [controllerAt(place, guards)],
       providers: [
         // Nest 10 takes two modules for one unless what they provide differs.
-        { provide: CONSOLE_PLACE, useValue: { path, connection } },
+        { provide: CONSOLE_PLACE, useValue: place },
         {
           provide: ConsoleHost,
           inject: [
@@ -235,26 +252,53 @@ const EXCLUDED_FROM_SWAGGER = 'swagger/apiExcludeController';
 const PARTS = ['a', 'b', 'c', 'd', 'e'] as const;
 
 /**
- * Wildcards are written differently in Nest 10 and 11. Nest takes one slash off the end of a path, and Fastify distinguishes the address with a
- * slash.
+ * Below the path of the console. Wildcards are written differently in Nest 10 and 11, and by Express and Fastify. Fastify distinguishes the address
+ * with a slash.
  */
-const PATHS = ['', '//', ':a', ':a/:b', ':a/:b/:c', ':a/:b/:c/:d', ':a/:b/:c/:d/:e'];
+const PATHS = ['/', '/:a', '/:a/:b', '/:a/:b/:c', '/:a/:b/:c/:d', '/:a/:b/:c/:d/:e'];
+
+/** The metadata by which the route that Nest knows of a console is found. Its value is the place of the console. */
+const OWN_ROUTE = 'nestjs-rocketmq-console/route';
+
+type Register = (path: string, ...handlers: (() => unknown)[]) => unknown;
+
+/** Express or Fastify, as Nest registers routes with it. */
+interface RouteRegister {
+  get: Register;
+  readonly post: Register;
+}
+
+/**
+ * Lets the route of a console answer below its address, too. Nest would log a line for each of these routes. The handler is the one that Nest has
+ * created for the route, with its guards, and the path has its prefix and version.
+ */
+function answerBelow(register: RouteRegister, place: object): void {
+  const get = register.get.bind(register);
+  const reflector = new Reflector();
+  register.get = (path, ...handlers) => {
+    const registered = get(path, ...handlers);
+    const [handler] = handlers;
+    // An application may register routes of its own here, in each form that Express or Fastify takes.
+    if (typeof handler !== 'function' || reflector.get(OWN_ROUTE, handler) !== place) return registered;
+    for (const below of PATHS) {
+      get(path + below, handler);
+      register.post(path + below, handler);
+    }
+    return registered;
+  };
+}
 
 /** A class of its own for each mount, since the path and the guards of a controller belong to its class. */
-function controllerAt(path: string, guards: readonly (Type<CanActivate> | CanActivate)[]): Type {
-  @Controller({ path, version: VERSION_NEUTRAL })
+function controllerAt(place: ConsolePlace, guards: readonly (Type<CanActivate> | CanActivate)[]): Type {
+  @Controller({ path: place.path, version: VERSION_NEUTRAL })
   @SetMetadata(EXCLUDED_FROM_SWAGGER, [true])
   @UseGuards(...guards)
   class RocketMQConsoleController {
     constructor(@Inject(ConsoleHost) private readonly host: ConsoleHost) {}
 
-    @Get(PATHS)
-    async read(@Req() request: FrameworkRequest, @Res() response: FrameworkResponse): Promise<void> {
-      await this.host.answer(request, response);
-    }
-
-    @Post(PATHS)
-    async change(@Req() request: FrameworkRequest, @Res() response: FrameworkResponse): Promise<void> {
+    @Get()
+    @SetMetadata(OWN_ROUTE, place)
+    async answer(@Req() request: FrameworkRequest, @Res() response: FrameworkResponse): Promise<void> {
       await this.host.answer(request, response);
     }
   }

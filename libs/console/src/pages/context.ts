@@ -24,6 +24,8 @@ export interface PageContext {
   readonly actions: readonly ConsoleAction[];
   readonly audit: Audit;
   readonly edited: EditedCopies;
+  /** Where applications keep the failures of handlers; undefined where that is not known. */
+  readonly failureTopic: string | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }

@@ -8,12 +8,13 @@ import {
   type RocketMQAdmin,
   type StoredMessageView,
 } from 'nestjs-rocketmq/admin';
-import { shownEvent } from '../access/failures.js';
+import { shownEvent, shownRecord } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { ConsoleEvent, ConsoleSource } from '../source.js';
 import { DEFAULT_PAGE, inTurns, MAX_ITEMS, type PageContext, Parts } from './context.js';
+import { failureOfMessage, keptFailures } from './failures.js';
 import { settingsOf } from './group-settings.js';
 import { Query } from './queries.js';
 
@@ -79,7 +80,8 @@ function ownAttempts({ application }: ConsoleSource, { consumerGroup, maxDeliver
   return [...new Set(attempts)].sort((left, right) => left - right);
 }
 
-export async function deadLetters({ admin, redaction, request, source }: PageContext, name: string): Promise<object> {
+export async function deadLetters(context: PageContext, name: string): Promise<object> {
+  const { admin, redaction, request, source } = context;
   const query = new Query(request);
   const limit = query.count('limit', DEFAULT_PAGE, MAX_ITEMS);
   const topic = query.text('topic');
@@ -95,11 +97,20 @@ export async function deadLetters({ admin, redaction, request, source }: PageCon
     });
     found.push(...page.deadLetters.filter(isMeant));
   }
-  // Why a message is a dead letter is not stored with it; the application that gave it up may know.
+  // Why a message is a dead letter is not stored with it; the application that gave it up may know, or have kept it.
   const events = source.application?.events() ?? [];
+  const parts = new Parts();
+  const kept = await parts.of('the kept failures', keptFailures(context, name), undefined);
+  parts.add([...page.failures, ...(kept?.failures ?? [])]);
   return {
     ...page,
+    failures: parts.problems,
     deadLetters: found.map((one) => {
+      const record = failureOfMessage(kept?.records ?? [], one.messageId);
+      if (record !== undefined) {
+        const { error, errorName } = shownRecord(record, redaction.showsBody(one));
+        return { ...shortDeadLetter(redaction, one), reason: error, cause: errorName };
+      }
       const event = events.find((known) => isOf(known, one));
       const shown = event && shownEvent(event, redaction.showsBody(one));
       const cause = event?.error === undefined ? event?.reason : event.errorName;

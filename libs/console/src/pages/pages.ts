@@ -3,6 +3,7 @@
 import { shownEvent } from '../access/failures.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { applicationOf, type PageContext } from './context.js';
+import { failures } from './failures.js';
 import { allDeadLetters, compare, deadLetters, group, groups } from './groups.js';
 import { overview, session } from './overview.js';
 import { message, messages, topic, topics } from './topics.js';
@@ -22,6 +23,7 @@ export const PAGES: readonly Page[] = [
   { pattern: /^\/api\/topics\/([^/]+)\/messages\/([^/]+)$/, read: message },
   { pattern: /^\/api\/groups$/, read: groups },
   { pattern: /^\/api\/groups\/([^/]+)$/, read: group },
+  { pattern: /^\/api\/groups\/([^/]+)\/failures$/, read: failures },
   { pattern: /^\/api\/groups\/([^/]+)\/dead-letters$/, read: deadLetters },
   { pattern: /^\/api\/groups\/([^/]+)\/dead-letters\/compare$/, read: compare },
   { pattern: /^\/api\/dead-letters$/, read: allDeadLetters },

@@ -5,6 +5,7 @@ import { shownAttempt, shownEvent } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { CONTROL_MS, DEFAULT_PAGE, MAX_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
+import { failuresElsewhere, shownElsewhere } from './failures.js';
 import { Query } from './queries.js';
 
 const MAX_LISTED = 200;
@@ -109,6 +110,11 @@ export async function message(context: PageContext, name: string, messageId: str
   if (known.length === 0 && (await admin.describeTopic(name, { signal })) === undefined) throw noTopic(name);
   const isShown = redaction.showsBody(known[0]) && known.every((one) => redaction.showsBody(one));
   const attempts = source.application?.attempts(messageId).filter((one) => one.topic === name);
+  const elsewhere = await parts.of(
+    'the kept failures',
+    failuresElsewhere(context, { topic: name, messageId }, attempts ?? []),
+    [],
+  );
   const events = source.application?.events().filter((one) => one.messageId === messageId);
   const all = <T extends StoredMessageView>(list: readonly T[]) => list.map((one) => redaction.whole(one));
   return {
@@ -129,6 +135,7 @@ export async function message(context: PageContext, name: string, messageId: str
     })),
     inFlight: held?.items.map((one) => ({ ...one, atMs: one.atMs - aheadMs })),
     attempts: attempts?.map((one) => shownAttempt(one, isShown)),
+    elsewhere: elsewhere.map((one) => shownElsewhere(one, isShown)),
     events: events?.map((one) => shownEvent(one, isShown)),
     problems: parts.problems,
   };

@@ -53,8 +53,10 @@ function ownSpans(trail: Trail, nowMs: number): readonly Span[] {
       proof: 'From the producer’s clock to that of the broker',
     },
     ...halfMessages.map(
-      (one): Span => ({
-        ...halfEnd(one, trail, ended.length === 0 ? undefined : Math.min(...ended), nowMs),
+      (one, index): Span => ({
+        ...(index === 0
+          ? halfEnd(halfMessages.at(-1) ?? one, trail, ended.length === 0 ? undefined : Math.min(...ended), nowMs)
+          : { what: checkText(one) }),
         fromMs: one.storeTimestampMs,
         evidence: 'broker',
         proof: placeText(one),
@@ -113,6 +115,12 @@ function halfEnd(
   if (!isEmbedded) return { what: 'Half message, open or rolled back' };
   if (BODY_GONE in one.properties || BODY_GONE in one.systemProperties) return { what: 'Half message, rolled back' };
   return { what: 'Half message, not yet ended', toMs: nowMs };
+}
+
+/** A server stores a half message again for each check. */
+function checkText({ properties }: Message): string {
+  const { TRANSACTION_CHECK_TIMES: checks = '0' } = properties;
+  return checks === '0' ? 'Half message, stored again' : `Check ${checks} of the half message`;
 }
 
 function storedText(one: Message, index: number): string {

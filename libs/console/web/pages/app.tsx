@@ -127,7 +127,13 @@ function Listeners({ listeners, instance }: ListenersProps) {
 }
 
 function Status({ status }: { readonly status: string }) {
-  const tones: Readonly<Record<string, string>> = { listening: 'good', running: 'good', paused: 'warn', failed: 'bad' };
+  const tones: Readonly<Record<string, string>> = {
+    listening: 'good',
+    running: 'good',
+    paused: 'warn',
+    'group-paused': 'warn',
+    failed: 'bad',
+  };
   return <span class={`chip ${tones[status] ?? ''}`}>{status}</span>;
 }
 
@@ -142,7 +148,8 @@ function openPause({ name, status }: Listener, instance: string): void {
         {change === 'pause'
           ? 'It receives nothing until it is resumed; what it handles now is finished. '
           : 'It receives messages again. '}
-        <strong>This instance only</strong> ({instance}): others go on as they are, and a restart forgets it.
+        <strong>This instance only</strong> ({instance}): others go on as they are, and a restart forgets it. To stop
+        all instances, pause the group.
       </p>
     ),
     confirm: () => (change === 'pause' ? 'Pause' : 'Resume'),

@@ -1,12 +1,15 @@
+import type { GroupPage as Answer, LagPoint } from '../group-types.js';
 import { count, DAY_MS, HOUR_MS, plural } from '../lib/format.js';
 import { samples, useLive } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
 import { linkTo, place, setQuery } from '../lib/router.js';
 import { may } from '../lib/session.js';
-import type { GroupPage as Answer, LagPoint, Sample } from '../types.js';
+import type { Sample } from '../types.js';
 import { Chart } from '../ui/chart.js';
 import { Empty, type Fact, Facts, Head, Loaded, Problems, Section, Switch, Time, textsOf } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
+import { GroupFailures } from './group-failures.js';
+import { openGroupPause, PausedNotice } from './group-pause.js';
 import { openRewind } from './rewind.js';
 
 const RANGES = [
@@ -35,6 +38,11 @@ export function GroupPage({ group }: { readonly group: string }) {
         <a class="button" href={linkTo(['groups', group, 'dead-letters'])}>
           Dead letters
         </a>
+        {read.value !== undefined && may('pause') && (
+          <button type="button" onClick={() => openGroupPause(group, read.value?.pause !== undefined)}>
+            {read.value.pause === undefined ? 'Pause' : 'Resume'}
+          </button>
+        )}
         {may('rewind') && topics.length > 0 && (
           <button type="button" data-key="r" onClick={() => openRewind(group, topics)}>
             Rewind
@@ -63,6 +71,12 @@ function Shown({ value, range, sample }: ShownProps) {
   return (
     <>
       <Problems list={textsOf(problems)} />
+      {value.pause !== undefined && (
+        <PausedNotice
+          pause={value.pause}
+          brokers={value.brokers.filter(({ isPaused }) => isPaused === false).map(({ name }) => name)}
+        />
+      )}
       <Facts
         isLarge
         facts={[
@@ -91,6 +105,7 @@ function Shown({ value, range, sample }: ShownProps) {
       />
       <Settings settings={value.settings} />
       {clients !== undefined && <Differences clients={clients} />}
+      <GroupFailures group={value.consumerGroup} />
       <Section
         title="Lag"
         note={range === 'hour' ? 'each 10 s' : 'the largest of each 5 min'}

@@ -1,8 +1,9 @@
+import type { Group } from '../group-types.js';
 import { compact } from '../lib/format.js';
 import { samples } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
 import { linkTo, place, setQuery } from '../lib/router.js';
-import type { Group, Sample } from '../types.js';
+import type { Sample } from '../types.js';
 import { Empty, Head, ListFoot, Loaded, Problems, Search, Switch, Time } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 
@@ -60,7 +61,14 @@ export function GroupsPage() {
                 keyOf={({ consumerGroup }) => consumerGroup}
                 hrefOf={({ consumerGroup }) => linkTo(['groups', consumerGroup])}
                 columns={[
-                  { name: 'Group', cell: ({ consumerGroup }) => consumerGroup },
+                  {
+                    name: 'Group',
+                    cell: ({ consumerGroup, pause }) => (
+                      <>
+                        {consumerGroup} {pause !== undefined && <span class="chip warn">paused</span>}
+                      </>
+                    ),
+                  },
                   { name: 'Lag', width: 96, isNumber: true, cell: (one) => number(one, 'lag') },
                   { name: 'Per s', width: 80, isNumber: true, isExtra: true, cell: (one) => rateText(sampleOf(one)) },
                   {

@@ -123,7 +123,8 @@ function Shown({ trail }: { readonly trail: Trail }) {
           started.
         </p>
       )}
-      <Failures attempts={trail.attempts ?? []} />
+      <Failures title="Failures in this instance" attempts={trail.attempts ?? []} />
+      <Failures title="Failures in other instances" attempts={trail.elsewhere} />
       <div class="halves">
         <Section
           title="Body"
@@ -143,16 +144,20 @@ function Shown({ trail }: { readonly trail: Trail }) {
   );
 }
 
-/** What this instance's handlers threw. */
-function Failures({ attempts }: { readonly attempts: readonly Attempt[] }) {
+/** What handlers threw. */
+function Failures({ title, attempts }: { readonly title: string; readonly attempts: readonly Attempt[] }) {
   const failed = attempts.filter(({ error }) => error !== undefined);
   if (failed.length === 0) return null;
   return (
-    <Section title="Failures in this instance">
-      {failed.map(({ consumerGroup, deliveryAttempt, startedAtMs, error, stack, next }) => (
+    <Section title={title}>
+      {failed.map(({ consumerGroup, deliveryAttempt, startedAtMs, error, stack, next, instance }) => (
         <details key={`${consumerGroup} ${startedAtMs}`} class="more">
           <summary>
-            {consumerGroup}, delivery {deliveryAttempt}: {error} <span class="muted">then {next}</span>
+            {consumerGroup}, delivery {deliveryAttempt}: {error}{' '}
+            <span class="muted">
+              then {next}
+              {instance !== undefined && `, on ${instance}`}
+            </span>
           </summary>
           <Code label={`Stack of delivery ${deliveryAttempt}`}>{stack ?? error ?? ''}</Code>
         </details>
@@ -188,7 +193,8 @@ function BodyView({ body }: { readonly body: Body }) {
   if (body.kind === 'hidden') {
     return (
       <Empty title="Bodies are hidden">
-        The application that mounts the console can show them: <code>bodies: 'shown'</code>
+        To show them, set <code>bodies: 'shown'</code> where an application mounts the console, or start it with{' '}
+        <code>--bodies shown</code>.
       </Empty>
     );
   }

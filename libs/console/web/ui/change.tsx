@@ -22,6 +22,8 @@ interface ChangeRequest<F, P> {
   readonly preview: (preview: P, form: F) => ComponentChildren;
   /** What the button says; undefined when there is nothing to do. */
   readonly confirm: (preview: P, form: F) => string | undefined;
+  /** The reason for the audit, where the form asks for it. */
+  readonly reasonOf?: (form: F) => string;
   /** It cannot be taken back. */
   readonly isDangerous?: boolean;
   readonly result?: (outcome: Outcome) => ComponentChildren;
@@ -44,6 +46,8 @@ type Stage =
   | { readonly kind: 'failed'; readonly error: ApiError }
   | { readonly kind: 'done'; readonly outcome: Outcome };
 
+/** For the audit. */
+const MAX_REASON = 200;
 const TYPING_MS = 300;
 /** How long a plan is in sight, and nothing is typed, before Enter carries it out: what was typed ahead was meant for something else. */
 const ARMING_MS = 500;
@@ -131,7 +135,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
   const carryOut = async (planned: Plan): Promise<void> => {
     setStage({ kind: 'executing', plan: planned });
     try {
-      const outcome = await execute(planned, reason);
+      const outcome = await execute(planned, (request.reasonOf?.(form) ?? reason).slice(0, MAX_REASON));
       announced.value = outcome.text;
       setStage({ kind: 'done', outcome });
     } catch (error) {
@@ -189,12 +193,12 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
           )}
         </div>
         <footer>
-          {stage.kind !== 'done' && (
+          {stage.kind !== 'done' && request.reasonOf === undefined && (
             <input
               class="reason"
               aria-label="Reason, for the audit"
               placeholder="Reason, for the audit"
-              maxLength={200}
+              maxLength={MAX_REASON}
               value={reason}
               disabled={stage.kind === 'executing'}
               onInput={({ currentTarget }) => setReason(currentTarget.value)}
