@@ -1,6 +1,8 @@
-// Ports for a run: a block that no other run has, and whether a port is free. What listens on them is not known here.
+// Ports for a run: a block that no other run has. What listens on them is not known here.
 
-import { connect, createServer, type Server } from 'node:net';
+import { closed, isFree, listen } from '../libs/rocketmq/src/cli/server/local-ports.js';
+
+export { accepts, isFree } from '../libs/rocketmq/src/cli/server/local-ports.js';
 
 /** Below the ephemeral ranges of Linux and macOS, so that no outgoing connection sits on one of them. */
 const FIRST = 20_000;
@@ -24,41 +26,4 @@ export async function takePortBlock(): Promise<{ first: number; release: () => P
     await closed(lock);
   }
   throw new Error(`no ${BLOCK} free ports in a row between ${FIRST} and ${LAST}`);
-}
-
-/** @param port whether nothing listens on it, on any address of this machine */
-export async function isFree(port: number): Promise<boolean> {
-  const server = await listen(port);
-  if (server === undefined) return false;
-  await closed(server);
-  return true;
-}
-
-/** @returns whether something on this machine accepts connections there */
-export function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    const end = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-  });
-}
-
-/** @returns undefined when the port is taken */
-function listen(port: number): Promise<Server | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once('error', () => resolve(undefined));
-    server.listen(port, () => {
-      server.unref();
-      resolve(server);
-    });
-  });
-}
-
-function closed(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()));
 }

@@ -4,13 +4,24 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChildProcess } from '../../../libs/rocketmq/src/cli/server/child-processes.js';
+import { DEFAULT_VERSION, ensureJars } from '../../../libs/rocketmq/src/cli/server/jars.js';
+import { JavaRun } from '../../../libs/rocketmq/src/cli/server/java-run.js';
+import {
+  PROXY_READY_LINE,
+  startNameServer,
+  writeLogConfiguration,
+} from '../../../libs/rocketmq/src/cli/server/local-server.js';
+import { isBrokerRegistered } from '../../../libs/rocketmq/src/cli/server/name-server-probe.js';
+import {
+  brokerConf,
+  type Ports,
+  propertiesOf,
+  proxyJson,
+  QUICK_START,
+} from '../../../libs/rocketmq/src/cli/server/server-config.js';
 import { accepts, takePortBlock } from '../../ports.js';
-import type { ChildProcess } from '../../process/child-processes.js';
-import { DEFAULT_VERSION, ensureJars } from './jars.js';
-import { JavaRun } from './java-run.js';
-import { isBrokerRegistered } from './name-server-probe.js';
-import { PROXY_READY_LINE, startNameServer, writeLogConfiguration } from './server.js';
-import { brokerConf, type Ports, propertiesOf, proxyJson, QUICK_START } from './server-config.js';
+import { makeServerCertificate } from './server-certificate.js';
 
 /**
  * The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies, which
@@ -90,7 +101,7 @@ export async function startRocketMQCluster({
   nameServerSettings?: Record<string, unknown>;
   log?: (line: string) => void;
 } = {}): Promise<RunningCluster> {
-  const jars = await ensureJars(version, log);
+  const jars = await ensureJars(version, { log });
   const block = await takePortBlock();
   const { first } = block;
   // A broker has three ports, and those of a block are taken.
@@ -109,7 +120,7 @@ export async function startRocketMQCluster({
   const proxyPorts = PROXY_PORTS.slice(0, proxies).map((offset) => (proxyBlock ?? block).first + offset);
   const [nameServer = 0] = nameServerPorts;
   const portsOf = ({ broker = brokerPorts[0] ?? 0, grpc = 0 }) => ({ grpc, remoting: grpc + 1, nameServer, broker });
-  const run = new JavaRun({ version, jars });
+  const run = new JavaRun({ version, jars, certificate: makeServerCertificate });
   let stopping: Promise<void> | undefined;
   const stop = () => {
     const blocks = [block, ...brokerBlocks, slaveBlock, proxyBlock];

@@ -6,24 +6,31 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  ChildProcess,
+  createRunFolder,
+  noteRun,
+  releaseRunFolder,
+} from '../../../libs/rocketmq/src/cli/server/child-processes.js';
+import { cacheFolder, RealServerError } from '../../../libs/rocketmq/src/cli/server/jars.js';
+import { isBrokerRegistered } from '../../../libs/rocketmq/src/cli/server/name-server-probe.js';
+import { brokerConf, propertiesOf } from '../../../libs/rocketmq/src/cli/server/server-config.js';
 import { accepts, takePortBlock } from '../../ports.js';
-import { ChildProcess, createRunFolder, noteRun, releaseRunFolder } from '../../process/child-processes.js';
-import { cacheFolder, RealServerError } from './jars.js';
-import { isBrokerRegistered } from './name-server-probe.js';
 import type { RunningServer } from './server.js';
-import { brokerConf, propertiesOf } from './server-config.js';
 
 const CRATES = ['rocketmq-namesrv', 'rocketmq-broker'];
 const START_MS = 30_000;
 const POLL_MS = 100;
 /** Settings of the Java broker that this one refuses, or has no need of. */
 const NOT_KNOWN = [
+  'bindAddress',
   'diskMaxUsedSpaceRatio',
   'osPageCacheBusyTimeOutMills',
   'transactionMetricFlushInterval',
   'transactionOpBatchInterval',
   'transactionOpMsgMaxSize',
   'transactionTimeOut',
+  'waitTimeMillsInSendQueue',
 ];
 
 /** Whether a version is one of RocketMQ-Rust: `rust-1.0.0`. */

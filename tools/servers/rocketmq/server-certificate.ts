@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RealServerError } from './jars.js';
+import { RealServerError } from '../../../libs/rocketmq/src/cli/server/jars.js';
 
 /**
  * @param folder where the files are written

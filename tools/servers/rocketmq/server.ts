@@ -1,189 +1,35 @@
-// Starts a real Apache RocketMQ (name server; broker and proxy in one process) and stops it. For tests, benchmarks and
-// `npm run rocketmq`. Getting the jars is jars.ts; several proxies are cluster.ts.
+// Starts a real Apache RocketMQ for tests, benchmarks and `npm run rocketmq`, as the command line does; several proxies are cluster.ts.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { accepts, isFree, takePortBlock } from '../../ports.js';
-import type { ChildProcess } from '../../process/child-processes.js';
-import { DEFAULT_VERSION, ensureJars, hasPlainAcl, hasProxy, RealServerError } from './jars.js';
-import { JavaRun } from './java-run.js';
-import { isBrokerRegistered } from './name-server-probe.js';
 import {
-  brokerConf,
-  LOGBACK,
-  type Ports,
-  plainAcl,
-  propertiesOf,
-  proxyJson,
-  QUICK_START,
-  type Security,
-} from './server-config.js';
+  type RunningServer,
+  type ServerOptions,
+  startServer,
+} from '../../../libs/rocketmq/src/cli/server/local-server.js';
+import { takePortBlock } from '../../ports.js';
+import { makeServerCertificate } from './server-certificate.js';
 
-/** What the proxy prints when it serves. */
-export const PROXY_READY_LINE = 'rocketmq-proxy startup successfully';
-
-/** The ports Apache RocketMQ has by default. */
-export const DEFAULT_PORTS: Ports = { grpc: 8081, remoting: 8080, nameServer: 9876, broker: 10911 };
-
-export interface RunningServer {
-  /** What clients connect to, as `127.0.0.1:8081`; `name-server:127.0.0.1:9876` for a release without a proxy. */
-  endpoints: string;
-  /** What the admin client connects to, as `127.0.0.1:9876`. */
-  nameServer: string;
-  version: string;
-  /** Configuration, store and logs. */
-  runFolder: string;
-  /** Rejects with a RealServerError when a process ends by itself; never resolves. */
-  failed: Promise<void>;
-  /** Ends the broker with its proxy at once, as a lost machine would; its store stays. */
-  killBroker: () => Promise<void>;
-  /** Starts a killed one again, on its store. */
-  reviveBroker: () => Promise<void>;
-  /** Ends both processes and removes a run folder that was made here; idempotent. */
-  stop: () => Promise<void>;
-}
+export type { RunningServer } from '../../../libs/rocketmq/src/cli/server/local-server.js';
 
 /**
  * Starts a server and resolves when a client can use it.
+ * @param options without `ports` it takes ports of the run's own from 20000 to 30000
  * @throws RealServerError with the end of the server's output when it does not start
  */
 export async function startRocketMQ({
-  version = DEFAULT_VERSION,
-  ports = 'free',
-  runDir,
-  settings,
-  security,
-  log = () => {},
-  signal,
-}: {
-  /** 5.5.0 unless given. */
-  version?: string;
-  /** `free` (the default) takes ports of the run's own from 20000 to 30000. */
-  ports?: 'free' | Ports;
-  /** A folder to keep: messages outlive the run. Without it a folder is made, and removed at stop. */
-  runDir?: string;
-  /** More of the broker's configuration. */
-  settings?: Record<string, unknown>;
-  /** Asks clients for signatures and TLS; none unless given. */
-  security?: Security;
-  log?: (line: string) => void;
-  /** Gives the start up. */
-  signal?: AbortSignal;
+  ports,
+  ...options
+}: Omit<ServerOptions, 'ports' | 'certificate'> & {
+  readonly ports?: ServerOptions['ports'];
 } = {}): Promise<RunningServer> {
-  const jars = await ensureJars(version, log, signal);
-  const { taken, release } = await takePorts(ports);
-  const run = new JavaRun({ version, jars, runDir, certificate: security });
-  let stopping: Promise<void> | undefined;
-  const stop = () => {
-    stopping ??= run.stop().finally(release);
-    return stopping;
-  };
+  const all = { ...options, certificate: makeServerCertificate };
+  if (ports !== undefined) return startServer({ ...all, ports });
+  const { first, release } = await takePortBlock();
+  const own = { grpc: first, remoting: first + 1, nameServer: first + 2, broker: first + 6 };
   try {
-    log(`starting Apache RocketMQ ${version}`);
-    writeConfiguration(run, taken, security, settings);
-    await startNameServer(run, taken, signal);
-    await startBroker(run, taken, security, signal);
+    const server = await startServer({ ...all, ports: own });
+    return { ...server, stop: () => server.stop().finally(release) };
   } catch (error) {
-    await stop();
+    await release();
     throw error;
   }
-  return {
-    endpoints: hasProxy(version) ? `127.0.0.1:${taken.grpc}` : `name-server:127.0.0.1:${taken.nameServer}`,
-    nameServer: `127.0.0.1:${taken.nameServer}`,
-    version,
-    runFolder: run.folder,
-    failed: run.failed,
-    killBroker: () => run.kill('broker'),
-    reviveBroker: () => startBroker(run, taken, security, signal),
-    stop,
-  };
-}
-
-async function takePorts(ports: 'free' | Ports): Promise<{ taken: Ports; release: () => Promise<void> }> {
-  if (ports !== 'free') {
-    await checkFree(ports);
-    return { taken: ports, release: async () => {} };
-  }
-  const { first, release } = await takePortBlock();
-  return { taken: { grpc: first, remoting: first + 1, nameServer: first + 2, broker: first + 6 }, release };
-}
-
-/** @throws RealServerError that names each busy port */
-async function checkFree(ports: Ports): Promise<void> {
-  const wanted = [
-    ['gRPC', ports.grpc],
-    ['remoting proxy', ports.remoting],
-    ['name server', ports.nameServer],
-    ['broker', ports.broker],
-    ['broker, fast lane', ports.broker - 2],
-    ['broker, replication', ports.broker + 1],
-  ] as const;
-  const busy = [];
-  for (const [what, port] of wanted) if (!(await isFree(port))) busy.push(`${port} (${what})`);
-  if (busy.length === 0) return;
-  throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
-}
-
-function writeConfiguration(
-  { folder, version, certificate }: JavaRun,
-  ports: Ports,
-  security?: Security,
-  settings: Record<string, unknown> = {},
-): void {
-  const conf = writeLogConfiguration(folder);
-  writeFileSync(
-    join(folder, 'broker.conf'),
-    brokerConf(folder, ports, security, { hasPlainAcl: hasPlainAcl(version) }) + propertiesOf(settings),
-  );
-  writeFileSync(join(conf, 'rmq-proxy.json'), proxyJson(ports, certificate, security));
-  if (security !== undefined && hasPlainAcl(version)) writeFileSync(join(conf, 'plain_acl.yml'), plainAcl(security));
-}
-
-/** @returns the folder of the configuration, which it makes */
-export function writeLogConfiguration(folder: string): string {
-  const conf = join(folder, 'home', 'conf');
-  mkdirSync(conf, { recursive: true });
-  // Releases up to 5.0 do not start without these.
-  for (const part of ['namesrv', 'broker']) writeFileSync(join(conf, `logback_${part}.xml`), LOGBACK);
-  return conf;
-}
-
-/** @param member `name` of the process, if there are several; more of its configuration */
-export async function startNameServer(
-  run: JavaRun,
-  { nameServer }: { nameServer: number },
-  signal?: AbortSignal,
-  { name = 'namesrv', settings = {} }: { name?: string; settings?: Record<string, unknown> } = {},
-): Promise<void> {
-  const file = join(run.folder, `${name}.conf`);
-  writeFileSync(file, propertiesOf({ listenPort: nameServer, ...settings }));
-  const mainClass = 'org.apache.rocketmq.namesrv.NamesrvStartup';
-  const program = { name, memory: '-Xmx200m', mainClass, args: ['-c', file], flags: QUICK_START };
-  await run.start(program, () => accepts(nameServer), 'the name server to accept connections', signal);
-}
-
-async function startBroker(run: JavaRun, ports: Ports, security?: Security, signal?: AbortSignal): Promise<void> {
-  const conf = join(run.folder, 'broker.conf');
-  const isTlsOnly = security !== undefined;
-  if (!hasProxy(run.version)) {
-    const mainClass = 'org.apache.rocketmq.broker.BrokerStartup';
-    const program = {
-      name: 'broker',
-      memory: '-Xms1g -Xmx1g',
-      mainClass,
-      args: ['-c', conf],
-      isTlsOnly,
-    };
-    const isReady = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
-    await run.start(program, isReady, 'the broker to register with the name server', signal);
-    return;
-  }
-  const args = ['-pm', 'local', '-bc', conf, '-n', `127.0.0.1:${ports.nameServer}`];
-  const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
-  const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, isTlsOnly };
-  const isReady = async (child: ChildProcess) =>
-    child.hasPrinted(PROXY_READY_LINE) &&
-    (await accepts(ports.grpc)) &&
-    (await isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`));
-  await run.start(program, isReady, 'the broker to serve and to register with the name server', signal);
 }
