@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RealServerError } from '../tools/servers/rocketmq/jars.js';
+import { RealServerError } from '../libs/rocketmq/src/cli/server/jars.js';
 import type { Check, Counts } from './check.js';
 import { CHECKS } from './checks.js';
 import { helpOf, OptionError, valuesIn } from './options.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.js';
+import { DEFAULT_VERSION } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { check, type Tools, verdictOf } from '../check.js';
 import type { Options } from '../options.js';
 import { JAVA_CLIENT_VERSION } from './lib/rivals.mjs';
@@ -13,7 +13,10 @@ export const BENCH_OPTIONS = {
   columns: { type: 'list', says: 'only these columns' },
   rounds: { type: 'integer', max: 100, says: 'how often (default: 3)' },
   scale: { type: 'number', default: 1, says: 'this share of the messages and seconds, for a try: 0.1' },
-  long: { type: 'flag', says: 'the backlog of a million messages, too (four minutes more a round)' },
+  long: {
+    type: 'flag',
+    says: 'the backlog of a million messages and the Java client on the embedded broker, too (five minutes more a round)',
+  },
   profile: {
     type: 'flag',
     says: "instead: where the CPU time of this library's send and drain goes, or that of --only and --columns",

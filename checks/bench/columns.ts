@@ -178,6 +178,15 @@ const COLUMNS: readonly Column[] = [
   { id: 'on-memory', label: 'embedded, in memory', program: 'nestjs-rocketmq.mjs', server: 'memory' },
   { id: 'on-async', label: 'embedded, on disk, async', program: 'nestjs-rocketmq.mjs', server: 'async' },
   { id: 'on-sync', label: 'embedded, on disk, sync', program: 'nestjs-rocketmq.mjs', server: 'sync' },
+  { id: 'java-on-real', label: 'Apache RocketMQ', program: 'java', by: 'name-server', isSlowToGet: true },
+  {
+    id: 'java-on-memory',
+    label: 'embedded, in memory',
+    program: 'java',
+    by: 'name-server',
+    server: 'remoting',
+    isSlowToGet: true,
+  },
   { id: 'nest', label: '@RocketMQListener', program: 'nest.mjs', options: { enhanced: false } },
   {
     id: 'nest-enhanced',

@@ -6,6 +6,7 @@ import type { Figure, Section } from './section.js';
 const KIB = 1024;
 const MILLION = 1_000_000;
 const SERVERS = ['on-real', 'on-memory', 'on-async', 'on-sync'];
+const JAVA = ['java-on-real', 'java-on-memory'];
 const PROGRAM = 'embedded.mjs';
 
 const OF_SERVERS: readonly Figure[] = ['perSecond', 'serverMicros', 'serverBytes', 'cpuMicros'];
@@ -53,6 +54,22 @@ export const EMBEDDED_SECTIONS: readonly Section[] = [
     task: { workload: 'drain', bodyBytes: KIB, warmUp: 8_000, count: 24_000 },
     quickTask: { workload: 'drain', bodyBytes: KIB, warmUp: 1_000, count: 3_000 },
     quickColumns: ['on-real', 'on-memory'],
+  },
+  {
+    id: 'embedded-java-send',
+    title: 'Send 1 KiB, 64 in flight, by the Java client and its remoting protocol: servers',
+    columns: JAVA,
+    figures: OF_SERVERS,
+    isLong: true,
+    task: { workload: 'send', inFlight: 64, bodyBytes: KIB, warmUp: 20_000, count: 100_000 },
+  },
+  {
+    id: 'embedded-java-drain',
+    title: 'Drain a backlog of 1 KiB messages by the Java client, which pulls: servers',
+    columns: JAVA,
+    figures: OF_SERVERS,
+    isLong: true,
+    task: { workload: 'drain', bodyBytes: KIB, warmUp: 20_000, count: 100_000 },
   },
   {
     id: 'embedded-delays',

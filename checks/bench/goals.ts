@@ -68,6 +68,9 @@ const EMBEDDED = [
     of('embedded-delays', 'share', column)('at least', 0.8),
     of('embedded-delays', 'latestMs', column)('at most', 100),
   ]),
+  ...['embedded-java-send', 'embedded-java-drain'].map((section) => {
+    return of(section, 'serverMicros', 'java-on-memory')('at most', 0.7, 'java-on-real');
+  }),
   of('embedded-advance', 'advanceSeconds', 'on-memory')('below', 2),
 ];
 

@@ -2,7 +2,7 @@
 
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DEFAULT_VERSION, hasProxy } from '../../tools/servers/rocketmq/jars.js';
+import { DEFAULT_VERSION, hasProxy } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { OptionError, type Values } from '../options.js';
 import type { BENCH_OPTIONS } from './check.js';
 import { columnOf } from './columns.js';
@@ -98,7 +98,7 @@ async function onServers(
     : undefined;
   const servers: Servers = {};
   try {
-    for (const kind of ['real', 'memory', 'async', 'sync'] as const) {
+    for (const kind of ['real', 'memory', 'remoting', 'async', 'sync'] as const) {
       if (served.some(({ server = 'real' }) => server === kind)) {
         servers[kind] = await openServer(kind, plan.serverVersion, log, signal);
       }

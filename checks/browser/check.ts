@@ -16,7 +16,7 @@ export const BROWSER_CHECK = check({
   name: 'browser',
   says: 'the page of the demo and the console work in a headless Chromium, on the embedded broker and on a real server',
   judges: ['libs', 'apps', 'scripts'],
-  needs: 'Chromium, Java, Maven',
+  needs: 'Chromium, Java',
   options: OPTIONS,
   run: async (values, tools) => ((await import(MAIN)) as Main).runBrowser(values, tools),
 });

@@ -35,6 +35,15 @@ export const DIALOGS: [string, (console: ConsolePage) => Promise<void>, string, 
     'will be delivered again',
   ],
   [
+    'groups/analytics',
+    async (console) => {
+      await press('Pause')(console);
+      await console.dialog('Pause analytics').getByLabel('Why').fill('the bank is away');
+    },
+    'Pause analytics',
+    'All instances',
+  ],
+  [
     'topics/payments',
     async (console) => {
       await press('Send')(console);

@@ -47,6 +47,7 @@ async function pagesOf({ admin }: ConsoleWorld): Promise<[string, string, string
     ['Message, delayed', `topics/reminders/messages/${delayed[0]?.messageId}`, 'Delayed until due'],
     ['Groups', 'groups', 'analytics'],
     ['Group', 'groups/analytics', 'No consumer is connected'],
+    ['Group, paused', 'groups/newsletter', 'This group is paused'],
     ['Dead letters', 'dead-letters', 'billing'],
     ['Dead letters of a group', 'groups/billing/dead-letters', 'order-48'],
     ['Dead letter, compared', 'groups/billing/dead-letters?at=embedded/0/0', 'The body is that of the original'],

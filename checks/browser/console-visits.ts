@@ -279,6 +279,31 @@ export const VISITS: [string, (visit: Visit) => Promise<void>][] = [
     },
   ],
   [
+    'a group is paused over all instances, which everybody sees, and resumed',
+    async ({ world, console }) => {
+      await console.open('groups/analytics');
+      await console.page.getByRole('button', { name: 'Pause' }).click();
+      const dialog = console.dialog('Pause analytics');
+      await dialog.getByLabel('Why').fill('the bank is away');
+      await dialog.getByRole('button', { name: 'Pause the group' }).click();
+      await dialog.getByText('paused, over all instances').waitFor();
+      await console.keys('Escape');
+      await console.has('This group is paused');
+      await console.has(': the bank is away');
+      assert.equal((await world.admin.describeGroup('analytics'))?.pause?.reason, 'the bank is away');
+      await console.open('groups');
+      await console.page.getByRole('row').filter({ hasText: 'analytics' }).getByText('paused').waitFor();
+      await console.open('groups/analytics');
+      await console.page.getByRole('button', { name: 'Resume' }).click();
+      const resume = console.dialog('Resume analytics');
+      await resume.getByRole('button', { name: 'Resume the group' }).click();
+      await resume.getByText('resumed, over all instances').waitFor();
+      await console.keys('Escape');
+      await console.page.getByText('This group is paused').waitFor({ state: 'detached' });
+      assert.equal((await world.admin.describeGroup('analytics'))?.pause, undefined);
+    },
+  ],
+  [
     'a group is rewound, after the plan has shown how far',
     async ({ world, console }) => {
       await console.open('groups/analytics');

@@ -37,6 +37,7 @@ const BROKER: EmbeddedBrokerOptions = {
     { name: 'warehouse', maxDeliveryAttempts: 3, backoff: QUICKLY },
     { name: 'analytics' },
     { name: 'mailer', maxDeliveryAttempts: 1 },
+    { name: 'newsletter' },
   ],
 };
 
@@ -121,6 +122,7 @@ export class ConsoleWorld {
     await world.producer.start();
     world.mounted = await world.mount(listeners());
     await world.#fill();
+    await world.admin.pauseGroup('newsletter', { reason: 'an address was wrong in the last issue', by: 'ada@desk' });
     await world.openStandalone();
     return world;
   }

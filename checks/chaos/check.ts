@@ -1,6 +1,6 @@
 // Chaos, as `npm run check chaos` knows it.
 
-import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.js';
+import { DEFAULT_VERSION } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { check } from '../check.js';
 import { type Options, SEED } from '../options.js';
 import type { DatabaseName } from './databases.js';
@@ -33,7 +33,7 @@ export const CHAOS_CHECK = check({
   name: 'chaos',
   says: 'every order through both demos is explained while processes, servers and connections fail',
   judges: ['libs/rocketmq', 'libs/demo-kit', 'apps', 'scripts'],
-  needs: 'Java and Maven unless --backend embedded; the server of --database',
+  needs: 'Java unless --backend embedded; the server of --database',
   options: OPTIONS,
   keepsFolder: true,
   run: async (values, tools) => (await import('./main.js')).runChaos(values, tools),

@@ -3,8 +3,8 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasProxy } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { build } from '../../scripts/build/build.mjs';
-import { hasProxy } from '../../tools/servers/rocketmq/jars.js';
 import type { Counts, Tools } from '../check.js';
 import { newSeed, OptionError, type Values } from '../options.js';
 import type { OPTIONS } from './check.js';

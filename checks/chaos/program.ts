@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { canDieWithParent } from '../../tools/process/child-processes.js';
+import { canDieWithParent } from '../../libs/rocketmq/src/cli/server/child-processes.js';
 
 /** Includes the start of PGlite on a busy machine. A proxy may say for a minute after an outage that a group or topic does not exist. */
 const START_MS = 150_000;

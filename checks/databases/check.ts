@@ -6,6 +6,7 @@ import { type Options, SEED } from '../options.js';
 export const OPTIONS = {
   transactions: { type: 'integer', default: 20_000, says: 'how many begin at each isolation level' },
   seed: SEED,
+  only: { type: 'list', among: ['postgresql', 'mariadb', 'mysql'], says: 'only these servers' },
 } as const satisfies Options;
 
 export const DATABASES_CHECK = check({

@@ -12,7 +12,7 @@ import { race } from './race.js';
 const MAX_SHOWN = 20;
 
 export async function runDatabases(values: Values<typeof OPTIONS>, { signal, print }: Tools): Promise<Counts> {
-  const { transactions, seed = newSeed() } = values;
+  const { transactions, seed = newSeed(), only } = values;
   print(`seed ${seed}, ${transactions} transactions at each level`);
   const checks = new Checks();
   const seen = { kills: 0, conflicts: 0, fences: 0 };
@@ -36,7 +36,8 @@ export async function runDatabases(values: Values<typeof OPTIONS>, { signal, pri
     { name: 'PostgreSQL', server: POSTGRESQL, isInstalled: postgresFolder() !== undefined },
     ...MYSQL_PRODUCTS.map((name) => ({ name, server: MYSQL[name], isInstalled: hasMySql(name) })),
   ];
-  const races = servers.map(({ name, server, isInstalled }) => {
+  const chosen = servers.filter(({ name }) => only === undefined || only.some((one) => one === name.toLowerCase()));
+  const races = chosen.map(({ name, server, isInstalled }) => {
     if (isInstalled) return racesOn(name, server);
     print(`${name} is not installed, so its races did not run`);
     return undefined;

@@ -101,8 +101,8 @@ function wildFrame(chance: Chance): Buffer {
 /** The request codes of the name server port, without those that create or delete topics and groups, and two unknown codes. */
 const ADMIN_CODES = [
   10, 11, 12, 14, 15, 21, 22, 28, 29, 30, 31, 34, 35, 36, 38, 41, 42, 46, 102, 105, 106, 201, 202, 203, 204, 206, 208,
-  216, 222, 223, 224, 300, 305, 307, 319, 328, 343, 351, 352, 400, 401, 200_050, 200_051, 200_053, 200_054, 200_055,
-  200_070, 200_071, 200_151, 9_999, -1,
+  216, 222, 223, 224, 300, 304, 305, 307, 315, 317, 319, 328, 343, 351, 352, 400, 401, 200_050, 200_051, 200_052,
+  200_053, 200_054, 200_055, 200_070, 200_071, 200_151, 9_999, -1,
 ];
 /** Bodies that are nearly what some of them expect. */
 const BODIES = [

@@ -12,7 +12,7 @@ describe('requests that are never finished', () => {
     expect(unfinishedRequests(8)).not.toEqual(unfinishedRequests(7));
   });
 
-  it.each([1, 2, 3, 4, 5])('exceed the memory limit of each port (seed %p)', (seed) => {
+  it.each([1, 2])('exceed the memory limit of each port (seed %p)', (seed) => {
     expect(bytesOf('clients', seed)).toBeGreaterThan(1.2 * MAX_HELD_BYTES.withoutUsers);
     expect(bytesOf('admin', seed)).toBeGreaterThan(1.2 * MAX_HELD_BYTES.withUsers);
   });

@@ -56,6 +56,21 @@ describe('the stages of the gate', () => {
     expect(LEFT_OUT.filter((end) => !SPECS.some((spec) => spec.endsWith(end)))).toEqual([]);
   });
 
+  it('have a turn within twelve commits, whatever runs in turn', () => {
+    const commits = Array.from({ length: 12 }, (_, seed) => stagesOf({ full: false, seed, specs: SPECS, has: HERE }));
+    const names = new Set(commits.flat().map(({ name }) => name));
+    const outages = ['chaos', 'alone', 'restarts'];
+    const older = ['5.3.3-http2', '5.3.3-grpc-js', '4.9.7-remoting', '4.5.2-remoting'];
+    const inTurn = [outages, ['soak', 'crash', 'fuzz', 'secured'], older];
+    expect([...names]).toEqual(expect.arrayContaining(inTurn.flat()));
+    for (const stages of commits) {
+      const own = new Set(stages.map(({ name }) => name));
+      expect(inTurn.map((some) => some.filter((name) => own.has(name)).length)).toEqual([1, 1, 1]);
+    }
+    const clients = commits.flatMap((stages) => checksOf(stages).filter(({ name }) => name === 'interop'));
+    expect(new Set(clients.map(({ args }) => args.at(-1)))).toEqual(new Set(['java', 'node,tools,mixed']));
+  });
+
   it('leave no suite out when all runs', () => {
     const long = full.find(({ name }) => name === 'tests-long');
     const named: readonly string[] = long?.kind === 'suite' ? long.command : [];
@@ -140,7 +155,7 @@ describe('the stages that a change can break', () => {
     expect(grpcJs.every((path) => /^test\/(client|contract)\//.test(path))).toBe(true);
     expect(suitesOf(stages, 'secured').every((path) => path.startsWith('test/secured/'))).toBe(true);
     expect(suitesOf(stages, 'tests').filter((path) => path.endsWith('.long.spec.ts'))).toEqual([]);
-    expect(stages.map(({ name }) => name)).toEqual(expect.arrayContaining(['soak', 'interop', 'simulation', 'chaos']));
+    expect(stages.map(({ name }) => name)).toEqual(expect.arrayContaining(['interop', 'simulation']));
   });
 
   it('are the documents and their suites for a page, and all for what everything stands on', () => {

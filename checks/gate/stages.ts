@@ -43,6 +43,8 @@ const WITHOUT_PROXY = ['5.3.3', '5.1.4'];
 const OLDEST = '5.0.0';
 /** By name server only. Consumers pull from them. */
 const OF_4X = ['4.9.7', '4.5.2'];
+/** The embedded broker states such a release, too, and clients pull from it. */
+const BY_PULL = { ROCKETMQ_TEST_TRANSPORT: 'remoting', ROCKETMQ_TEST_VERSION: OF_4X[0] };
 const TRANSPORTS = ['http2', 'grpc-js'];
 /** The oldest server and the other transport run what is about the wire and about batches. */
 const WIRE = ['sending', 'batch', 'compression', 'connections'].map((name) => `test/contract/${name}`);
@@ -102,19 +104,30 @@ export const LEFT_OUT = [
 const NEAR_NODE = ['broker/store', 'broker/services', 'client/wire', 'http2', 'support'].map(
   (room) => `libs/rocketmq/src/${room}/`,
 );
+/** The official clients of a commit. */
+const CLIENTS = ['java', 'node,tools,mixed'];
 const PACKED = 'archive,bare,playground,add-nest-12';
 
 export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   const long = specs.filter((path) => LONG.test(path) && (full || !LEFT_OUT.some((end) => path.endsWith(end))));
   const client = specs.filter((path) => path.startsWith('test/client/'));
   const nearNode = full ? [] : specs.filter((path) => NEAR_NODE.some((room) => path.startsWith(room)));
-  const databases = ['pglite', ...(['postgresql', 'mariadb', 'mysql'] as const).filter((name) => has[name])];
-  const oneDatabase = databases[seed % databases.length] ?? 'pglite';
+  const servers = (['postgresql', 'mariadb', 'mysql'] as const).filter((name) => has[name]);
+  const databases = ['pglite', ...servers];
+  const [oneDatabase = ''] = inTurn(seed, databases);
+  const ofOne = full ? [] : inTurn(seed, servers).flatMap((name) => ['--only', name]);
+  const turn = <T>(all: readonly T[]) => (full ? all : inTurn(seed, all));
+  // What takes several clusters to start and minutes of outages runs with `full` only.
   const restarts = full ? [] : ['test/restarts/restarts.spec.ts', 'test/restarts/slaves.spec.ts'];
+  const outages = [
+    // Crash and simulation are about the embedded broker already.
+    ...(full ? longChaos(databases) : [sound('chaos', '--backend', 'rocketmq', '--database', oneDatabase)]),
+    real('alone', NEWEST, '--part', 'alone'),
+    real('restarts', NEWEST, '--part', 'restarts', ...restarts),
+  ];
   const gateway = GATEWAY.map((name) => `test/contract/${name}.spec.ts`);
   const byRemoting = [
     ...(full ? ['test/contract'] : gateway),
-    ...(full ? [] : WIRE),
     'test/real/foreign-delays.spec.ts',
     'test/real/foreign-ids.spec.ts',
     'test/real/lite-topics.spec.ts',
@@ -136,30 +149,29 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     cases('browser'),
     // What official clients see on a real server, this repository has no part in.
     // The clients by remoting, in Java, take as long as all others: frame by frame the suites have what they do.
-    cases('interop', ...(full ? [] : ['--recorded', '--client', 'java,node,tools,mixed'])),
-    full ? sound('simulation', '--long') : twoSimulations(seed, 20),
+    cases('interop', ...(full ? [] : ['--recorded', '--client', ...inTurn(seed, CLIENTS)])),
+    full ? sound('simulation', '--long') : twoSimulations(seed, 15),
     real('rocketmq-remoting', NEWEST, '--part', 'open', '--transport', 'remoting', ...byRemoting),
-    ...(full ? everyServer(has.cargo) : oneServer(seed)),
-    // Crash and simulation are about the embedded broker already.
-    ...(full ? longChaos(databases) : [sound('chaos', '--backend', 'rocketmq', '--database', oneDatabase)]),
-    cases('databases', '--transactions', full ? '3500' : '150', '--seed', String(seed)),
-    real('alone', NEWEST, '--part', 'alone'),
+    ...(full ? everyServer(has.cargo) : inTurn(seed, olderServers())),
+    ...turn(outages),
+    cases('databases', '--transactions', full ? '3500' : '150', '--seed', String(seed), ...ofOne),
     cases('compose'),
-    // What takes several clusters to start and minutes of outages runs with `full` only.
-    real('restarts', NEWEST, '--part', 'restarts', ...restarts),
     cases('pack', ...(full ? [] : ['--only', PACKED])),
     script('docs', 'docs:site'),
     // The store's specs, crash test and kills have what a folder does.
     ...(full ? [tests('tests-on-disk', ['test/contract'], { EMBEDDED_STORE: 'lmdb' })] : []),
-    sound('soak', ...forLong),
-    sound('crash', ...forLong),
-    sound('fuzz', ...forLong),
+    ...turn([
+      sound('soak', ...forLong),
+      sound('crash', ...forLong),
+      sound('fuzz', ...forLong),
+      real('secured', NEWEST, '--part', 'secured'),
+    ]),
     tests('tests-grpc-js', full ? [...client, 'test/contract'] : [...CONNECTIONS, ...WIRE], {
       ROCKETMQ_TEST_TRANSPORT: 'grpc-js',
     }),
+    ...(full ? [tests('tests-by-pull', ['test/contract'], BY_PULL)] : []),
     tests('tests-by-name-server', full ? ['test/contract'] : WIRE, { ROCKETMQ_TEST_TRANSPORT: 'remoting' }),
     ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
-    real('secured', NEWEST, '--part', 'secured'),
     // It has so much time for each fault, and finds fewer beside others.
     ...(full ? [cases('http2'), cases('dockerfile'), alone(cases('mutations'))] : []),
     alone({ kind: 'same-contract', name: 'same-contract' }),
@@ -168,15 +180,19 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   ];
 }
 
-/** Each commit has one of the transports on an older server. */
-function oneServer(seed: number): readonly Stage[] {
-  const [older = '', transport = ''] = [OLDER[0], TRANSPORTS[seed % TRANSPORTS.length]];
+function olderServers(): readonly Stage[] {
+  const [older = ''] = OLDER;
   return [
-    real(`${older}-${transport}`, older, '--transport', transport, ...WIRE),
+    ...TRANSPORTS.map((transport) => real(`${older}-${transport}`, older, '--transport', transport, ...WIRE)),
     ...OF_4X.map((version) =>
       real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', ...WIRE, ON_4X),
     ),
   ];
+}
+
+/** The one of this commit; the next commits have the others. For stages that were not found to see anything of their own: README.md. */
+function inTurn<T>(seed: number, all: readonly T[]): readonly T[] {
+  return all.length === 0 ? [] : all.slice(seed % all.length).slice(0, 1);
 }
 
 function everyServer(hasCargo: boolean): readonly Stage[] {

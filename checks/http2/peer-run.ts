@@ -3,8 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ChildProcess } from '../../libs/rocketmq/src/cli/server/child-processes.js';
 import { accepts, takePortBlock } from '../../tools/ports.js';
-import { ChildProcess } from '../../tools/process/child-processes.js';
 import { within } from '../../tools/process/within.js';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 import { GROUPS, TOPICS } from './load.js';

@@ -2,9 +2,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { INITIAL_WINDOW_BYTES } from '../../libs/rocketmq/src/http2/frames.js';
 import { run } from '../../tools/process/run-command.mjs';
-import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.js';
 import type { Tools } from '../check.js';
 import type { PARTS } from './check.js';
 
@@ -79,7 +79,7 @@ const MAKERS: Readonly<Record<Maker, (tools: Tools) => Promise<readonly Peer[]>>
     ];
   },
   'grpc-java': async ({ print }) => {
-    const jars = await ensureJars(DEFAULT_VERSION, print);
+    const jars = await ensureJars(DEFAULT_VERSION, { log: print });
     const file = join(import.meta.dirname, 'java', 'Peer.java');
     const peer = (windowBytes: number, windowGrows = false): Peer => ({
       name: `grpc-java, window ${windowGrows ? 'from ' : ''}${windowBytes}`,

@@ -3,8 +3,8 @@
 
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
+import { cacheFolder } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
-import { cacheFolder } from '../../tools/servers/rocketmq/jars.js';
 import { run } from './clients.js';
 
 const SOURCES = join(import.meta.dirname, 'any-language');

@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlClient, EmbeddedBrokerOptions } from 'nestjs-rocketmq/broker';
 import { takePortBlock } from '../../tools/ports.js';
 import { startRocketMQ } from '../../tools/servers/rocketmq/server.js';
+import { ServerUsers } from '../../tools/servers/rocketmq/server-users.js';
 import { type Mutation, startMutatingProxy } from './mutating-proxy.js';
-import { KILLS, prefixOf, REMOTING, resourcesOf } from './resources.js';
+import { ADMINISTRATOR, KILLS, prefixOf, REMOTING, resourcesOf, usersOf } from './resources.js';
 
 const ADMIN_TIMEOUT_MS = 20_000;
 /** A client on a busy machine ends its transactions before it. */
@@ -33,16 +34,21 @@ export interface Backend {
 
 export async function startRealBackend({
   clients,
+  hasUsers = false,
   log,
   signal,
 }: {
   clients: readonly string[];
+  /** Whether it asks for credentials, in plaintext as well. */
+  hasUsers?: boolean;
   log: (line: string) => void;
   signal?: AbortSignal;
 }): Promise<Backend> {
-  const server = await startRocketMQ({ log, signal, settings: { transactionTimeOut: FIRST_CHECK_MS } });
+  const security = hasUsers ? { administrator: ADMINISTRATOR } : undefined;
+  const server = await startRocketMQ({ log, signal, security, settings: { transactionTimeOut: FIRST_CHECK_MS } });
   try {
-    await createResources(server.nameServer, clients);
+    await createResources(server.nameServer, clients, hasUsers);
+    if (hasUsers) await createUsers(server.nameServer, clients);
   } catch (error) {
     await server.stop();
     throw error;
@@ -55,9 +61,19 @@ export async function startRealBackend({
   return { endpoints, nameServer, kills: 2, killAndRevive, stop: () => server.stop() };
 }
 
-async function createResources(nameServer: string, clients: readonly string[]): Promise<void> {
+async function createUsers(nameServer: string, clients: readonly string[]): Promise<void> {
+  const users = new ServerUsers({ nameServer, credentials: ADMINISTRATOR, hasPlainAcl: false });
+  try {
+    for (const user of clients.flatMap(usersOf)) await users.declare(user);
+  } finally {
+    await users.close();
+  }
+}
+
+async function createResources(nameServer: string, clients: readonly string[], hasUsers: boolean): Promise<void> {
   const { RocketMQAdmin } = await import('nestjs-rocketmq/admin');
-  const admin = new RocketMQAdmin({ nameServer, timeoutMs: ADMIN_TIMEOUT_MS });
+  const credentials = hasUsers ? { credentials: ADMINISTRATOR } : {};
+  const admin = new RocketMQAdmin({ nameServer, timeoutMs: ADMIN_TIMEOUT_MS, ...credentials });
   try {
     for (const { topics, groups } of clients.map(resourcesOf)) {
       for (const { name: topic, ...rest } of topics) await admin.createTopic({ topic, ...rest });
@@ -75,9 +91,12 @@ async function createResources(nameServer: string, clients: readonly string[]): 
 export async function startEmbeddedBackend({
   clients,
   mutation,
+  hasUsers = false,
 }: {
   clients: readonly string[];
   mutation?: Mutation;
+  /** Whether it asks for credentials. */
+  hasUsers?: boolean;
 }): Promise<Backend> {
   const proxy = mutation === undefined ? undefined : await startMutatingProxy(mutation);
   const ports = await takePortBlock();
@@ -86,6 +105,7 @@ export async function startEmbeddedBackend({
   const options = {
     topics: resources.flatMap(({ topics }) => topics),
     groups: resources.flatMap(({ groups }) => groups),
+    ...(hasUsers && { users: [{ ...ADMINISTRATOR, isSuper: true }, ...clients.flatMap(usersOf)] }),
     transactionFirstCheckMs: FIRST_CHECK_MS,
     advertisedAddress: proxy?.address,
     port: ports.first,

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.js';
+import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { MIXED, prefixOf } from './resources.js';
 
 const NODE_CLIENT_VERSION = '1.0.8';
@@ -86,7 +86,7 @@ const CLIENTS: Record<string, Client> = {
   },
   // They come with the server.
   tools: {
-    prepare: (log) => ensureJars(DEFAULT_VERSION, log),
+    prepare: (log) => ensureJars(DEFAULT_VERSION, { log }),
     command: (folder, _endpoints, _steps, home, nameServer) => [
       'java',
       [
@@ -103,7 +103,7 @@ const CLIENTS: Record<string, Client> = {
   // The Java clients among them come with the server, and the library is the one that was built.
   [MIXED]: {
     async prepare(log) {
-      await ensureJars(DEFAULT_VERSION, log);
+      await ensureJars(DEFAULT_VERSION, { log });
       return nodeClient(log);
     },
     command: (folder, endpoints, steps, _home, nameServer) => {

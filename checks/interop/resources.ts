@@ -1,7 +1,7 @@
 // What every interop program finds on its broker: the same topics and consumer groups, on both backends. A program reaches
 // them by purpose; the prefix keeps programs apart that share a broker.
 
-import type { GroupDeclaration, TopicDeclaration } from 'nestjs-rocketmq/broker';
+import type { BrokerUser, GroupDeclaration, TopicDeclaration } from 'nestjs-rocketmq/broker';
 
 type TopicType = NonNullable<TopicDeclaration['type']>;
 
@@ -19,6 +19,10 @@ const REMOTING_STEPS = ['transactions', 'retries', 'delay', 'send', 'tags', 'sql
 );
 /** Consumers that pop by the remoting protocol. */
 const POP = 'remoting-pop';
+/** An operator moves the group of a consumer that pulls. */
+const RESET = 'remoting-reset';
+/** On a broker that asks for credentials, which is one of its own. */
+export const ACCESS = 'remoting-access';
 /** The Go client has none. */
 const TLS = 'remoting-tls';
 const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];
@@ -29,6 +33,8 @@ const STEPS_OF_SOME: Record<string, readonly string[]> = {
   ...Object.fromEntries(REMOTING_STEPS.map((step) => [step, REMOTING])),
   [POP]: ['java-5'],
   [TLS]: ['java-4', 'java-5'],
+  [RESET]: ['java-4', 'java-5'],
+  [ACCESS]: REMOTING,
   ...Object.fromEntries(MIXED_STEPS.map((step) => [step, [MIXED]])),
 };
 
@@ -122,6 +128,9 @@ const REMOTING_TOPICS: typeof MIXED_TOPICS = {
   [TLS]: { type: 'normal' },
   'remoting-kills': { type: 'normal', queues: 4 },
   [POP]: { type: 'normal' },
+  [RESET]: { type: 'normal' },
+  [ACCESS]: { type: 'normal' },
+  'remoting-access-other': { type: 'normal' },
   'remoting-transactions': { type: 'transaction' },
 };
 const REMOTING_GROUPS: typeof GROUPS = Object.fromEntries(
@@ -151,6 +160,8 @@ export const STEPS = [
   ...REMOTING_STEPS,
   POP,
   TLS,
+  RESET,
+  ACCESS,
   ...MIXED_STEPS,
   KILLS,
 ];
@@ -181,6 +192,31 @@ export function resourcesOf(client: string): {
       ...(isQuick && { backoff }),
     })),
   };
+}
+
+/** The user that may do all. */
+export const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
+
+/** Those of the step for access. The programs know their keys. */
+export function usersOf(client: string): BrokerUser[] {
+  const prefix = prefixOf(client);
+  const topic = `Topic:${prefix}${ACCESS}`;
+  const group = `Group:${prefix}${ACCESS}`;
+  return [
+    {
+      accessKey: `${prefix}writer`,
+      secretKey: 'secret of the writer',
+      permissions: [{ resource: topic, actions: ['Pub'] }],
+    },
+    {
+      accessKey: `${prefix}reader`,
+      secretKey: 'secret of the reader',
+      permissions: [
+        { resource: topic, actions: ['Sub', 'Get'] },
+        { resource: group, actions: ['Sub', 'Get'] },
+      ],
+    },
+  ];
 }
 
 function declaredFor(client: string): [topics: typeof MIXED_TOPICS, groups: typeof GROUPS] {

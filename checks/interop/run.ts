@@ -8,7 +8,7 @@ import { clientOf, runClient } from './clients.js';
 import { DIFFERENCES } from './differences.js';
 import { killUnder, Program } from './kills.js';
 import { MUTATIONS, type Mutation } from './mutating-proxy.js';
-import { KILLS, MIXED, STEPS, stepsOf } from './resources.js';
+import { ACCESS, KILLS, MIXED, STEPS, stepsOf } from './resources.js';
 import { compareStep, type Found, failureOf, judge, type Line, parseTranscript } from './transcript.js';
 
 const CLIENT_TIMEOUT_MS = 240_000;
@@ -60,7 +60,7 @@ export async function judgeClients(options: {
   log: (line: string) => void;
   signal: AbortSignal;
 }): Promise<Check[]> {
-  const { clients, backends, isRecorded, log, signal, mutation } = options;
+  const { clients, backends, isRecorded, log, mutation } = options;
   const onReal = isRecorded ? clients.filter((client) => client === MIXED) : clients;
   const recorded = isRecorded && backends.includes('real') ? without(clients, MIXED) : [];
   const folders = new Map<string, string>();
@@ -68,18 +68,23 @@ export async function judgeClients(options: {
   const run = { ...options, folders };
   const steps = mutation === undefined ? options.steps : MUTATED_STEPS;
   // The real server's start starves a small machine: nobody is to be under way meanwhile.
-  const starters = [
-    ['real', () => startRealBackend({ clients: onReal, log, signal })],
-    ['embedded', () => startEmbeddedBackend({ clients, mutation })],
-  ] as const;
   const byBackend = await withBackends(
-    starters.filter(([name]) => backends.includes(name) && (name !== 'real' || onReal.length > 0)),
+    startersOf(options, onReal, clients).filter(() => steps.some((step) => step !== ACCESS)),
     async (name, backend) => {
       const own = { ...run, clients: name === 'real' ? onReal : clients };
-      const others = await runClients(own, name, backend, without(steps, KILLS));
+      const others = await runClients(own, name, backend, without(without(steps, KILLS), ACCESS));
       return steps.includes(KILLS) ? joined(others, await runUnderKills(own, name, backend)) : others;
     },
   );
+  const ofAccess = (all: readonly string[]) => all.filter((client) => stepsOf(client, steps).includes(ACCESS));
+  const withUsers = await withBackends(
+    startersOf(options, ofAccess(onReal), ofAccess(clients), true),
+    (name, backend) => runClients({ ...run, clients: ofAccess(clients) }, `${name}-access`, backend, [ACCESS]),
+  );
+  for (const name of ['embedded', 'real']) {
+    const [others = new Map(), access = new Map()] = [byBackend[name], withUsers[name]];
+    if (others.size + access.size > 0) byBackend[name] = joined(others, access);
+  }
   if (recorded.length > 0) byBackend.real = new Map([...(byBackend.real ?? []), ...recorded.map(recordedTranscript)]);
   const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsOf(client, steps)));
   const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
@@ -87,6 +92,30 @@ export async function judgeClients(options: {
   const isSound = checks.every(({ problems }) => problems.length === 0);
   if (options.record && isSound && byBackend.real !== undefined) record(byBackend.real);
   return checks;
+}
+
+/** Both that are asked for, and have a client. */
+function startersOf(
+  {
+    backends,
+    mutation,
+    log,
+    signal,
+  }: Pick<Parameters<typeof judgeClients>[0], 'backends' | 'mutation' | 'log' | 'signal'>,
+  onReal: readonly string[],
+  onEmbedded: readonly string[],
+  hasUsers = false,
+) {
+  const all = [
+    { name: 'real', clients: onReal, start: () => startRealBackend({ clients: onReal, hasUsers, log, signal }) },
+    {
+      name: 'embedded',
+      clients: onEmbedded,
+      start: () => startEmbeddedBackend({ clients: onEmbedded, mutation, hasUsers }),
+    },
+  ] as const;
+  const wanted = all.filter(({ name, clients }) => backends.includes(name) && clients.length > 0);
+  return wanted.map(({ name, start }) => [name, start] as const);
 }
 
 function recordedTranscript(client: string): readonly [client: string, Transcript] {

@@ -20,7 +20,7 @@ export const MODEL_CHECK = check({
   name: 'model',
   says: 'a real cluster of two brokers under kills and stops of all its processes: nothing is lost, order is kept, each repetition has a reason',
   judges: ['libs/rocketmq'],
-  needs: 'Java, Maven',
+  needs: 'Java',
   options: OPTIONS,
   keepsFolder: true,
   run: async (values, tools) => (await import('./main.js')).runModel(values, tools),

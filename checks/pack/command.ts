@@ -12,9 +12,14 @@ export class Command {
   #closed;
 
   /** @param words the command */
-  constructor(home: string, [program = '', ...args]: readonly string[]) {
+  constructor(home: string, [program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv = {}) {
     // A group of its own, so that the signal reaches all that it starts, as from a terminal.
-    this.#child = spawn(program, args, { cwd: home, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(program, args, {
+      cwd: home,
+      env: { ...process.env, ...env },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream.setEncoding('utf8').on('data', (text) => {
         this.#output += text;

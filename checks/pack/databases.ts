@@ -172,7 +172,8 @@ async function order({ serve, migrate }: DatabaseProject, home: string): Promise
 }
 
 function guide(root: string): string {
-  return readFileSync(join(root, 'docs/guide/databases.md'), 'utf8');
+  const pages = ['databases', 'database-examples'];
+  return pages.map((page) => readFileSync(join(root, `docs/guide/${page}.md`), 'utf8')).join('\n');
 }
 
 /** The commands of the guide that name a text. */

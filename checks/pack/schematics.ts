@@ -2,7 +2,10 @@
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { accepts, takePortBlock } from '../../tools/ports.js';
 import { CommandFailure, run } from '../../tools/process/run-command.mjs';
+import { until } from '../../tools/until.js';
+import { Command } from './command.js';
 
 interface Scaffold {
   name: string;
@@ -79,6 +82,10 @@ function stepsOf(
       },
     },
     {
+      name: `${name}: the route sends what the listener handles`,
+      run: () => sendsReminder(home),
+    },
+    {
       name: `${name}: a module that is not understood is not changed, and nothing is created`,
       run: async () => {
         const module = join(home, 'src/app.module.ts');
@@ -92,6 +99,22 @@ function stepsOf(
       },
     },
   ];
+}
+
+async function sendsReminder(home: string): Promise<void> {
+  const block = await takePortBlock();
+  const app = new Command(home, ['node', 'dist/main.js'], { PORT: String(block.first) });
+  try {
+    // It says that it has started before it listens.
+    await app.printed(/(successfully started)/);
+    await until(() => accepts(block.first));
+    const answer = await fetch(`http://127.0.0.1:${block.first}/reminder/7`, { method: 'POST' });
+    if (!answer.ok) throw new Error(await answer.text());
+    await app.printed(/(Received \{"id":"7"\})/);
+  } finally {
+    await app.stop();
+    await block.release();
+  }
 }
 
 const nest = (home: string, ...args: readonly string[]) => run('npx', ['--no-install', 'nest', ...args], { cwd: home });

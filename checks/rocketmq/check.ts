@@ -1,4 +1,4 @@
-import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.js';
+import { DEFAULT_VERSION } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { check } from '../check.js';
 import type { Options } from '../options.js';
 
@@ -32,7 +32,7 @@ export const ROCKETMQ_CHECK = check({
   name: 'rocketmq',
   says: 'the suites of test/ that need a real server, part by part',
   judges: ['libs/rocketmq', 'test'],
-  needs: 'Java, Maven',
+  needs: 'Java',
   options: OPTIONS,
   rest: 'test/contract/sending ... and other arguments of jest',
   run: async (values, tools) => (await import('./main.js')).runSuites(values, tools),

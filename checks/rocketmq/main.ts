@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { hasProxy } from '../../tools/servers/rocketmq/jars.js';
+import { hasProxy } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { isRust, startRocketMQRust } from '../../tools/servers/rocketmq/rust-server.js';
 import { type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.js';
 import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.js';
@@ -18,7 +18,7 @@ interface Run extends Tools {
 }
 
 // The suites wait for a server more than they compute.
-const AT_ONCE = '--maxWorkers=8';
+const AT_ONCE = '--maxWorkers=10';
 const ONE_BY_ONE = '--runInBand';
 /** What runs a part: jest's exit code. */
 const STARTS: Readonly<Record<Part, (run: Run, args: readonly string[]) => Promise<number>>> = {
@@ -62,8 +62,8 @@ async function runOnOpenServer(run: Run, args: readonly string[]): Promise<numbe
 }
 
 async function runOnSecuredServer(run: Run, args: readonly string[]): Promise<number> {
-  const { caFile, ...identity } = makeServerCertificate(run.folder);
-  const server = await startRocketMQ({ ...optionsOf(run), security: { administrator: ADMINISTRATOR, ...identity } });
+  const { caFile, ...certificate } = makeServerCertificate(run.folder);
+  const server = await startRocketMQ({ ...optionsOf(run), security: { administrator: ADMINISTRATOR, certificate } });
   try {
     log(run, `ready, with access control and TLS: ${server.endpoints}, name server ${server.nameServer}`);
     const environment = {

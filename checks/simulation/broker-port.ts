@@ -16,7 +16,9 @@ export function brokerPortOf(broker: EmbeddedBroker, address: string): RemotingS
     ConstructorParameters<typeof AdminRequests>[0],
     'engine' | 'clock'
   >;
-  const requests = new AdminRequests({ engine, store, clock, clientTime: SAME_TIME, sessions, address: () => address });
+  const release = () => RELEASE.number;
+  const context = { engine, store, clock, clientTime: SAME_TIME, sessions, address: () => address, release };
+  const requests = new AdminRequests(context);
   const answer = (request: Parameters<AdminRequests['answer']>[0]) => requests.answer(request);
   const realClock = new SystemClock();
   return new RemotingServer({
@@ -24,6 +26,6 @@ export function brokerPortOf(broker: EmbeddedBroker, address: string): RemotingS
     clock: realClock,
     logger: silentLogger,
     tls: undefined,
-    release: () => RELEASE.number,
+    release,
   });
 }

@@ -25,6 +25,7 @@ const NOTHING: Facts = {
   renewals: [],
   closes: [],
   failedStarts: [],
+  pauses: [],
   leaks: [],
   uncaught: [],
   hanging: [],
@@ -112,6 +113,14 @@ describe('the judges', () => {
       },
     ],
     [
+      'handled while paused',
+      {
+        sends: [sent('m1')],
+        handlings: [handled('m1', { startMs: 40_000, endMs: 40_010 })],
+        pauses: [{ group: 'readers', fromMs: 5_000, untilMs: 60_000 }],
+      },
+    ],
+    [
       'out of order',
       {
         sends: [sent('m1', { messageGroup: 'g' }), sent('m2', { messageGroup: 'g', atMs: 120, endMs: 130 })],
@@ -183,6 +192,17 @@ describe('the judges', () => {
     [
       'a send that was cut off',
       { sends: [sent('m1', { outcome: 'unknown', error: 'broken' })], disturbances: [met('a', 50, 105)] },
+    ],
+    [
+      'a delivery before the polls of a paused group are refused, and one when it is resumed',
+      {
+        sends: [sent('m1'), sent('m2')],
+        handlings: [
+          handled('m1', { startMs: 30_000, endMs: 30_010 }),
+          handled('m2', { startMs: 60_000, endMs: 60_010 }),
+        ],
+        pauses: [{ group: 'readers', fromMs: 5_000, untilMs: 60_000 }],
+      },
     ],
     [
       'a send with little time',

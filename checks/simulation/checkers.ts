@@ -10,6 +10,8 @@ const SHORT_MS = 1_000;
 const OVERDUE_MS = 500;
 /** A lease is renewed in time, and clients know its end as exactly as messages travel. */
 const STALE_MS = 1_000;
+/** How long after a pause of their group consumers may begin handlers. */
+const PAUSED_MS = 30_000;
 /** The effects of a disturbance last longer than itself: dead connections are detected and replaced, leases end. */
 const AFTERMATH_MS = 45_000;
 
@@ -28,6 +30,7 @@ const CHECKERS: readonly Checker[] = [
   unexplainedRepetitions,
   unseenDeliveries,
   staleDeliveries,
+  pausedDeliveries,
   disorder,
   earlyDeaths,
   silentDeaths,
@@ -221,6 +224,19 @@ export function staleDeliveries(facts: Facts): string[] {
       const text = `came to ${process} at ${startMs} as attempt ${attempt}`;
       return [`stale: ${what} ${text}, and to ${later.process} at ${later.startMs} as attempt ${later.attempt}`];
     });
+  });
+}
+
+/** A consumer of a paused group begins no handler once its polls are refused, each of which ends within 20 s. */
+export function pausedDeliveries(facts: Facts): string[] {
+  return facts.pauses.flatMap(({ group, fromMs, untilMs }) => {
+    if (isForgotten(facts, fromMs, untilMs)) return [];
+    return facts.handlings
+      .filter((one) => one.group === group && one.startMs > fromMs + PAUSED_MS && one.startMs < untilMs)
+      .filter(({ process, startMs }) => !isExcused(facts, [process], fromMs, startMs))
+      .map(({ key, process, startMs }) => {
+        return `handled while paused: ${process} began ${key} for ${group} at ${startMs}, which was paused at ${fromMs}`;
+      });
   });
 }
 

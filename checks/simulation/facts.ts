@@ -82,6 +82,13 @@ export interface ConnectionFact {
   readonly atMs: number;
 }
 
+/** A period in which a consumer group was paused on all brokers. */
+export interface PauseFact {
+  readonly group: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
 /** A dead letter in the broker. */
 export interface DeadFact {
   readonly key: string;
@@ -131,6 +138,7 @@ export interface Facts {
   readonly bufferBound: number;
   readonly closes: readonly CloseFact[];
   readonly failedStarts: readonly StartFact[];
+  readonly pauses: readonly PauseFact[];
   /** Calls and closes that did not end. */
   readonly hanging: readonly string[];
 }

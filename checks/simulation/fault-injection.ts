@@ -2,6 +2,7 @@
 
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import type { BrokerNode } from './broker-node.js';
+import { pauseGroup } from './group-pauses.js';
 import { FAULT_KINDS, type Fault } from './plan.js';
 import type { SimulatedConnection } from './platform/network.js';
 import type { System } from './system.js';
@@ -150,6 +151,10 @@ const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) 
       processes: undefined,
       only: 'fenced',
     });
+    return 'nobody';
+  },
+  'paused group': (system, fault) => {
+    pauseGroup(system, fault);
     return 'nobody';
   },
   'hostile settings': (system, fault) => {

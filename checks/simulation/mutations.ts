@@ -148,8 +148,13 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'who pulls a queue begins behind what came before it asked',
     file: 'gateway/pull/queue-puller.ts',
     edits: {
-      '(await this.requests.committedOffset()) ?? (isRetry ? 0 : await this.requests.maxOffset());':
-        'await (isRetry ? this.requests.committedOffset() : this.requests.maxOffset()) ?? 0;',
+      '(await this.positions.committedOffset()) ?? (isRetry ? 0 : await this.requests.maxOffset());':
+        'await (isRetry ? this.positions.committedOffset() : this.requests.maxOffset()) ?? 0;',
     },
+  },
+  {
+    fault: 'a pulled queue goes on at its offset when the broker has lost what was there',
+    file: 'gateway/pull/queue-puller.ts',
+    edits: { 'const to = Math.min(from, offset, end);': 'const to = Math.min(from, end);' },
   },
 ];

@@ -22,6 +22,7 @@ export const FAULT_KINDS = {
   'clock step': 'harmless',
   'hostile settings': 'harmless',
   'lost registration': 'harmless',
+  'paused group': 'harmless',
 } as const;
 export type FaultKind = keyof typeof FAULT_KINDS;
 
@@ -357,6 +358,37 @@ const FOCUSES: readonly Focus[] = [
       parts: { nest: false, ordered: true, simple: false, transactions: true, foreign: false },
     }),
     faults: { 'client crash': [15, 40], 'broker restart': [30, 60], 'paused process': [20, 40] },
+  },
+  // Groups that are paused for longer than any poll waits, some with more messages in hand than are handled until then.
+  {
+    ways: (chance) => ({
+      withoutProxy: chance.is(0.6),
+      pulls: chance.is(0.3),
+      sendEveryMs: 200,
+      instances: chance.whole(2, 3),
+      ...(chance.is(0.5) && {
+        longestHandlerMs: 20_000,
+        parts: { nest: false, ordered: false, simple: false, transactions: false, foreign: false },
+      }),
+    }),
+    faults: { 'paused group': [10, 40], 'rolling deploy': [30, 60] },
+    lastingS: [35, 70],
+  },
+  // Brokers that lose what they had not written down, and was handled.
+  {
+    ways: (chance) => ({
+      withoutProxy: true,
+      pulls: true,
+      flush: 'async',
+      sendEveryMs: 200,
+      instances: chance.whole(1, 3),
+      longestHandlerMs: chance.pick([20, 500]),
+      longestStepMs: 500,
+      impatience: 0,
+      parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
+    }),
+    faults: { 'broker crash': [5, 15], 'slow disk': [5, 15] },
+    lastingS: [4, 12],
   },
   // Processes that stand still for longer than a lease while their polls are answered.
   {

@@ -16,7 +16,6 @@ import type { LongPolls } from '../../libs/rocketmq/src/broker/services/long-pol
 import type { TransactionChecks } from '../../libs/rocketmq/src/broker/services/transaction-checks.js';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../libs/rocketmq/src/protocol/remoting/frame.js';
-import { isOf4 } from '../../libs/rocketmq/src/remoting/releases.js';
 
 /** The permission of a topic that cannot be written. @see PermName of the server */
 const READ_ONLY = 4;
@@ -72,6 +71,7 @@ export class RemotingBroker {
       clients: this.clients,
       lite: new LiteSubscriptions(context),
       address: () => `${host}:${ports[1]}`,
+      release: () => release,
       transactionFirstCheckMs: DEFAULT_FIRST_CHECK_MS,
     });
     checks.askElsewhere = (check) => this.requests.check(check);
@@ -108,7 +108,6 @@ export class RemotingBroker {
   private async work(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer | undefined> {
     if (request.code === CODES.getKvConfig) return this.orderConfiguration(request);
     if (LOCKS.includes(request.code)) return this.lock(request, connection);
-    if (request.code === CODES.queryConsumerOffset) return this.position(request, connection);
     const answer = await this.requests.answer(request, connection);
     return request.code === CODES.getRouteInfoByTopic ? this.route(answer) : answer;
   }
@@ -121,17 +120,6 @@ export class RemotingBroker {
     const own = { ...request, body: renamed(request.body, name, BROKER_NAME) };
     const answer = await this.requests.answer(own, connection);
     return answer && { ...answer, body: renamed(answer.body, BROKER_NAME, name) };
-  }
-
-  /** A broker of 4.9.7 has a new group begin at 0 in a queue without messages, where a 5.5.0 knows no position. */
-  private async position(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer | undefined> {
-    try {
-      return await this.requests.answer(request, connection);
-    } catch (error) {
-      const isUnknown = error instanceof AdminRefusal && error.code === RESPONSE_CODES.queryNotFound;
-      if (!isUnknown || !isOf4(this.options.release)) throw error;
-      return { code: RESPONSE_CODES.success, fields: { offset: '0' } };
-    }
   }
 
   /** As a name server that knows, or has lost, each of two brokers. */

@@ -13,6 +13,7 @@ import type {
   Disturbance,
   Facts,
   HandlingFact,
+  PauseFact,
   SendFact,
   StartFact,
   TransactionFact,
@@ -73,6 +74,7 @@ export class System implements NestWorld {
   readonly closes: CloseFact[] = [];
   readonly announced: DeadFact[] = [];
   readonly connections: ConnectionFact[] = [];
+  readonly pauses: PauseFact[] = [];
   private readonly failedStarts: StartFact[] = [];
   private readonly renewals: ConnectionFact[] = [];
   readonly services: Worker[] = [];
@@ -517,6 +519,7 @@ export class System implements NestWorld {
       connections,
       closes,
       failedStarts: this.failedStarts,
+      pauses: this.pauses,
       ...state,
       decisions: this.decisions,
       requests: this.requests,

@@ -1,6 +1,7 @@
-// Where an embedded broker keeps its messages, on its command line.
+// Where an embedded broker keeps its messages, and who reaches it, on its command line.
 
 /** @param {string} kind of server @param {string} folder @returns {string[]} */
 export function storeArguments(kind, folder) {
+  if (kind === 'remoting') return ['--name-server-port', '0'];
   return kind === 'memory' ? [] : ['--data', folder, '--flush', kind];
 }

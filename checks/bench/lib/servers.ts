@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
+import { hasProxy } from '../../../libs/rocketmq/src/cli/server/jars.js';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
-import { hasProxy } from '../../../tools/servers/rocketmq/jars.js';
 import { startRocketMQ } from '../../../tools/servers/rocketmq/server.js';
 import { fill } from '../workloads/floors/fill.mjs';
 import { storeArguments } from './embedded-arguments.mjs';
@@ -19,12 +19,12 @@ const SETTLE_MS = 60_000;
 const LOOK_EVERY_MS = 300;
 const FILL_IN_FLIGHT = 512;
 
-/** `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there. */
-export type ServerKind = 'real' | 'memory' | 'async' | 'sync';
+/** `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there, or in memory and serves remoting clients as well. */
+export type ServerKind = 'real' | 'memory' | 'remoting' | 'async' | 'sync';
 
 export interface Server {
   endpoints: string;
-  nameServer?: string;
+  nameServer?: string | undefined;
   pids: readonly number[];
   usage: () => Usage;
   createTopic: (topic: string) => Promise<void>;
@@ -142,9 +142,14 @@ async function settled(admin: RocketMQAdmin, signal: AbortSignal): Promise<void>
 /** Topics and groups are created at first use, of 8 queues. */
 async function startEmbedded(kind: ServerKind): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-bench-data-'));
-  const { pid, endpoints, kill } = await startEmbeddedBroker(['--port', '0', ...storeArguments(kind, folder)]);
+  const { pid, endpoints, nameServerEndpoint, kill } = await startEmbeddedBroker([
+    '--port',
+    '0',
+    ...storeArguments(kind, folder),
+  ]);
   return {
     endpoints,
+    nameServer: nameServerEndpoint,
     pids: [pid],
     usage: () => usageOf([pid]),
     async createTopic() {},

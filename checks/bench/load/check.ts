@@ -42,7 +42,7 @@ export const LOAD_CHECK = check({
   name: 'load',
   says: 'the orders per second that the demos sustain, and how long it takes from POST to reserved',
   judges: ['libs/rocketmq', 'libs/demo-kit', 'checks/bench', 'apps', 'scripts'],
-  needs: 'Java and Maven for --backend rocketmq',
+  needs: 'Java for --backend rocketmq',
   options: OPTIONS,
   run: async (values, tools) => (await import('./main.js')).runLoadCheck(values, tools),
 });

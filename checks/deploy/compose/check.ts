@@ -9,7 +9,7 @@ export const COMPOSE_CHECK = check({
   name: 'compose',
   says: "compose.yaml is one that Compose's own loader takes, and what it starts works together, run without Docker",
   judges: ['libs', 'apps', 'scripts', 'docker', 'compose.yaml', 'checks/deploy'],
-  needs: 'Go, Java, Maven, PostgreSQL, MariaDB',
+  needs: 'Go, Java, PostgreSQL, MariaDB',
   options: OPTIONS,
   run: async (values, tools) => (await import('./main.js')).runCompose(values, tools),
 });

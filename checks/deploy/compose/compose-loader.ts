@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from '../../../tools/servers/rocketmq/jars.js';
+import { cacheFolder } from '../../../libs/rocketmq/src/cli/server/jars.js';
 import type { ComposeModel } from './compose-model.js';
 
 const VERSION = 'v2.9.1';

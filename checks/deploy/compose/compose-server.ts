@@ -2,12 +2,13 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { ChildProcess } from '../../../libs/rocketmq/src/cli/server/child-processes.js';
+import { ensureJars } from '../../../libs/rocketmq/src/cli/server/jars.js';
+import { JavaRun } from '../../../libs/rocketmq/src/cli/server/java-run.js';
+import { PROXY_READY_LINE } from '../../../libs/rocketmq/src/cli/server/local-server.js';
+import { isBrokerRegistered } from '../../../libs/rocketmq/src/cli/server/name-server-probe.js';
 import { accepts, takePortBlock } from '../../../tools/ports.js';
-import type { ChildProcess } from '../../../tools/process/child-processes.js';
-import { ensureJars } from '../../../tools/servers/rocketmq/jars.js';
-import { JavaRun } from '../../../tools/servers/rocketmq/java-run.js';
-import { isBrokerRegistered } from '../../../tools/servers/rocketmq/name-server-probe.js';
-import { PROXY_READY_LINE } from '../../../tools/servers/rocketmq/server.js';
+import { makeServerCertificate } from '../../../tools/servers/rocketmq/server-certificate.js';
 import { serviceOf } from './compose-loader.js';
 import type { ComposeModel } from './compose-model.js';
 
@@ -20,14 +21,14 @@ const MAIN_CLASSES: Record<string, string> = {
 /**
  * Starts name server, broker and proxy as the model says.
  * @param model of compose.yaml
- * @throws RealServerError without Java or Maven, or with the end of the output of what did not start
+ * @throws RealServerError without Java, or with the end of the output of what did not start
  */
 export async function startComposeServer(
   model: ComposeModel,
   log: (line: string) => void,
 ): Promise<{ grpcPort: number; nameServer: string; metricsUrls: string[]; stop: () => Promise<void> }> {
   const version = serviceOf(model, 'broker').image.replace(/^.*:/, '');
-  const jars = await ensureJars(version, log);
+  const jars = await ensureJars(version, { log });
   const block = await takePortBlock();
   const ports = {
     nameServer: block.first,
@@ -37,7 +38,7 @@ export async function startComposeServer(
     brokerMetrics: block.first + 7,
     proxyMetrics: block.first + 8,
   };
-  const run = new JavaRun({ version, jars });
+  const run = new JavaRun({ version, jars, certificate: makeServerCertificate });
   const stop = () => run.stop().finally(() => block.release());
   const nameServer = `127.0.0.1:${ports.nameServer}`;
   const start = (

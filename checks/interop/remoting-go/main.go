@@ -36,6 +36,7 @@ var steps = map[string]func(*world){
 	"remoting-sharing":      sharing,
 	"remoting-broadcast":    broadcast,
 	"remoting-transactions": transactions,
+	"remoting-access":       access,
 }
 
 // broadcast gives all messages to each consumer. What one could not handle does not come again.
@@ -54,6 +55,37 @@ func broadcast(w *world) {
 	}
 	w.emitAll("received", seen[0], 4)
 	w.emitAll("received with a failure", seen[1], 4)
+}
+
+// access shows that one user may send to a topic, another one receive from it for a group, and neither anything else.
+func access(w *world) {
+	writer, reader := w.user("writer", "secret of the writer"), w.user("reader", "secret of the reader")
+	var failed sync.Once
+	made, seen := w.consumer(w.name("access"), "access", all(), func(message *primitive.MessageExt) bool {
+		isHandled := true
+		if string(message.Body) == "fails once" {
+			failed.Do(func() { isHandled = false })
+		}
+		return isHandled
+	}, consumer.WithCredentials(reader))
+	must(made.Start())
+	handled := func(*primitive.MessageExt) bool { return true }
+	other, ofOthers := w.consumer(w.name("access"), "access-other", all(), handled, consumer.WithCredentials(reader))
+	must(other.Start())
+	none, unsigned := w.consumer(w.name("access-other"), "access-other", all(), handled)
+	must(none.Start())
+	from := w.producer(producer.WithCredentials(writer))
+	w.send("with permission", from, w.message("access", "sent", "a"))
+	w.send("another one", from, w.message("access", "fails once", "a"))
+	w.send("to a topic without permission", from, w.message("access-other", "refused", "a"))
+	refused := func() *primitive.Message { return w.message("access", "refused", "a") }
+	w.send("with a wrong key", w.producer(producer.WithCredentials(w.user("writer", "another secret"))), refused())
+	w.send("of an unknown user", w.producer(producer.WithCredentials(w.user("nobody", "a secret"))), refused())
+	w.send("without credentials", w.producer(), refused())
+	w.send("of a user that may only receive", w.producer(producer.WithCredentials(reader)), refused())
+	w.emitAll("received", seen, 3)
+	w.emit("received for a group without permission", facts{"messages": ofOthers.count()})
+	w.emit("received without credentials", facts{"messages": unsigned.count()})
 }
 
 func main() {

@@ -105,6 +105,11 @@ func (w *world) producer(others ...producer.Option) rocketmq.Producer {
 	return made
 }
 
+// user is one that a broker with users has.
+func (w *world) user(name, secret string) primitive.Credentials {
+	return primitive.Credentials{AccessKey: w.prefix + name, SecretKey: secret}
+}
+
 func (w *world) transactionProducer(listener primitive.TransactionListener) rocketmq.TransactionProducer {
 	made, err := rocketmq.NewTransactionProducer(listener, w.options("transactions")...)
 	must(err)

@@ -28,6 +28,7 @@ import org.apache.rocketmq.client.producer.TransactionListener;
 import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.RPCHook;
 
 public final class Program {
     /** Each client has threads and connections of its own: more steps at a time starve a small machine. */
@@ -56,6 +57,8 @@ public final class Program {
         Map.entry("remoting-pop", Program::pop),
         Map.entry("remoting-transactions", Program::transactions),
         Map.entry("remoting-tls", Program::tls),
+        Map.entry("remoting-reset", Program::reset),
+        Map.entry("remoting-access", Program::access),
         Map.entry("kills", Program::kills));
 
     public static void main(String[] args) throws InterruptedException {
@@ -282,6 +285,41 @@ public final class Program {
         world.send("by TLS", () -> producer.send(world.message("tls", "by TLS", "a")));
         world.send("a body to compress", () -> producer.send(world.message("tls", "z".repeat(LARGE_BYTES), "a")));
         world.emitAll("received", seen, 2);
+    }
+
+    /** A tool moves the group back while its consumer waits for messages. */
+    private static void reset(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        List<MessageExt> seen = world.consume("reset", "reset", ALL);
+        for (String body : List.of("one", "two", "three")) {
+            producer.send(world.message("reset", body, "a"));
+        }
+        world.emitAll("received", seen, 3);
+        world.reset(producer, world.name("reset"), world.name("reset"));
+        world.emitAll("received with the repetitions", seen, 6);
+    }
+
+    /** One user may send to a topic, another one receive from it for a group; neither may do anything else. */
+    private static void access(World world) throws Exception {
+        RPCHook writer = world.user("writer", "secret of the writer");
+        RPCHook reader = world.user("reader", "secret of the reader");
+        Set<String> failed = ConcurrentHashMap.newKeySet();
+        List<MessageExt> seen = world.consume(world.consumer(world.name("access"), "access", ALL, reader), message ->
+            !(World.textOf(message).equals("fails once") && failed.add("once")));
+        List<MessageExt> ofOthers = world.consume(world.consumer(world.name("access"), "access-other", ALL, reader), message -> true);
+        List<MessageExt> unsigned = world.consume(world.consumer(world.name("access-other"), "access-other", ALL), message -> true);
+        DefaultMQProducer producer = world.producer(writer);
+        world.send("with permission", () -> producer.send(world.message("access", "sent", "a")));
+        world.send("another one", () -> producer.send(world.message("access", "fails once", "a")));
+        world.send("to a topic without permission", () -> producer.send(world.message("access-other", "refused", "a")));
+        Message refused = world.message("access", "refused", "a");
+        world.send("with a wrong key", () -> world.producer(world.user("writer", "another secret")).send(refused));
+        world.send("of an unknown user", () -> world.producer(world.user("nobody", "a secret")).send(refused));
+        world.send("without credentials", () -> world.producer().send(refused));
+        world.send("of a user that may only receive", () -> world.producer(reader).send(refused));
+        world.emitAll("received", seen, 3);
+        world.emit("received for a group without permission", "messages", ofOthers.size());
+        world.emit("received without credentials", "messages", unsigned.size());
     }
 
     /** Sends until its input ends: the one who kills the broker says when. Without an answer a message may have been accepted; a copy does no harm here. */

@@ -16,10 +16,13 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -28,6 +31,7 @@ import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.RPCHook;
 
 final class World {
     private static final int REQUEST_TIMEOUT_MS = 10_000;
@@ -109,6 +113,16 @@ final class World {
         return started(producer);
     }
 
+    /** @param user without it, requests are not signed */
+    DefaultMQProducer producer(RPCHook user) throws Exception {
+        return started(new DefaultMQProducer(name(step + "-producers"), user));
+    }
+
+    /** The users that a broker with users has. */
+    RPCHook user(String name, String secret) {
+        return new AclClientRPCHook(new SessionCredentials(prefix + name, secret));
+    }
+
     /** @param producer not started */
     <T extends DefaultMQProducer> T started(T producer) throws Exception {
         producer.setNamesrvAddr(nameServer);
@@ -127,7 +141,11 @@ final class World {
 
     /** From the first message on, one at a time; neither started nor with a listener. */
     DefaultMQPushConsumer consumer(String topic, String group, MessageSelector selector) throws Exception {
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(name(group));
+        return consumer(topic, group, selector, null);
+    }
+
+    DefaultMQPushConsumer consumer(String topic, String group, MessageSelector selector, RPCHook user) throws Exception {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(name(group), user, new AllocateMessageQueueAveragely());
         consumer.setNamesrvAddr(nameServer);
         consumer.setInstanceName(UUID.randomUUID().toString());
         consumer.setMqClientApiTimeout(REQUEST_TIMEOUT_MS);
@@ -158,6 +176,13 @@ final class World {
         Method levels = internal.getClass().getDeclaredMethod("getPopDelayLevel");
         levels.setAccessible(true);
         Arrays.fill((int[]) levels.invoke(internal), 1);
+    }
+
+    /** Moves a group to the beginning of a topic, as a tool does. */
+    void reset(DefaultMQProducer known, String topic, String group) throws Exception {
+        var api = known.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl();
+        String broker = api.getTopicRouteInfoFromNameServer(topic, REQUEST_TIMEOUT_MS).getBrokerDatas().get(0).selectBrokerAddr();
+        api.invokeBrokerToResetOffset(broker, topic, group, 0, true, REQUEST_TIMEOUT_MS);
     }
 
     /** @return what its consumer was given, while it comes */
