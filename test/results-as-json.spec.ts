@@ -219,6 +219,14 @@ describe('as JSON', () => {
       topicLayout: [() => admin.topicLayout('orders'), { present: expect.stringMatching(/^embedded:\d+$/) }],
       removeTopicLayout: [() => admin.removeTopicLayout('orders')],
       describeGroup: [() => admin.describeGroup('billing'), { consumerGroup: 'billing' }],
+      pauseGroup: [
+        async () => {
+          await admin.pauseGroup('billing', { reason: 'why', by: 'me' });
+          return admin.describeGroup('billing');
+        },
+        { pause: { reason: 'why', by: 'me', sinceMs: number } },
+      ],
+      resumeGroup: [() => admin.resumeGroup('billing')],
       listGroups: [() => admin.listGroups(), {}],
       groupsOfTopic: [() => admin.groupsOfTopic('orders'), {}],
       groupLag: [
@@ -235,6 +243,7 @@ describe('as JSON', () => {
         () => admin.browseMessages('orders'),
         { total: number, messages: expect.arrayContaining([message]) },
       ],
+      listFailures: [() => admin.listFailures('orders'), { records: [], mayBeMore: false }],
       tailMessages: [
         () => first(admin.tailMessages('orders', { from: new Date(0) })),
         {

@@ -1,5 +1,12 @@
 import { describe, expect } from '@jest/globals';
-import type { BrowseOptions, MessagePage, StoredMessageView, TailedMessages } from 'nestjs-rocketmq/admin';
+import {
+  type BrowseOptions,
+  type FailureRecord,
+  failuresByError,
+  type MessagePage,
+  type StoredMessageView,
+  type TailedMessages,
+} from 'nestjs-rocketmq/admin';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
 
@@ -228,5 +235,41 @@ describe('the groups of a topic', () => {
     expect(await admin.groupsOfTopic(elsewhere)).toMatchObject({ consumerGroups: [] });
     expect(await admin.groupsOfTopic(world.name())).toMatchObject({ consumerGroups: [] });
     await consumer.close();
+  });
+});
+
+describe('the failures in a topic', () => {
+  const recordOf = (consumerGroup: string, messageId: string, name = 'CardError'): FailureRecord => ({
+    atMs: 1,
+    consumerGroup,
+    topic: 'orders',
+    messageId,
+    deliveryAttempt: 1,
+    settlement: messageId === 'a' ? { kind: 'deadLetter', reason: 'not-retryable' } : { kind: 'retry', delayMs: 10 },
+    error: { name, text: `no ${messageId}` },
+    instance: 'host@1',
+    leftOut: 2,
+  });
+
+  contract('are read the newest first, of one group or all, and grouped by error', async (world) => {
+    const records = [recordOf('x', 'a'), recordOf('y', 'b'), recordOf('x', 'c', 'TypeError'), recordOf('x', 'd')];
+    const bodies = ['no record', ...records.map((one) => JSON.stringify(one))];
+    const { topic, admin, producer } = await stored(world, bodies);
+    const ids = async (options: object) =>
+      (await admin.listFailures(topic, options)).records.map((one) => one.messageId);
+    expect(await admin.listFailures(topic)).toEqual({ records: records.toReversed(), mayBeMore: false, failures: [] });
+    expect(await ids({ consumerGroup: 'x' })).toEqual(['d', 'c', 'a']);
+    expect(await ids({ consumerGroup: 'z' })).toEqual([]);
+    expect(await admin.listFailures(topic, { limit: 2 })).toMatchObject({ records: { length: 2 }, mayBeMore: true });
+    expect(failuresByError((await admin.listFailures(topic, { consumerGroup: 'x' })).records)).toMatchObject([
+      { error: { name: 'CardError' }, retried: 1, deadLettered: 1, leftOut: 4, latest: { messageId: 'd' } },
+      { error: { name: 'TypeError' }, retried: 1, deadLettered: 0 },
+    ]);
+    await producer.send({ topic, keys: ['e'], body: JSON.stringify(recordOf('x', 'e')) });
+    await world.until('it is in the index', async () => (await ids({ messageId: 'e' })).length === 1);
+    expect(await ids({ messageId: 'e', consumerGroup: 'y' })).toEqual([]);
+    for (const options of [{ limit: 0 }, { limit: 10_001 }, { consumerGroup: 'a b' }])
+      await expect(admin.listFailures(topic, options)).rejects.toMatchObject({ outcome: 'not-sent' });
+    await expect(admin.listFailures(world.name())).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' });
   });
 });

@@ -140,6 +140,36 @@ describe('dead letters that are replayed', () => {
     expect(bodiesOf(replayed.map(({ deadLetter }) => deadLetter))).toEqual(['b']);
   });
 
+  contract(
+    'for their group alone are handled by no other one, while what an application sends on is',
+    async (world) => {
+      const [topic, further] = [await world.topic(), await world.topic()];
+      const consumerGroup = await group(world);
+      await buried(world, consumerGroup, [{ topic, body: 'x' }]);
+      const others = await world.group();
+      const other = await world.record({ topic, consumerGroup: others });
+      await world.until('the other group has it', () => other.deliveries.length === 1);
+      await world.admin().replayDeadLetters(consumerGroup, { onlyThisGroup: true });
+      const producer = await world.producer();
+      const ofGroup = await world.record({
+        topic,
+        consumerGroup,
+        handle: async ({ message: { body, messageId, properties } }) => {
+          await producer.send({ topic: further, body, properties, messageId });
+        },
+      });
+      const sentOn = await world.record({ topic: further });
+      await world.until('its group has it', () => ofGroup.deliveries.length === 1);
+      await world.until('another group has what was sent on', () => sentOn.deliveries.length === 1);
+      await producer.send({ topic, body: 'next' });
+      await world.until('the other group has the next one', () => texts(other.deliveries).includes('next'));
+      await world.until('the other group has settled all', async () => {
+        return (await world.admin().groupLag(others, { topic })).lag === 0;
+      });
+      expect(texts(other.deliveries)).toEqual(['x', 'next']);
+    },
+  );
+
   contract('of a message group come in the order of their queue', async (world) => {
     const topic = await world.topic('fifo');
     const consumerGroup = await group(world, true);

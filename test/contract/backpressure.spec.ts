@@ -1,4 +1,5 @@
 import { describe, expect } from '@jest/globals';
+import { SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
 import { contractSuite } from './support/contract.js';
 import { texts } from './support/world.js';
 
@@ -28,5 +29,21 @@ describe('backpressure', () => {
     await world.until('two arrive', () => recorder.deliveries.length === 2);
     await world.backend.quiet();
     expect(texts(recorder.deliveries).sort()).toEqual(['a', 'c']);
+  });
+
+  contract('a handler with a rate limit is given no more in any such time, and all in the end', async (world) => {
+    const topic = await world.topic();
+    const rateLimit = { max: 4, perMs: SECOND_MS };
+    const producer = await world.producer();
+    const recorder = await world.record({ topic, rateLimit });
+    const bodies = Array.from({ length: 14 }, (_, index) => `message ${index}`);
+    await Promise.all(bodies.map((body) => producer.send({ topic, body })));
+    await world.until('some arrive', () => recorder.deliveries.length >= rateLimit.max);
+    await world.backend.advance(3 * SECOND_MS + 500);
+    await world.until('all arrive', () => recorder.deliveries.length === bodies.length);
+    const apart = recorder.deliveries.slice(4).map(({ atMs }, index) => atMs - (recorder.deliveries[index]?.atMs ?? 0));
+    // The limit goes by another clock than the record.
+    expect(Math.min(...apart)).toBeGreaterThan(SECOND_MS - 50);
+    expect(texts(recorder.deliveries).sort()).toEqual([...bodies].sort());
   });
 });

@@ -113,6 +113,15 @@ describe('messages that are sent at once', () => {
     expect(new Set(run.sizes)).toEqual(new Set([1]));
   });
 
+  contract('are spread over the queues, also when they are a multiple of them', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    for (let wave = 0; wave < 24; wave++)
+      await Promise.all(Array.from({ length: 16 }, () => producer.send({ topic, body: 'x' })));
+    const { queues } = await world.admin().topicOffsets(topic);
+    expect(queues.filter(({ minOffset, maxOffset }) => maxOffset === minOffset)).toEqual([]);
+  });
+
   contract('keep the packing of their bodies', async (world) => {
     const topic = await world.topic();
     const { deliveries } = await world.record({ topic });

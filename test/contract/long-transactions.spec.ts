@@ -13,8 +13,11 @@ const contract = contractSuite();
 
 describe('local transactions that take long', () => {
   // 8 s is after the first check; 40 s is after the 30 s for which the server accepts a commit.
-  for (const seconds of [8, 40]) {
-    contract(`a local transaction of ${seconds} s commits, though it is checked while it runs`, async (world) => {
+  for (const [seconds, title] of [
+    [8, 'a local transaction of 8 s commits, though it is checked while it runs'],
+    [40, 'a local transaction of 40 s commits, though it is checked while it runs'],
+  ] as const) {
+    contract(title, async (world) => {
       const topic = await world.topic('transaction');
       const recorder = await world.record({ topic });
       const answers: (Resolution | 'unknown')[] = [];

@@ -3,7 +3,9 @@ import {
   type BackoffPolicy,
   DeadLetterError,
   deadLetterTopicOf,
+  HOUR_MS,
   RetryLaterError,
+  retryProperties,
   SECOND_MS,
 } from 'nestjs-rocketmq/client';
 import { REQUEST_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.js';
@@ -50,6 +52,29 @@ describe('retries', () => {
     for (const { message } of recorder.deliveries) {
       expect(message).toMatchObject({ messageId, topic, tag: 'a', keys: ['k'], properties: { p: 'q' } });
     }
+  });
+
+  contract('a message has attempts and delays of its own, within what its group allows', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const { consumer, deliveries } = await world.record({
+      topic,
+      consumerGroup: await world.group({ maxDeliveryAttempts: 3 }),
+      backoff: { kind: 'customized', nextMs: [HOUR_MS] },
+      handle: ({ text }) => {
+        throw new Error(`${text} fails`);
+      },
+    });
+    const attemptsOf = (body: string) => deliveries.flatMap(({ text, attempt }) => (text === body ? [attempt] : []));
+    const retries = { fewer: { maxAttempts: 2, backoff: SECOND_MS }, more: { maxAttempts: 9, backoff: [SECOND_MS] } };
+    await producer.send({ topic, body: 'of the group' });
+    await producer.send({ topic, body: 'fewer', properties: retryProperties(retries.fewer) });
+    await producer.send({ topic, body: 'more', properties: retryProperties(retries.more) });
+    await letRetriesCome(world, { consumer, deliveries }, 6);
+    await world.backend.advance(4 * SECOND_MS + SERVER_SLACK_MS);
+    expect(attemptsOf('of the group')).toEqual([1]);
+    expect(attemptsOf('fewer')).toEqual([1, 2]);
+    expect(attemptsOf('more')).toEqual([1, 2, 3]);
   });
 
   contract('a handler says itself when it wants the message again', async (world) => {

@@ -281,6 +281,30 @@ describe('SQL filters', () => {
     expect(new Set(answers)).toEqual(new Set(['ILLEGAL_FILTER_EXPRESSION']));
   });
 
+  contract('by name server, an expression that cannot be read is refused before it is used', async (world) => {
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    const { nameServer } = world.backend;
+    const direct = { endpoints: `name-server:${nameServer}`, clock: undefined, transport: undefined };
+    const { consumer, deliveries } = await world.record({ topic, consumerGroup }, world.connection(direct));
+    const producer = await world.producer();
+    await producer.send({ topic, body: 'one', properties: { amount: '1' } });
+    await world.until('the first one is delivered', () => deliveries.length === 1);
+    const sql = (expression: string) => ({ topic, filter: { kind: 'sql', expression } as const });
+    await expect(consumer.subscribe(sql('amount >'))).rejects.toMatchObject({
+      code: 'ILLEGAL_FILTER_EXPRESSION',
+      outcome: 'rejected',
+    });
+    await producer.send({ topic, body: 'two', properties: { amount: '2' } });
+    await world.until('the second one is delivered', () => deliveries.length === 2);
+    const next = () =>
+      consumer.subscribe(sql('amount > 3')).then(
+        () => true,
+        () => false,
+      );
+    // The session that was refused begins anew.
+    await world.until('one that can be read is accepted', next);
+  });
+
   contract('a push consumer gets what its SQL filter takes, and the rest is consumed for its group', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await world.group();

@@ -4,14 +4,14 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.js';
+import { DEFAULT_VERSION, ensureJars } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { FILTERS, MESSAGES } from './filter-cases.js';
 
 const encoded = (texts: readonly string[]) => texts.map((text) => Buffer.from(text).toString('base64')).join(' ');
 
 const { values } = parseArgs({ options: { version: { type: 'string', default: DEFAULT_VERSION } } });
 const { version } = values;
-const jars = await ensureJars(version, (line) => process.stdout.write(`${line}\n`));
+const jars = await ensureJars(version, { log: (line) => process.stdout.write(`${line}\n`) });
 const input = [
   ...MESSAGES.map((properties) => `P ${encoded(Object.entries(properties).flat())}`),
   ...FILTERS.tags.map((expression) => `T ${encoded([expression])}`),

@@ -1,4 +1,4 @@
-// Runs the examples and the migrations of docs/guide/databases.md, each on a database of its own. Prisma's example needs a generated client:
+// Runs the examples and the migrations of docs/guide/databases.md and database-examples.md, each on a database of its own. Prisma's example needs a generated client:
 // checks/pack/databases.ts runs it.
 
 import { readdirSync, readFileSync } from 'node:fs';

@@ -4,21 +4,46 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { guides } from '../../docs/site/navigation.js';
+import { contributors, DECISIONS, guides } from '../../docs/site/navigation.js';
+import { questions } from '../../scripts/docs/search-questions.js';
 import { checkSite } from '../../scripts/docs/site-links.js';
 import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../tools/documents.js';
+
+/** Not counted: made from the sources, of which it is the reference. */
+const GENERATED = ['reference/configuration.md', 'licences.md'];
+const MAX_WORDS = 60_000;
+
+/** What a user reads: code, marks and the targets of links left out. */
+function wordsIn(text: string): number {
+  const prose = text
+    .replace(/^```[\s\S]*?^```/gm, '')
+    .replace(/<!--[\s\S]*?-->/g, '')
+    .replace(/\]\([^)]*\)/g, ']');
+  return prose.split(/\s+/).filter((word) => /[A-Za-z0-9]/.test(word)).length;
+}
 
 describe('the navigation', () => {
   const pages = guides.flatMap(({ pages }) => pages);
 
   it('has every page once', () => {
     const written = documents().flatMap((document) => /^docs\/(.+)$/.exec(document)?.[1] ?? []);
-    const elsewhere = written.filter((page) => page === 'index.md' || page.startsWith('decisions/'));
-    expect([...pages, ...elsewhere].sort()).toEqual(written.sort());
+    const elsewhere = written.filter((page) => page === 'index.md' || page.startsWith(`${DECISIONS}/`));
+    expect([...pages, ...contributors, ...elsewhere].sort()).toEqual(written.sort());
   });
 
   it('has no missing page', () => {
-    expect(pages.filter((page) => !existsSync(join('docs', page)))).toEqual([]);
+    expect([...pages, ...contributors].filter((page) => !existsSync(join('docs', page)))).toEqual([]);
+  });
+
+  it('has the pages that thirty questions to the search look for', () => {
+    expect(questions.length).toBeGreaterThanOrEqual(30);
+    expect(questions.map(([, page]) => `${page}.md`).filter((page) => !pages.includes(page))).toEqual([]);
+  });
+
+  it('has at most 60,000 words for users', () => {
+    const read = pages.filter((page) => !GENERATED.includes(page));
+    const words = read.map((page) => wordsIn(readFileSync(join('docs', page), 'utf8')));
+    expect(words.reduce((sum, count) => sum + count, 0)).toBeLessThan(MAX_WORDS);
   });
 });
 

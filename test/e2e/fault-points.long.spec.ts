@@ -31,6 +31,7 @@ const SCENARIOS: readonly Scenario[] = [
   // After the local commit, before the commit is sent: only the check can resolve it.
   { point: 'local-transaction-done:order-paid', isPaid: true, end: 'PAID', checked: 'commit' },
   { point: 'local-transaction-done:stock-result', isPaid: false, end: 'CANCELLED', checked: 'commit' },
+  { point: 'local-transaction-done:stock-return', isPaid: false, end: 'CANCELLED', checked: 'commit' },
   // Inside the handler of the time-out: the message is redelivered and must have no further effect.
   {
     point: 'transaction-ended:stock-return',

@@ -17,11 +17,13 @@ import {
   SECOND_MS,
 } from 'nestjs-rocketmq';
 import { eventually } from '../../tools/until.js';
+import { call } from '../fixtures/command-line.js';
 import { recordingLogger } from '../fixtures/nest-bench.js';
 import { nameServer, serverAdmin } from '../fixtures/real-server.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
 const Reminders = defineTopic<{ id: string }>('reminders', { type: 'delay', queues: 2 });
+const Charges = defineTopic<{ id: string }>('charges', { type: 'normal' });
 const groups = { shop: { maxDeliveryAttempts: 5, backoff: [SECOND_MS, 5 * SECOND_MS] } };
 
 @Injectable()
@@ -39,6 +41,14 @@ class Shop {
   @RocketMQListener(Reminders, { consumerGroup: 'reminders' })
   remind({ id }: { id: string }): void {
     this.handled.push(id);
+  }
+}
+
+@Injectable()
+class Charging {
+  @RocketMQListener(Charges, { consumerGroup: 'charging', backoff: SECOND_MS, maxAttempts: 2 })
+  charge(): void {
+    throw new RangeError('the card is declined');
   }
 }
 
@@ -126,5 +136,29 @@ describe('operations on a real server', () => {
     await app.close();
     const about = (type: string) => ['shop', 'graveyard', 'reminders'].map((group) => `${type} ${prefix}${group}`);
     expect([...seen].sort()).toEqual([...about('connected'), 'connected producer', ...about('drained')].sort());
+  });
+
+  it('failures of listeners are kept in a topic, and are read after the application has ended', async () => {
+    const [failureTopic, group] = [`${prefix}failures`, `${prefix}charging`];
+    const app = await start({ provision: 'create', failures: { topic: 'failures' } }, [Charging]);
+    await app.get(RocketMQProducer).send(Charges, { id: 'a' });
+    await eventually(
+      () => admin.listDeadLetters(group),
+      ({ total }) => total === 1,
+    );
+    await Promise.all(apps.splice(0).map((one) => one.close()));
+    const run = (...words: string[]) => call([...words, '--failure-topic', failureTopic, '--name-server', nameServer]);
+    const listed = await eventually(
+      () => run('failure', 'list', group),
+      ({ out }) => out.startsWith('2 times'),
+    );
+    expect(listed).toMatchObject({ code: 0, err: '' });
+    expect(listed.out).toMatch(/^2 times RangeError: group \S+, topic \S+\n {2}1 retried, 1 dead-lettered\n/);
+    expect(listed.out).toContain('\n  the card is declined\n  at Charging.charge (');
+    const letters = await eventually(
+      () => run('dlq', 'list', group),
+      ({ out }) => out.includes('declined'),
+    );
+    expect(letters.out).toContain('attempts-exhausted: RangeError: the card is declined');
   });
 });

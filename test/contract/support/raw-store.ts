@@ -1,7 +1,8 @@
 // Requests to a broker as any client of the remoting protocol can make them: labels and settings that our own clients refuse.
 
 import { randomBytes } from 'node:crypto';
-import { REQUEST_CODES } from '../../../libs/rocketmq/src/protocol/remoting/codes.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../../../libs/rocketmq/src/protocol/remoting/codes.js';
+import type { RemotingFrame } from '../../../libs/rocketmq/src/protocol/remoting/frame.js';
 import { jsonOf } from '../../../libs/rocketmq/src/remoting/answers.js';
 import { RemotingClient } from '../../../libs/rocketmq/src/remoting/remoting-client.js';
 import type { RemotingRequest } from '../../../libs/rocketmq/src/remoting/remoting-request.js';
@@ -16,22 +17,33 @@ interface RawStored {
   readonly properties: string;
 }
 
-/** Asks a broker of the topic. @throws RemotingError when it refuses */
-export async function rawRequest({ backend }: World, topic: string, request: RemotingRequest): Promise<void> {
+export type Ask = (request: RemotingRequest) => Promise<RemotingFrame>;
+
+/**
+ * Asks a broker of the topic, all over one connection.
+ * @param run `ask` returns the answer, whatever its code
+ */
+export async function atBroker<T>({ backend }: World, topic: string, run: (ask: Ask) => Promise<T>): Promise<T> {
   const { nameServer, access } = backend;
   if (access?.credentials !== undefined || access?.tls !== undefined) throw new Error('only for an open server');
   const client = new RemotingClient({ connectTimeoutMs: REQUEST_MS });
+  const ask = (address: string, request: RemotingRequest) =>
+    withDeadline('raw request', REQUEST_MS, undefined, (deadline) => client.ask(address, request, deadline));
   try {
-    await withDeadline('raw request', REQUEST_MS, undefined, async (deadline) => {
-      const question = { code: REQUEST_CODES.getRouteInfoByTopic, fields: { topic, acceptStandardJsonOnly: 'true' } };
-      const { brokerDatas } = jsonOf(await client.call(nameServer, question, deadline)) as {
-        brokerDatas: { brokerAddrs: Record<string, string> }[];
-      };
-      await client.call(brokerDatas[0]?.brokerAddrs[0] ?? '', request, deadline);
-    });
+    const fields = { topic, acceptStandardJsonOnly: 'true' };
+    const { brokerDatas } = jsonOf(await ask(nameServer, { code: REQUEST_CODES.getRouteInfoByTopic, fields })) as {
+      brokerDatas: { brokerAddrs: Record<string, string> }[];
+    };
+    return await run((request) => ask(brokerDatas[0]?.brokerAddrs[0] ?? '', request));
   } finally {
     await client.close();
   }
+}
+
+/** Asks a broker of the topic once. @throws when it refuses */
+export async function rawRequest(world: World, topic: string, request: RemotingRequest): Promise<void> {
+  const { code, remark } = await atBroker(world, topic, (ask) => ask(request));
+  if (code !== RESPONSE_CODES.success) throw new Error(`code ${code}: ${remark}`);
 }
 
 /** @returns the message id */

@@ -10,8 +10,8 @@ import { Code } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/
 export function watchSends(connection: Connection): number[] {
   const sizes: number[] = [];
   const newCalls = connection.newCalls.bind(connection);
-  connection.newCalls = (clientId) => {
-    const calls = newCalls(clientId);
+  connection.newCalls = (...client) => {
+    const calls = newCalls(...client);
     const unary = calls.unary.bind(calls);
     calls.unary = async (endpoint, rpc, request, options) => {
       const response = await unary(endpoint, rpc, request, options);

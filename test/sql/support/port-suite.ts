@@ -6,6 +6,7 @@ import {
   isTransactionConflict,
   Outbox,
   OutboxRelay,
+  RateLimitStore,
   retryTransaction,
   Schedule,
   type SqlDatabase,
@@ -168,6 +169,17 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       await transact((tx) => schedule.set(tx, { key: 'large', message: { topic: 'seats', body }, delayMs: 0 }));
       expect(await relay.runOnce()).toBe(1);
       expect(Buffer.compare(body, sent[0] as Buffer)).toBe(0);
+    });
+
+    it('keeps the account of a limit, unless another one was kept meanwhile', async () => {
+      const store = new RateLimitStore({ database: open() });
+      await store.assertReady();
+      const key = `group/${name} 'é"`;
+      const kept = [await store.write(key, 0, '["a\\\\b"]'), await store.write(key, 0, '[]')];
+      kept.push(await store.write(key, 1, '["a\\\\b",1]'), await store.write(key, 1, '[]'));
+      expect(kept).toEqual([true, false, true, false]);
+      expect(await store.read(key)).toEqual({ nowMs: expect.any(Number), version: 2, state: '["a\\\\b",1]' });
+      expect(await store.read(`${key} `)).toMatchObject({ version: 0, state: undefined });
     });
 
     it('finds its tables, and names what is missing in others', async () => {

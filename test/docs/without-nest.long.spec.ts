@@ -1,4 +1,4 @@
-// The examples of docs/guide/transactions-without-nest.md, run.
+// The examples of docs/guide/without-nest.md, run.
 
 import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';

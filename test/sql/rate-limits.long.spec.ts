@@ -1,0 +1,145 @@
+// The store of limits over a group on real databases: what it stores, and processes that share a limit, some of which are killed.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Connection, Producer, SECOND_MS } from 'nestjs-rocketmq/client';
+import { RateLimitStore } from 'nestjs-rocketmq/sql';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import { type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
+import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { eventually } from '../../tools/until.js';
+import { describeWithMySql } from '../fixtures/mysql.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
+import { LIMITED, type RateLimitJob } from './support/rate-limit-job.js';
+
+describeWithPostgres('limits over a group on PostgreSQL', () => atEachLevel(POSTGRESQL));
+describeWithMySql('limits over a group on', (product) => atEachLevel(MYSQL[product], false));
+
+/** @param hasProcesses whether processes share a limit, too, which takes both cores for half a minute */
+function atEachLevel(server: Server, hasProcesses = true): void {
+  describe.each(levelsOf(server))('under %s', (level, setting) =>
+    suite(server, setting, hasProcesses && level === levelsOf(server)[0]?.[0]),
+  );
+}
+
+/** The most that began in any time of this length. */
+function mostWithin(beganAtMs: readonly number[], perMs: number): number {
+  let [first, most] = [0, 0];
+  for (const [index, atMs] of beganAtMs.entries()) {
+    while ((beganAtMs[first] ?? 0) + perMs <= atMs) first++;
+    most = Math.max(most, index - first + 1);
+  }
+  return most;
+}
+
+function suite({ start }: Server, isolation: string, hasProcesses: boolean): void {
+  let server: Awaited<ReturnType<Server['start']>>;
+  let database: OpenDatabase;
+  let store: RateLimitStore;
+
+  beforeAll(async () => {
+    server = await start(isolation);
+    database = await openDatabase(server.place);
+    store = new RateLimitStore({ database: database.port });
+  });
+  afterAll(async () => {
+    await database?.close();
+    await server?.stop();
+  });
+
+  it('keeps a state of any key, and its own time', async () => {
+    const key = `größe/☕ '"\\-😀 `;
+    const before = await store.read(key);
+    expect(before).toEqual({ nowMs: expect.any(Number), version: 0, state: undefined });
+    expect(Math.abs(before.nowMs - Date.now())).toBeLessThan(10 * SECOND_MS);
+    const state = JSON.stringify([['\\"', 1.5, 'x'.repeat(100_000)]]);
+    expect([await store.write(key, 0, state), await store.write(key, 0, '[]')]).toEqual([true, false]);
+    expect(await store.read(key)).toMatchObject({ version: 1, state });
+    expect([await store.write(key, 1, '[]'), await store.write(key, 1, '[1]')]).toEqual([true, false]);
+    const after = await store.read(key);
+    expect(after).toMatchObject({ version: 2, state: '[]' });
+    expect(after.nowMs).toBeGreaterThan(before.nowMs);
+    expect(await store.read(key.trim())).toMatchObject({ version: 0 });
+  });
+
+  it('lets one of several writers be first, each time', async () => {
+    const add = async (): Promise<void> => {
+      for (;;) {
+        const { version, state = '0' } = await store.read('counted');
+        if (await store.write('counted', version, `${Number(state) + 1}`)) return;
+      }
+    };
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        for (let count = 0; count < 10; count++) await add();
+      }),
+    );
+    expect(await store.read('counted')).toMatchObject({ version: 80, state: '80' });
+  });
+
+  if (!hasProcesses) return;
+  it('keeps the limit over processes, of which some are killed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'limits-'));
+    const broker = await TestBroker.start({ topics: [{ name: LIMITED }], groups: [{ name: LIMITED }] });
+    const connection = new Connection({ endpoints: broker.endpoints });
+    const producer = new Producer(connection);
+    const children: ChildProcess[] = [];
+    const rateLimit = { max: 200, perMs: 4 * SECOND_MS, scope: 'group' } as const;
+    const began = (): number[] =>
+      readdirSync(folder)
+        .flatMap((file) => readFileSync(join(folder, file), 'utf8').trim().split('\n'))
+        .map((line) => Number.parseFloat(line))
+        .sort((one, other) => one - other);
+    const hasBegun = (count: number) =>
+      eventually(
+        () => began().length,
+        (length) => length > count,
+      );
+    const run = (): void => {
+      const file = join(folder, `${children.length}`);
+      const job: RateLimitJob = { place: server.place, endpoints: broker.endpoints, rateLimit, file };
+      const program = join(process.cwd(), 'test/sql/support/rate-limit-program.ts');
+      children.push(spawn(process.execPath, [...TYPESCRIPT_ARGS, program, JSON.stringify(job)], { stdio: 'inherit' }));
+    };
+    const kill = async (child: ChildProcess | undefined): Promise<void> => {
+      if (child?.exitCode !== null || child.signalCode !== null) return;
+      const ended = once(child, 'close');
+      child.kill('SIGKILL');
+      await ended;
+    };
+    try {
+      await producer.start();
+      for (let count = 0; count < 4; count++) run();
+      await eventually(
+        () => broker.connectedClients().length,
+        (count) => count === 5,
+      );
+      const bodies = Array.from({ length: 10 * rateLimit.max }, (_, index) => `${index}`);
+      await Promise.all(bodies.map((body) => producer.send({ topic: LIMITED, body })));
+      await hasBegun(4.2 * rateLimit.max);
+      const undisturbed = began();
+      const fromMs = (undisturbed[0] ?? 0) + rateLimit.perMs;
+      const inThree = undisturbed.filter((atMs) => atMs >= fromMs && atMs < fromMs + 3 * rateLimit.perMs).length;
+      // 95 % where the processes get the CPU that they want.
+      expect(inThree).toBeGreaterThanOrEqual(0.8 * 3 * rateLimit.max);
+      await kill(children[0]);
+      run();
+      await hasBegun(undisturbed.length + rateLimit.max);
+      await kill(children[1]);
+      await hasBegun(undisturbed.length + 2 * rateLimit.max);
+      // A block more: between a turn and the note of its handler, a process may be kept waiting.
+      expect(mostWithin(began(), rateLimit.perMs)).toBeLessThanOrEqual(1.1 * rateLimit.max);
+    } finally {
+      for (const child of children) await kill(child);
+      await producer.close();
+      connection.close();
+      await broker.stop();
+      rmSync(folder, { recursive: true });
+    }
+  }, 120_000);
+}
