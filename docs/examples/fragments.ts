@@ -5,7 +5,16 @@ import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Type } from 'class-transformer';
 import { IsDate, IsInt, Min } from 'class-validator';
-import { currentTransaction, defineTopic, RocketMQModule, ServerRocketMQ, TransactionalSend } from 'nestjs-rocketmq';
+import {
+  currentTransaction,
+  defineTopic,
+  MINUTE_MS,
+  RocketMQListener,
+  RocketMQModule,
+  type RocketMQProducer,
+  ServerRocketMQ,
+  TransactionalSend,
+} from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { Producer, TransactionCheckHandler } from 'nestjs-rocketmq/client';
 import type { TransactionLog } from 'nestjs-rocketmq/sql';
@@ -30,6 +39,19 @@ export class Reservation {
     await currentTransaction().prepare({ body: { orderId }, tag: 'reserved' });
     // #endregion
   }
+}
+
+export const OrderPlaced = defineTopic<{ orderId: string }>('order-placed', { type: 'normal' });
+export const PaymentDue = defineTopic<{ orderId: string }>('payment-due', { type: 'delay' });
+
+export async function place(producer: RocketMQProducer, orderId: string): Promise<void> {
+  // #region sends
+  await producer.send(OrderPlaced, { orderId });
+  // With a key, by which the console and the command line find it, and a tag, by which listeners filter.
+  await producer.send(OrderPlaced, { orderId }, { keys: [orderId], tag: 'web' });
+  // In thirty minutes.
+  await producer.send(PaymentDue, { orderId }, { delayMs: 30 * MINUTE_MS });
+  // #endregion
 }
 
 /** The module for a cluster with proxies, and for one without. */
@@ -98,3 +120,14 @@ export const checkedBy =
     return 'unknown';
   };
 // #endregion
+
+export class Totals {
+  count = 0;
+
+  // #region start-from
+  @RocketMQListener(OrderWished, { consumerGroup: 'totals', startFrom: 'beginning' })
+  add(): void {
+    this.count++;
+  }
+  // #endregion
+}

@@ -2,8 +2,9 @@
 // Starts a real Apache RocketMQ with the demo's topics and consumer groups, and keeps it until Ctrl-C.
 
 import { parseArgs } from 'node:util';
-import { DEFAULT_VERSION, RealServerError } from '../../tools/servers/rocketmq/jars.js';
-import { DEFAULT_PORTS, type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.js';
+import { DEFAULT_VERSION, RealServerError } from '../../libs/rocketmq/src/cli/server/jars.js';
+import { DEFAULT_PORTS } from '../../libs/rocketmq/src/cli/server/local-server.js';
+import { type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.js';
 import { createDemoResources } from './resources.js';
 
 const USAGE = `npm run rocketmq [-- OPTIONS]

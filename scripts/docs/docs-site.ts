@@ -1,6 +1,6 @@
 // npm run docs:site [-- --skip-reference]
 // Builds the documentation site: the API reference from the sources, the pages in docs/, a search that needs no server. Fails on a
-// link that leads nowhere. What it builds with is installed in docs/site, at the first time and when its lock file has changed.
+// link that leads nowhere, and on a question of search-questions.ts whose page the search does not find first. What it builds with is installed in docs/site, at the first time and when its lock file has changed.
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deadLinks, documents, root } from '../../tools/documents.js';
 import { checkSite } from './site-links.js';
+import { unanswered } from './site-search.js';
 
 const site = join(root, 'docs/site');
 const output = join(site, '.vitepress/dist');
@@ -48,8 +49,10 @@ async function main(): Promise<void> {
   const { pages, links, dead } = checkSite(output);
   const inSources = documents().flatMap((document) => deadLinks(document).map((link) => `${document}: ${link}`));
   for (const line of [...dead, ...inSources]) process.stderr.write(`dead link: ${line}\n`);
+  const notFound = await unanswered(site, output);
+  for (const line of notFound) process.stderr.write(`search: ${line}\n`);
   process.stdout.write(`${pages} pages, ${links} links, ${dead.length + inSources.length} dead, in ${output}\n`);
-  if (pages === 0 || dead.length + inSources.length > 0) process.exitCode = 1;
+  if (pages === 0 || dead.length + inSources.length + notFound.length > 0) process.exitCode = 1;
 }
 
 await main();

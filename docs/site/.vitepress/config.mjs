@@ -3,9 +3,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { defineConfig } from 'vitepress';
+import { miniSearch } from '../../../scripts/docs/search-options.ts';
 import { slugOf } from '../../../tools/documents.ts';
 import { home } from '../home.ts';
-import { guides } from '../navigation.ts';
+import { contributors, DECISIONS, guides } from '../navigation.ts';
 
 const site = resolve(import.meta.dirname, '..');
 const docs = resolve(site, '..');
@@ -62,6 +63,9 @@ function nameFilesOutside(markdown) {
     (tokens[index].tag === 'span' ? plain : (linkClose ?? plain))(tokens, index, ...others);
 }
 
+/** Pages for contributors answer other questions in the same words. */
+const isSearched = (page) => !contributors.includes(page) && !page.startsWith(`${DECISIONS}/`);
+
 /** Pages are text: braces in them are braces, not expressions. */
 function showBraces(markdown) {
   for (const rule of ['text', 'code_inline']) {
@@ -78,6 +82,26 @@ function drawDiagrams(markdown) {
     if (info.trim() !== 'mermaid') return fence(tokens, index, ...others);
     return `<Diagram source="${markdown.utils.escapeHtml(content)}" />`;
   };
+}
+
+/** A test is written for Jest; the reader switches to his runner, or to CommonJS, whose imports have no extension. */
+function switchRunners(markdown) {
+  markdown.core.ruler.after('block', 'runners', (state) => {
+    if (state.env.isSearch) return;
+    state.tokens = state.tokens.flatMap((token) => {
+      if (token.type !== 'fence' || !token.content.includes("from '@jest/globals'")) return [token];
+      const edge = (type, nesting) => new state.Token(`container_code-group_${type}`, 'div', nesting);
+      const variant = (name, content) =>
+        Object.assign(new state.Token('fence', 'code', 0), { ...token, info: `ts [${name}]`, content });
+      return [
+        edge('open', 1),
+        variant('Jest', token.content),
+        variant('Vitest', token.content.replace("'@jest/globals'", "'vitest'")),
+        variant('Jest, CommonJS', token.content.replace(/(from '\.[^']+)\.js'/g, "$1'")),
+        edge('close', -1),
+      ];
+    });
+  });
 }
 
 const target = (href, page) => resolve(dirname(page), decodeURI(href.split('#')[0]));
@@ -118,6 +142,7 @@ export default defineConfig({
       nameFilesOutside(markdown);
       showBraces(markdown);
       drawDiagrams(markdown);
+      switchRunners(markdown);
     },
   },
   // Bundled as a whole: the packages of the repository's root have other versions of what Vue needs.
@@ -138,9 +163,16 @@ export default defineConfig({
         items: pages.filter((page) => existsSync(join(docs, page))).map(entry),
       })),
       { text: 'API reference', collapsed: true, items: entryPoints() },
-      { text: 'Decisions', collapsed: true, items: pagesIn('decisions') },
+      { text: 'Contributors', collapsed: true, items: [...contributors.map(entry), ...pagesIn(DECISIONS)] },
     ],
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch,
+        _render: (source, env, markdown) =>
+          isSearched(env.relativePath) ? markdown.render(source, { ...env, isSearch: true }) : '',
+      },
+    },
   },
 });
