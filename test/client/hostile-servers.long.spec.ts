@@ -40,10 +40,13 @@ describe('a server that is broken or hostile', () => {
 
   /** The number of polls per second, once the client knows that the server returns early. */
   async function pollsInASecond(): Promise<number> {
-    await pause(1_000);
+    await pause(2_000);
     const before = server.of('receiveMessage').length;
+    const beganAtMs = performance.now();
     await pause(1_000);
-    return server.of('receiveMessage').length - before;
+    const polls = server.of('receiveMessage').length - before;
+    // A busy process wakes late.
+    return (polls * 1_000) / (performance.now() - beganAtMs);
   }
 
   it.each([
