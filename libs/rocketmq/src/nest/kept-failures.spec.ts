@@ -95,7 +95,7 @@ describe('the module option failures', () => {
     bench = await NestBench.open({ strict: true });
     bench.broker.declareTopic({ name: 'orders', type: 'normal' });
     bench.broker.declareGroup({ name: 'billing' });
-    const options = { failures: { topic: 'failures' }, startTimeoutMs: 100 };
+    const options = { failures: { topic: 'failures' }, startTimeoutMs: 3_000 };
     await expect(bench.start({ providers: [Billing], options })).rejects.toThrow(/topic "failures" does not exist/);
   });
 

@@ -40,7 +40,7 @@ describe('a slow send of an outbox', () => {
 
   it('does not hold up what was claimed later', async () => {
     await bench.add({ topic: 'down', body: 'stuck' });
-    const relay = bench.relayWith({ send });
+    const relay = bench.relayWith({ send, sendTimeoutMs: 50 * SECOND_MS });
     relay.start();
     await pass();
     await bench.add({ body: 'later' });
@@ -50,7 +50,7 @@ describe('a slow send of an outbox', () => {
 
   it('holds up its own message group', async () => {
     await bench.add({ topic: 'down', body: 'stuck', messageGroup: 'a' });
-    bench.relayWith({ send }).start();
+    bench.relayWith({ send, sendTimeoutMs: 50 * SECOND_MS }).start();
     await pass();
     await bench.add({ body: 'next', messageGroup: 'a' });
     await pass();
@@ -62,7 +62,7 @@ describe('a slow send of an outbox', () => {
 
   it('is limited in number, and the rest stays available to other relays', async () => {
     for (let count = 0; count < 12; count++) await bench.add({ topic: 'down', body: String(count) });
-    bench.relayWith({ send, batchSize: 2 }).start();
+    bench.relayWith({ send, sendTimeoutMs: 50 * SECOND_MS, batchSize: 2 }).start();
     await pass();
     expect(held).toHaveLength(8);
     await bench.relayWith({ batchSize: 10 }).runOnce();
@@ -71,7 +71,7 @@ describe('a slow send of an outbox', () => {
 
   it('is awaited by a stop, and marked', async () => {
     await bench.add({ topic: 'down', body: 'stuck' });
-    const relay = bench.relayWith({ send });
+    const relay = bench.relayWith({ send, sendTimeoutMs: 50 * SECOND_MS });
     relay.start();
     await pass();
     let hasStopped = false;
@@ -94,7 +94,7 @@ describe('a slow send of an outbox', () => {
       transaction: <T>(work: Parameters<typeof bench.database.transaction<T>>[0]) =>
         isAway ? Promise.reject(new Error('the database is away')) : bench.database.transaction(work),
     };
-    bench.relayWith({ send, database, logger }).start();
+    bench.relayWith({ send, sendTimeoutMs: 50 * SECOND_MS, database, logger }).start();
     await pass();
     isAway = true;
     for (const { resolve } of held.splice(0)) resolve();
