@@ -193,7 +193,7 @@ export interface OutboxStatements {
    */
   take(database: SqlDatabase, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
   /** Marks rows as sent, even if another relay has claimed them meanwhile. */
-  sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void>;
+  sent(database: SqlDatabase, table: string, positions: readonly number[]): Promise<void>;
   /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. @returns whether it did */
   failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<boolean>;
   /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */

@@ -31,6 +31,11 @@ export interface SqlDatabase {
   queryAlone?(text: string, parameters: unknown[]): Promise<{ readonly rows: readonly object[] }>;
 }
 
+/** What an adapter has for a statement outside of a transaction. A connection of MySQL can have `autocommit` off. */
+export function alone(dialect: DialectName | undefined, query: SqlExecutor['query']): Pick<SqlDatabase, 'queryAlone'> {
+  return dialect === 'postgresql' ? { queryAlone: query } : {};
+}
+
 /** Runs one statement that commits by itself. */
 export function runAlone(
   database: SqlDatabase,

@@ -6,7 +6,7 @@ import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, Par
 import { firstBytes, keptRows, type RowPlace } from '../outbox/claimed-rows.js';
 import type { OutboxColumns } from '../outbox/outbox-message.js';
 import { numbersOf } from '../rows.js';
-import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { runAlone, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { notReady } from '../transaction-guards.js';
 import { affectedRows, hexOf, marks, ofHex, readsOnly, textOf } from './statements.js';
@@ -225,10 +225,10 @@ function positionsOf({ rows }: { readonly rows: readonly object[] }): number[] {
   return (rows as readonly { readonly position: unknown }[]).map(({ position }) => Number(position));
 }
 
-async function sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void> {
+async function sent(database: SqlDatabase, table: string, positions: readonly number[]): Promise<void> {
   const set = "`state` = 'sent', `claim` = NULL, `last_error` = NULL, `settled_at` = UTC_TIMESTAMP(3)";
   const condition = `${positionIn(positions)} AND \`state\` <> 'sent'`;
-  await tx.query(`${updateOf(quoted(table, '`'))} ${set} WHERE ${condition}`, [...positions]);
+  await runAlone(database, `${updateOf(quoted(table, '`'))} ${set} WHERE ${condition}`, [...positions]);
 }
 
 async function failed(

@@ -29,7 +29,8 @@ export class OutboxClaims {
   }
 
   sent(positions: readonly number[]): Promise<void> {
-    return this.run((outbox, tx) => outbox.sent(tx, this.table, positions));
+    const { outbox } = dialectOf(this.database);
+    return this.within(() => outbox.sent(this.database, this.table, positions));
   }
 
   async failed(claim: string, row: FailedRow): Promise<boolean> {

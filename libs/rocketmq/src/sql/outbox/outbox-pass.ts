@@ -35,6 +35,7 @@ export class OutboxPass {
   private unmarked: number[] = [];
   private marking: Promise<void> = Promise.resolve();
   private unsettled = new Map<number, number>();
+  private isOfGroups = false;
 
   /** @param stopping no send starts after it has fired */
   constructor(
@@ -46,6 +47,11 @@ export class OutboxPass {
   ) {
     this.claim = settings.random.uuid();
     this.beginByMs = settings.clock.monotonicMs() + settings.leaseMs - settings.sendTimeoutMs;
+  }
+
+  /** Whether it has claimed messages of message groups, whose next ones wait for its end. */
+  get hasGroups(): boolean {
+    return this.isOfGroups;
   }
 
   /** What it has claimed and neither sent nor given back. */
@@ -66,6 +72,7 @@ export class OutboxPass {
     const nowMs = clock.nowMs();
     const taken = await this.claims.take({ claim: this.claim, nowMs, endsAtMs: nowMs + leaseMs, limit });
     this.unsettled = new Map(taken.map(({ position, body }) => [position, body?.length ?? 0]));
+    this.isOfGroups = taken.some(({ messageGroup }) => messageGroup !== null);
     return { taken: taken.length, ended: this.sendAll(taken) };
   }
 

@@ -1,6 +1,5 @@
 // Sends the messages of an outbox repeatedly: it polls, sends and pauses. One pass is in outbox-pass.ts.
 
-import type { ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { describeError, LOG_TO, type Logger, unfailing } from '../../support/logger.js';
 import { databaseReadWithin, endsWithin, STOP_GRACE_MS } from '../database-deadline.js';
@@ -39,8 +38,6 @@ interface Begun {
   readonly ended: Promise<void>;
 }
 
-/** How long a pass may keep the next one waiting. One slow send, such as to a broker that is down, must not hold up all others. */
-const SLOW_PASS_MS = 100;
 /** Batches that may be under way at once. */
 const MAX_BATCHES = 4;
 
@@ -59,8 +56,8 @@ export class OutboxRelay {
   private readonly counts: RelayCounts = { sent: 0, failed: 0, parked: 0 };
   private readonly excused = new ExcusedAttempts();
   private readonly passes = new Map<OutboxPass, Promise<void>>();
-  /** Of a pass that the loop had stopped waiting for. */
-  private lateFailure: { readonly error: unknown } | undefined;
+  /** Of a pass: the loop does not wait for it, and slows down at its next turn. */
+  private failure: { readonly error: unknown } | undefined;
   private readonly claiming: RelayLoop;
   /** Apart from the claims, so that neither waits for the other. */
   private readonly handingOver: RelayLoop | undefined;
@@ -202,12 +199,12 @@ export class OutboxRelay {
     try {
       await this.room();
       const { pass, taken, ended } = await this.begin();
-      if (taken > 0) {
-        await this.linger(pass, ended);
-        return { kind: 'something' };
+      if (taken === 0) {
+        await ended;
+        return { kind: 'nothing' };
       }
-      await ended;
-      return { kind: 'nothing' };
+      this.follow(pass, ended);
+      return { kind: taken < this.settings.batchSize ? 'all' : 'something' };
     } catch (error) {
       return this.failed('an outbox relay could not access its table; it will retry', error);
     }
@@ -236,32 +233,27 @@ export class OutboxRelay {
     return { kind: 'failed', report };
   }
 
-  /** Waits for a pass, but not for its slow sends. */
-  private async linger(pass: OutboxPass, ended: Promise<void>): Promise<void> {
-    let isAwaited = true;
+  /** Slow sends, such as to a broker that is down, must not hold up others: nobody waits for a pass. */
+  private follow(pass: OutboxPass, ended: Promise<void>): void {
     const settled = ended
-      .catch((error: unknown) => {
-        if (isAwaited) throw error;
-        this.lateFailure = { error };
-      })
-      .finally(() => this.passes.delete(pass));
+      .then(
+        // The next messages of its groups can be claimed from here on.
+        () => pass.hasGroups && this.claiming.wake(),
+        (error: unknown) => {
+          this.failure = { error };
+          this.claiming.wake();
+        },
+      )
+      .then(() => void this.passes.delete(pass));
     this.passes.set(pass, settled);
-    let task: ScheduledTask | undefined;
-    const isSlow = new Promise<void>((resolve) => {
-      task = this.settings.clock.schedule(SLOW_PASS_MS, () => {
-        isAwaited = false;
-        resolve();
-      });
-    });
-    await Promise.race([settled, isSlow]).finally(() => task?.cancel());
   }
 
-  /** Waits until another batch may be under way. @throws the error of a pass that nobody waited for */
+  /** Waits until another batch may be under way. @throws the error of a pass */
   private async room(): Promise<void> {
     while (!this.mayClaim()) await Promise.race(this.passes.values());
-    const { lateFailure } = this;
-    this.lateFailure = undefined;
-    if (lateFailure !== undefined) throw lateFailure.error;
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure !== undefined) throw failure.error;
   }
 
   private mayClaim(): boolean {

@@ -3,14 +3,18 @@
 import { backoffMs } from '../../support/backoff.js';
 import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS } from '../../support/clock.js';
 
-/** The shortest rest after work that found nothing; each further one doubles it. */
-const FIRST_REST_MS = 50;
+/**
+ * The shortest rest; each that finds nothing doubles it. What wakes a loop is told before its commit, which takes a database a few
+ * milliseconds.
+ */
+const FIRST_REST_MS = 2;
 /** The rests after work that failed. */
 const FAILURE_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
 
-/** What the work has found. `nothing`: there was nothing to do, and nothing will be due before `nextDueMs`. */
+/** What the work has found. `all`: there was something, and no more. `nothing`: nothing will be due before `nextDueMs`. */
 export type Found =
   | { readonly kind: 'something' }
+  | { readonly kind: 'all' }
   | { readonly kind: 'nothing'; readonly nextDueMs?: number | undefined }
   | { readonly kind: 'failed'; readonly report: (restMs: number) => void };
 
@@ -55,10 +59,9 @@ export class RelayLoop {
       return restMs;
     }
     this.failures = 0;
-    if (found.kind === 'something') {
-      this.empty = 0;
-      return 0;
-    }
+    if (found.kind !== 'nothing') this.empty = 0;
+    if (found.kind === 'something') return 0;
+    if (found.kind === 'all') return FIRST_REST_MS;
     const untilDueMs = Math.max(1, (found.nextDueMs ?? Number.POSITIVE_INFINITY) - this.clock.nowMs());
     return Math.min(FIRST_REST_MS * 2 ** Math.min(this.empty++, 30), this.pollIntervalMs, untilDueMs);
   }

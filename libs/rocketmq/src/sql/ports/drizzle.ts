@@ -2,7 +2,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import { rowsOf } from '../rows.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { alone, type DialectName, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { tagged, templateOf } from './placeholders.js';
 
 /** Drizzle's `sql` tag. */
@@ -43,8 +43,7 @@ export function drizzleDatabase(database: DrizzleDatabase, sql: DrizzleSqlTag): 
   return {
     dialect,
     transaction: (work) => database.transaction((tx) => work(drizzleExecutor(tx, sql))),
-    // A connection of MySQL can have `autocommit` off.
-    ...(dialect === 'postgresql' ? { queryAlone: query } : {}),
+    ...alone(dialect, query),
   };
 }
 

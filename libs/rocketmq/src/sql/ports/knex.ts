@@ -1,7 +1,7 @@
 // The port on Knex with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Knex is not a dependency of this package.
 
 import { rowsOf } from '../rows.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { alone, type DialectName, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { noTransaction } from '../transaction-guards.js';
 import { MYSQL2_ROWS } from './mysql2.js';
 import { templateOf } from './placeholders.js';
@@ -21,6 +21,7 @@ interface KnexRaw extends PromiseLike<unknown> {
 /** A Knex instance. */
 export interface KnexDatabase {
   transaction<T>(work: (trx: KnexTransaction) => Promise<T>): Promise<T>;
+  raw(text: string, bindings: never): PromiseLike<unknown>;
 }
 
 /**
@@ -29,6 +30,10 @@ export interface KnexDatabase {
  */
 export function knexExecutor(trx: KnexTransaction): SqlExecutor {
   if (trx.isTransaction !== true) throw noTransaction('this Knex instance', 'knex.transaction()', 'trx');
+  return executorOf(trx);
+}
+
+function executorOf(trx: Pick<KnexTransaction, 'raw'>): SqlExecutor {
   const dialect = dialectOf(trx);
   return {
     dialect,
@@ -51,7 +56,12 @@ export function knexExecutor(trx: KnexTransaction): SqlExecutor {
 
 /** A Knex instance as the port. */
 export function knexDatabase(knex: KnexDatabase): SqlDatabase {
-  return { dialect: dialectOf(knex), transaction: (work) => knex.transaction((trx) => work(knexExecutor(trx))) };
+  const { dialect, query } = executorOf(knex);
+  return {
+    dialect,
+    transaction: (work) => knex.transaction((trx) => work(knexExecutor(trx))),
+    ...alone(dialect, query),
+  };
 }
 
 function dialectOf(knex: object): DialectName {

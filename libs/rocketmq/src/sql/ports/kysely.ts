@@ -1,7 +1,7 @@
 // The port on Kysely with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Kysely is not a dependency of this package.
 
 import { rowsOf } from '../rows.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { alone, type DialectName, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { noTransaction } from '../transaction-guards.js';
 import { tagged, templateOf } from './placeholders.js';
 
@@ -51,8 +51,7 @@ export function kyselyDatabase(database: KyselyDatabase, sql: KyselySqlTag): Sql
   return {
     dialect,
     transaction: (work) => database.transaction().execute((trx) => work(kyselyExecutor(trx, sql))),
-    // A connection of MySQL can have `autocommit` off.
-    ...(dialect === 'postgresql' ? { queryAlone: query } : {}),
+    ...alone(dialect, query),
   };
 }
 

@@ -1,7 +1,7 @@
 // The port on MikroORM with PostgreSQL, MySQL or MariaDB. Structurally typed, so that MikroORM is not a dependency of this package.
 
 import { rowsOf } from '../rows.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { alone, type DialectName, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { noTransaction } from '../transaction-guards.js';
 import { templateOf } from './placeholders.js';
 
@@ -14,7 +14,7 @@ export interface MikroOrmManager {
 
 /** The `EntityManager` of a `MikroORM`. */
 export interface MikroOrmDatabase extends MikroOrmManager {
-  fork(): {
+  fork(): MikroOrmManager & {
     transactional<T>(work: (em: MikroOrmManager) => Promise<T>): Promise<T>;
   };
 }
@@ -25,11 +25,21 @@ export interface MikroOrmDatabase extends MikroOrmManager {
  */
 export function mikroOrmExecutor(em: MikroOrmManager): SqlExecutor {
   assertInTransaction(em);
-  const dialect = dialectOf(em);
+  const { dialect, query } = executorOf(em);
   return {
     dialect,
     query: async (text, parameters) => {
       assertInTransaction(em);
+      return query(text, parameters);
+    },
+  };
+}
+
+function executorOf(em: MikroOrmManager): SqlExecutor {
+  const dialect = dialectOf(em);
+  return {
+    dialect,
+    query: async (text, parameters) => {
       const { strings, values } = templateOf(text, parameters, dialect);
       const rows = await em.execute(strings.join('?'), [...values]);
       return { rows: rowsOf(rows, dialect, text) };
@@ -43,9 +53,11 @@ function assertInTransaction(em: MikroOrmManager): void {
 
 /** An `EntityManager` as the port. Its transactions are those of a fork, so that they neither see nor flush its entities. */
 export function mikroOrmDatabase(em: MikroOrmDatabase): SqlDatabase {
+  const dialect = dialectOf(em);
   return {
-    dialect: dialectOf(em),
+    dialect,
     transaction: (work) => em.fork().transactional((inner) => work(mikroOrmExecutor(inner))),
+    ...alone(dialect, (text, parameters) => executorOf(em.fork()).query(text, parameters)),
   };
 }
 

@@ -23,31 +23,46 @@ export interface ClientPool {
  */
 export function poolDatabase(pool: ClientPool): SqlDatabase {
   return {
-    transaction: async (work) => {
-      const client = await pool.connect();
-      // A lost connection also emits this event, which would end the process without a listener. The statements fail anyway.
-      client.on('error', ignore);
-      // A client whose transaction may still be open must not be reused by the next caller.
-      let isClean = false;
-      try {
-        await client.query('BEGIN', []);
-        try {
-          const result = await untilEnded(client, work);
-          const { command } = (await client.query('COMMIT', [])) as { readonly command?: string };
-          isClean = true;
-          // PostgreSQL's answer to COMMIT after a failed statement in the transaction. It is not an error for PostgreSQL.
-          if (command === 'ROLLBACK') throw notCommitted();
-          return result;
-        } catch (error) {
-          if (!isClean) isClean = await rollback(client);
-          throw error;
-        }
-      } finally {
-        client.removeListener('error', ignore);
-        client.release(!isClean);
-      }
-    },
+    transaction: (work) => withClient(pool, (client) => inTransaction(client, work)),
+    queryAlone: (text, parameters) =>
+      withClient(pool, async (client) => {
+        const { rows } = await client.query(text, parameters);
+        return { isClean: true, result: { rows } };
+      }),
   };
+}
+
+/** What a client was used for. */
+type Outcome<T> =
+  // A client whose transaction may still be open must not be reused by the next caller.
+  { readonly isClean: boolean; readonly result: T } | { readonly isClean: boolean; readonly error: unknown };
+
+async function withClient<T>(pool: ClientPool, use: (client: PooledClient) => Promise<Outcome<T>>): Promise<T> {
+  const client = await pool.connect();
+  // A lost connection also emits this event, which would end the process without a listener. The statements fail anyway.
+  client.on('error', ignore);
+  let isClean = false;
+  try {
+    const outcome = await use(client);
+    isClean = outcome.isClean;
+    if ('error' in outcome) throw outcome.error;
+    return outcome.result;
+  } finally {
+    client.removeListener('error', ignore);
+    client.release(!isClean);
+  }
+}
+
+async function inTransaction<T>(client: PooledClient, work: (tx: SqlExecutor) => Promise<T>): Promise<Outcome<T>> {
+  await client.query('BEGIN', []);
+  try {
+    const result = await untilEnded(client, work);
+    const { command } = (await client.query('COMMIT', [])) as { readonly command?: string };
+    // PostgreSQL's answer to COMMIT after a failed statement in the transaction. It is not an error for PostgreSQL.
+    return command === 'ROLLBACK' ? { isClean: true, error: notCommitted() } : { isClean: true, result };
+  } catch (error) {
+    return { isClean: await rollback(client), error };
+  }
 }
 
 function ignore(): void {}

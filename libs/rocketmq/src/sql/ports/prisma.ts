@@ -1,7 +1,7 @@
 // The port on Prisma with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Prisma is not a dependency of this package.
 
 import { rowsOf } from '../rows.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { alone, type DialectName, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { noTransaction } from '../transaction-guards.js';
 
 /** An interactive transaction of Prisma. */
@@ -22,6 +22,10 @@ export function prismaExecutor(tx: PrismaTransaction): SqlExecutor {
   // A transaction is a client without those methods that are about connections.
   if (Reflect.get(tx, '$connect') !== undefined)
     throw noTransaction('this Prisma client', 'prisma.$transaction()', 'tx');
+  return executorOf(tx);
+}
+
+function executorOf(tx: PrismaTransaction): SqlExecutor {
   const dialect = dialectOf(tx);
   return {
     dialect,
@@ -34,7 +38,12 @@ export function prismaExecutor(tx: PrismaTransaction): SqlExecutor {
 
 /** A Prisma client as the port. */
 export function prismaDatabase(prisma: PrismaDatabase): SqlDatabase {
-  return { dialect: dialectOf(prisma), transaction: (work) => prisma.$transaction((tx) => work(prismaExecutor(tx))) };
+  const { dialect, query } = executorOf(prisma);
+  return {
+    dialect,
+    transaction: (work) => prisma.$transaction((tx) => work(prismaExecutor(tx))),
+    ...alone(dialect, query),
+  };
 }
 
 function dialectOf(prisma: object): DialectName {

@@ -1,7 +1,7 @@
 // The port on Sequelize 6 with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Sequelize is not a dependency of this package.
 
 import { rowsOf } from '../rows.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { alone, type DialectName, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 
 /** A transaction of Sequelize: the one that `sequelize.transaction()` passes to its callback. */
 export interface SequelizeTransaction {
@@ -27,6 +27,11 @@ const PLAIN = { raw: true, type: 'RAW', nest: false, plain: false, model: undefi
 /** A transaction of Sequelize as the port. */
 export function sequelizeExecutor(transaction: SequelizeTransaction): SqlExecutor {
   const { sequelize } = transaction as unknown as { readonly sequelize: Queries };
+  return executorOf(sequelize, transaction);
+}
+
+/** @param transaction null: outside of any, also of one that Sequelize keeps by CLS */
+function executorOf(sequelize: Queries, transaction: SequelizeTransaction | null): SqlExecutor {
   const dialect = dialectOf(sequelize);
   return {
     dialect,
@@ -41,9 +46,11 @@ export function sequelizeExecutor(transaction: SequelizeTransaction): SqlExecuto
 
 /** A Sequelize instance as the port. Each transaction is one of its own, also inside of a transaction that Sequelize keeps by CLS. */
 export function sequelizeDatabase(sequelize: SequelizeDatabase): SqlDatabase {
+  const { dialect, query } = executorOf(sequelize as unknown as Queries, null);
   return {
-    dialect: dialectOf(sequelize),
+    dialect,
     transaction: (work) => sequelize.transaction((transaction) => work(sequelizeExecutor(transaction))),
+    ...alone(dialect, query),
   };
 }
 

@@ -1,13 +1,14 @@
 // The port on TypeORM with PostgreSQL, MySQL or MariaDB. Structurally typed, so that TypeORM is not a dependency of this package.
 
 import { rowsOf } from '../rows.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { alone, type DialectName, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { noTransaction } from '../transaction-guards.js';
 
 /** A TypeORM `QueryRunner`. */
 interface TypeormQueryRunner extends TypeormOptions {
   readonly isTransactionActive?: boolean;
   readonly transactionDepth?: number;
+  release(): Promise<void>;
   query(text: string, parameters: unknown[], useStructuredResult: true): Promise<{ readonly records?: unknown }>;
 }
 
@@ -25,6 +26,11 @@ interface TypeormOptions {
 /** A TypeORM `DataSource`, or its `manager`. */
 export interface TypeormDataSource extends TypeormOptions {
   transaction<T>(work: (manager: TypeormManager) => Promise<T>): Promise<T>;
+}
+
+/** A `DataSource`; its `manager` has it as `connection`. */
+interface TypeormRunners {
+  createQueryRunner(): object;
 }
 
 /**
@@ -55,7 +61,19 @@ export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
 /** A TypeORM data source as the port. */
 export function typeormDatabase(dataSource: TypeormDataSource): SqlDatabase {
   const dialect = dialectOf(dataSource);
-  return { dialect, transaction: (work) => dataSource.transaction((manager) => work(typeormExecutor(manager))) };
+  return {
+    dialect,
+    transaction: (work) => dataSource.transaction((manager) => work(typeormExecutor(manager))),
+    ...alone(dialect, async (text, parameters) => {
+      const { connection = dataSource } = dataSource as unknown as { readonly connection?: TypeormRunners };
+      const runner = (connection as TypeormRunners).createQueryRunner() as TypeormQueryRunner;
+      try {
+        return await typeormExecutor({ queryRunner: runner }).query(text, parameters);
+      } finally {
+        await runner.release();
+      }
+    }),
+  };
 }
 
 function dialectOf({ options, connection }: TypeormOptions): DialectName {

@@ -4,7 +4,7 @@ import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, Par
 import { keptRows, type RowPlace } from '../outbox/claimed-rows.js';
 import type { OutboxColumns } from '../outbox/outbox-message.js';
 import { numbersOf } from '../rows.js';
-import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { runAlone, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 
 export const outbox: OutboxStatements = {
@@ -111,21 +111,22 @@ async function take(
 SELECT "chosen"."position"::float8 AS "position", "chosen"."message_group" AS "messageGroup", "claimed"."id", "claimed"."topic",
   "claimed"."fields"::text AS "fields", encode("claimed"."body", 'base64') AS "body", "claimed"."attempts"
 FROM "chosen" LEFT JOIN "claimed" ON "claimed"."position" = "chosen"."position" ORDER BY "chosen"."position"`;
-  return database.transaction(async (tx) => {
-    const found = (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly (ClaimedRow | Missed)[];
-    const rows = found.map((row) =>
-      row.id === null
-        ? { ...row, position: Number(row.position) }
-        : { ...row, position: Number(row.position), attempts: Number(row.attempts) },
-    );
-    const claimed = rows.filter((row): row is ClaimedRow => row.id !== null);
-    const [kept, behind] = keptRows(
-      claimed,
-      rows.filter(({ id }) => id === null),
-    );
-    if (behind.length > 0) await release(tx, name, claim, behind);
-    return kept;
-  });
+  const found = (await runAlone(database, text, [nowMs, limit, claim, endsAtMs])).rows as readonly (
+    | ClaimedRow
+    | Missed
+  )[];
+  const rows = found.map((row) =>
+    row.id === null
+      ? { ...row, position: Number(row.position) }
+      : { ...row, position: Number(row.position), attempts: Number(row.attempts) },
+  );
+  const claimed = rows.filter((row): row is ClaimedRow => row.id !== null);
+  const [kept, behind] = keptRows(
+    claimed,
+    rows.filter(({ id }) => id === null),
+  );
+  if (behind.length > 0) await database.transaction((tx) => release(tx, name, claim, behind));
+  return kept;
 }
 
 interface Missed extends RowPlace {
@@ -136,11 +137,11 @@ interface Missed extends RowPlace {
 const positionsIn = (parameter: string): string =>
   `"position" = ANY(ARRAY(SELECT jsonb_array_elements_text(${parameter}::jsonb)::bigint))`;
 
-async function sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void> {
+async function sent(database: SqlDatabase, table: string, positions: readonly number[]): Promise<void> {
   const text =
     `UPDATE ${quoted(table, '"')} SET "state" = 'sent', "claim" = NULL, "last_error" = NULL, "settled_at" = now() ` +
     `WHERE "state" <> 'sent' AND ${positionsIn('$1')}`;
-  await tx.query(text, [JSON.stringify(positions)]);
+  await runAlone(database, text, [JSON.stringify(positions)]);
 }
 
 async function failed(
