@@ -64,7 +64,7 @@ describe('a push consumer whose receives fail', () => {
         failed: nothing,
         deadLetter: nothing,
         leaseLost: nothing,
-        interceptor: (_message, _context, next) => next(),
+        handler: (handler) => handler,
         batchHandler: (handler) => handler,
         received: () => {
           throw new Error('no room for another series');

@@ -1,12 +1,12 @@
 // Observes one push consumer: a span for each call of a handler, and metrics of messages on their way to it.
 
 import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
-import type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 import type { ObservedConsumer, ObservedPoll, PushConsumerTelemetry } from '../consumer/model/consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement } from '../consumer/model/failure-policy.js';
-import type { BatchContext, BatchHandler } from '../consumer/model/handler.js';
+import type { BatchContext, BatchHandler, MessageHandler } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
+import { continued } from '../support/thenable.js';
 import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';
 import { guarded } from './guarded.js';
 import { handling } from './message-propagation.js';
@@ -53,13 +53,15 @@ export class ConsumerSpans implements PushConsumerTelemetry {
   }
 
   /** {@link failed} records a failure, because it knows what follows. */
-  readonly interceptor: ConsumeInterceptor = async (message, _handler, next) => {
-    const run = guarded(() => this.begin([message], (tracing) => this.beginOne(tracing, message)));
-    if (run === undefined) return next();
-    this.runs.set(message, run);
-    await context.with(run.context, next);
-    this.endOne(run, message, undefined);
-  };
+  handler(handler: MessageHandler): MessageHandler {
+    return (message, about) => {
+      const run = guarded(() => this.begin([message], (tracing) => this.beginOne(tracing, message)));
+      if (run === undefined) return handler(message, about);
+      this.runs.set(message, run);
+      const work = context.with(run.context, handler, undefined, message, about);
+      return continued(work, () => this.endOne(run, message, undefined));
+    };
+  }
 
   batchHandler(handler: BatchHandler): BatchHandler {
     return async (messages, batch) => {

@@ -4,7 +4,7 @@ import { type Attributes, type Context, context, type Span, SpanKind, trace } fr
 import type { ObservedClient } from '../client/observed-client.js';
 import type { ProducerTelemetry } from '../producer/producer-telemetry.js';
 import type { LessDurableMessage } from '../producer/sending/durability.js';
-import type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
+import type { InterceptedSend } from '../producer/sending/interceptors.js';
 import type { EndResult, ObservedHalf, Resolution, TransactionIdentity } from '../producer/transactions/transaction.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
@@ -42,21 +42,31 @@ export class ProducerSpans implements ProducerTelemetry {
     this.labels = new ClientLabels(client);
   }
 
-  readonly interceptor: SendInterceptor = async (message, next, { kind }) => {
+  // One promise for each send: with an SDK, each costs more than the span's attributes.
+  send<T>(
+    message: OutgoingMessage,
+    kind: InterceptedSend['kind'],
+    send: (message: OutgoingMessage) => Promise<T>,
+  ): Promise<T> {
     const { tracing } = this;
+    const { topic } = message;
     const begun = tracing && guarded(() => this.begin(tracing, message, kind));
     const startedAtMs = monotonicMs();
-    try {
-      const receipt = await (begun === undefined
-        ? next(message)
-        : context.with(begun.context, next, undefined, begun.message));
-      this.sent(message.topic, startedAtMs, begun, undefined);
-      return receipt;
-    } catch (error) {
-      this.sent(message.topic, startedAtMs, begun, { error });
+    const fail = (error: unknown): never => {
+      this.sent(topic, startedAtMs, begun, { error });
       throw error;
+    };
+    let sending: Promise<T>;
+    try {
+      sending = begun === undefined ? send(message) : context.with(begun.context, send, undefined, begun.message);
+    } catch (error) {
+      return fail(error);
     }
-  };
+    return sending.then((result) => {
+      this.sent(topic, startedAtMs, begun, undefined);
+      return result;
+    }, fail);
+  }
 
   async transact<T>(topic: string | undefined, work: () => Promise<T>): Promise<T> {
     return this.run(TRANSACT, topic, SpanKind.INTERNAL, undefined, work);

@@ -98,8 +98,7 @@ export class Producer {
     const { requireDurable = false, events } = options;
     const watchers = { logger: connection.logger, events, telemetry: this.telemetry };
     const durability = new DurabilityWatch(requireDurable, watchers);
-    const around = [...(options.interceptors ?? []), ...(this.telemetry ? [this.telemetry.interceptor] : [])];
-    const interceptors = new Interceptors(around, connection.logger);
+    const interceptors = new Interceptors(options.interceptors ?? [], connection.logger, this.telemetry);
     const attempts = new SendAttempts(this.client, this.policy, safety, durability);
     this.pipeline = new SendPipeline(this.client, this.policy, interceptors, backpressure, packer, attempts);
     if (typeof delayLevels === 'object' && !connection.hasProxy) {

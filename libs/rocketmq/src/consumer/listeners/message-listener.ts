@@ -137,7 +137,7 @@ export function onlyListener(name: string, handler: MessageHandler, defaults: Li
     name,
     topic: undefined,
     filter: undefined,
-    handler: intercepted(handler, aroundOne(defaults)),
+    handler: observed(intercepted(handler, defaults.interceptors), defaults),
     handlerTimeoutMs,
     policy: policyOf({}, defaults),
     permits: concurrency,
@@ -161,12 +161,13 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
     const places = new Semaphore(concurrency);
     const gatherer = batch && gathererOf(batch, { places, timeoutMs: handlerTimeoutMs, ioClock }, defaults);
     const handler = gatherer?.handler ?? (listener.handler as MessageHandler);
+    const around = intercepted(handler, defaults.interceptors);
     return {
       name,
       topic,
       filter,
       // Interceptors of a batch are called around the batch, not around each of its messages.
-      handler: intercepted(handler, batch === undefined ? aroundOne(defaults) : defaults.interceptors),
+      handler: batch === undefined ? observed(around, defaults) : around,
       handlerTimeoutMs: batch === undefined ? handlerTimeoutMs : undefined,
       policy: policyOf(listener, defaults),
       permits: concurrency * (batch?.maxSize ?? 1),
@@ -187,8 +188,8 @@ function limiterOf(name: string, rate: RateLimit | undefined, { groupLimiter }: 
   return rate && new RateLimiter(rate);
 }
 
-function aroundOne({ interceptors, telemetry }: ListenerDefaults): readonly ConsumeInterceptor[] {
-  return telemetry === undefined ? interceptors : [telemetry.interceptor, ...interceptors];
+function observed(handler: MessageHandler, { telemetry }: ListenerDefaults): MessageHandler {
+  return telemetry?.handler(handler) ?? handler;
 }
 
 function gathererOf(batch: BatchListening, options: BatchRunOptions, { telemetry }: ListenerDefaults): BatchGatherer {

@@ -2,9 +2,8 @@
 
 import type { ObservedClient } from '../../client/observed-client.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import type { ConsumeInterceptor } from './consume-interceptor.js';
 import type { DeadLetterReason, FailureSettlement } from './failure-policy.js';
-import type { BatchHandler } from './handler.js';
+import type { BatchHandler, MessageHandler } from './handler.js';
 
 /** The messages of a topic that a consumer holds. */
 export interface HeldOfTopic {
@@ -36,8 +35,8 @@ export interface ObservedPoll {
 export interface PushConsumerTelemetry {
   /** The consumer has started; it may have received messages by now. */
   start(): void;
-  /** Wraps each handler of single messages, outside of all interceptors. */
-  readonly interceptor: ConsumeInterceptor;
+  /** A handler of single messages, with its interceptors, with telemetry around it. */
+  handler(handler: MessageHandler): MessageHandler;
   /** A batch handler with telemetry around it. */
   batchHandler(handler: BatchHandler): BatchHandler;
   received(poll: ObservedPoll): void;

@@ -1,12 +1,12 @@
 // Watches the attempts of handlers, around whatever telemetry the application has.
 
-import type { ConsumeInterceptor } from '../../consumer/model/consume-interceptor.js';
 import type { ConsumerTelemetrySource, PushConsumerTelemetry } from '../../consumer/model/consumer-telemetry.js';
 import type { FailureSettlement } from '../../consumer/model/failure-policy.js';
-import type { BatchHandler } from '../../consumer/model/handler.js';
+import type { BatchHandler, MessageHandler } from '../../consumer/model/handler.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { SystemClock } from '../../support/clock.js';
 import { RocketMQError } from '../../support/errors.js';
+import { continued } from '../../support/thenable.js';
 
 /** What became of an attempt. */
 type AttemptResult =
@@ -42,10 +42,8 @@ export function watchingAttempts(inner: ConsumerTelemetrySource | undefined, rep
 }
 
 function around(inner: PushConsumerTelemetry | undefined, watch: AttemptWatch): PushConsumerTelemetry {
-  const interceptor: ConsumeInterceptor = (message, context, next) =>
-    watch.one(message, () => (inner === undefined ? next() : inner.interceptor(message, context, next)));
   return {
-    interceptor,
+    handler: (handler) => watch.one(inner?.handler(handler) ?? handler),
     batchHandler: (handler) => watch.batch(inner?.batchHandler(handler) ?? handler),
     failed: (message, error, settlement) => {
       watch.end(message, { kind: 'failed', error, settlement });
@@ -73,11 +71,12 @@ class AttemptWatch {
     private readonly report: Report,
   ) {}
 
-  async one(message: MessageView, handle: () => Promise<void>): Promise<void> {
-    this.begin(message);
-    await handle();
-    // What failed is reported with what follows, by `failed`.
-    this.end(message, { kind: 'handled' });
+  one(handler: MessageHandler): MessageHandler {
+    return (message, context) => {
+      this.begin(message);
+      // What failed is reported with what follows, by `failed`.
+      return continued(handler(message, context), () => this.end(message, { kind: 'handled' }));
+    };
   }
 
   batch(handler: BatchHandler): BatchHandler {

@@ -6,6 +6,7 @@ import { raceAbort } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
+import type { ProducerTelemetry } from '../producer-telemetry.js';
 import { NotSentError } from './not-sent-error.js';
 import { receiptOf, type SendReceipt } from './send-request.js';
 
@@ -36,29 +37,38 @@ export type SendInterceptor = (
 
 type Send<T> = (message: OutgoingMessage) => Promise<T>;
 
-/** The interceptors of a producer, the outermost first. */
+/** The interceptors of a producer, the outermost first, and its telemetry inside of them. */
 export class Interceptors {
   constructor(
     private readonly interceptors: readonly SendInterceptor[],
     private readonly logger: Logger,
+    private readonly telemetry?: Pick<ProducerTelemetry, 'send'> | undefined,
   ) {}
 
   get areNone(): boolean {
+    return this.areSynchronous && this.telemetry === undefined;
+  }
+
+  /** Whether a message is sent in the turn of the event loop in which it was called: telemetry waits for nothing. */
+  get areSynchronous(): boolean {
     return this.interceptors.length === 0;
   }
 
-  /** Sends a message through all of them. @throws as documented at `SendInterceptor` */
+  /** Sends a message through all of them. @throws as documented at `SendInterceptor`; if {@link areSynchronous}, in this turn what `send` throws in it */
   run<T extends SendReceipt>(
     message: OutgoingMessage,
     kind: InterceptedSend['kind'],
     deadline: Deadline,
     send: Send<T>,
   ): Promise<T> {
+    const { telemetry } = this;
+    const observed: Send<T> = telemetry === undefined ? send : (given) => telemetry.send(given, kind, send);
+    if (this.areSynchronous) return observed(message);
     const call: InterceptedSend = { kind, signal: deadline.signal };
     const innermost: Send<T> = async (given) => {
       assertMessageTypes(given);
       assertUnmoved(message, given);
-      return send(given);
+      return observed(given);
     };
     const chain = this.interceptors.reduceRight<Send<T>>(
       (inner, one) => this.around(one, inner, call, deadline),

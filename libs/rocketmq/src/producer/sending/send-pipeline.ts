@@ -76,8 +76,8 @@ export class SendPipeline {
   ): Promise<StoredMessage> {
     const turn = this.turns.take(message);
     // Most messages take this path, so it avoids all unnecessary allocations.
-    if (turn === undefined && this.interceptors.areNone && !(message instanceof EncodingMessage))
-      return this.dispatch(this.prepare(message), deadline, options);
+    if (turn === undefined && this.interceptors.areSynchronous && !(message instanceof EncodingMessage))
+      return this.through(message, kind, deadline, (given) => this.dispatch(this.prepare(given), deadline, options));
     return this.inTurn(message, kind, deadline, { ...options, turn });
   }
 
