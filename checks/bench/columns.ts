@@ -11,7 +11,7 @@ export interface ColumnOptions {
   connection?: Partial<ConnectionOptions>;
   producer?: Partial<ProducerOptions>;
   consumer?: Partial<PushConsumerOptions>;
-  telemetry?: 'with-sdk' | 'without-sdk';
+  telemetry?: 'with-sdk' | 'without-sdk' | 'unsampled' | 'by-hand';
   module?: Partial<RocketMQModuleOptions>;
   enhanced?: boolean;
   /** That are loaded before the library. */
@@ -39,6 +39,8 @@ export interface Column {
   warmUpFactor?: Readonly<Record<string, number>>;
   /** How many more messages make a run of the same length; default 1. */
   countFactor?: number;
+  /** Its oldest Node.js; on an older one it is left out. Default: that of the library. */
+  leastNode?: number;
   /** Left out by --quick. */
   isSlowToGet?: boolean;
 }
@@ -83,6 +85,18 @@ const COLUMNS: readonly Column[] = [
     label: 'nestjs-rocketmq, telemetry with an SDK',
     program: 'nestjs-rocketmq.mjs',
     options: { ...UNBATCHED, telemetry: 'with-sdk' },
+  },
+  {
+    id: 'ours-unsampled',
+    label: 'nestjs-rocketmq, telemetry with an SDK that samples nothing',
+    program: 'nestjs-rocketmq.mjs',
+    options: { ...UNBATCHED, telemetry: 'unsampled' },
+  },
+  {
+    id: 'ours-by-hand',
+    label: 'nestjs-rocketmq without telemetry, the same spans by hand around it',
+    program: 'nestjs-rocketmq.mjs',
+    options: { ...UNBATCHED, telemetry: 'by-hand' },
   },
   {
     id: 'node',
@@ -187,6 +201,16 @@ const COLUMNS: readonly Column[] = [
     server: 'remoting',
     isSlowToGet: true,
   },
+  // What a database hands over.
+  { id: 'outbox', label: 'nestjs-rocketmq, with a broker', program: 'outbox.mjs', server: 'postgresql' },
+  {
+    id: 'graphile-worker',
+    label: 'graphile-worker',
+    program: 'graphile-worker.mjs',
+    server: 'postgresql',
+    leastNode: 22,
+  },
+  { id: 'pg-boss', label: 'pg-boss', program: 'pg-boss.mjs', server: 'postgresql', leastNode: 22 },
   { id: 'nest', label: '@RocketMQListener', program: 'nest.mjs', options: { enhanced: false } },
   {
     id: 'nest-enhanced',

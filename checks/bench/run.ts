@@ -83,12 +83,21 @@ interface Running extends Tools {
   run: RunClient;
 }
 
+const isTooNew = (leastNode = 0) => Number.parseInt(process.versions.node, 10) < leastNode;
+
 async function onServers(
-  plan: Plan,
+  planned: Plan,
   { root, home, log, signal, isQuick }: Tools & { isQuick: boolean },
   use: (plan: Plan, running: Running) => Promise<boolean>,
 ): Promise<boolean> {
-  log(`about ${minutes(estimate(plan, isQuick))} on two quiet cores; started at ${new Date().toISOString()}`);
+  log(`about ${minutes(estimate(planned, isQuick))} on two quiet cores; started at ${new Date().toISOString()}`);
+  for (const { label, leastNode } of new Set(planned.sections.flatMap(planned.columnsOf).map(columnOf))) {
+    if (isTooNew(leastNode)) log(`left out: ${label} needs Node.js ${leastNode}, and this is ${process.versions.node}`);
+  }
+  const plan = {
+    ...planned,
+    columnsOf: (section: Section) => planned.columnsOf(section).filter((id) => !isTooNew(columnOf(id).leastNode)),
+  };
   const columnsIn = (sections: readonly Section[]) => sections.flatMap(plan.columnsOf).map(columnOf);
   const wanted = columnsIn(plan.sections);
   const served = columnsIn(plan.sections.filter(({ startsItself }) => !startsItself));
@@ -98,7 +107,7 @@ async function onServers(
     : undefined;
   const servers: Servers = {};
   try {
-    for (const kind of ['real', 'memory', 'remoting', 'async', 'sync'] as const) {
+    for (const kind of ['real', 'memory', 'remoting', 'async', 'sync', 'postgresql'] as const) {
       if (served.some(({ server = 'real' }) => server === kind)) {
         servers[kind] = await openServer(kind, plan.serverVersion, log, signal);
       }

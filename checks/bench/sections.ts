@@ -1,6 +1,7 @@
 // What is measured: each section is one task that its columns do in turn, once a round.
 
 import { columnsThat } from './columns.js';
+import { DATABASE_SECTIONS } from './database-sections.js';
 import { EMBEDDED_SECTIONS } from './embedded-sections.js';
 import type { Figure, Section } from './section.js';
 
@@ -18,7 +19,7 @@ const sendTask = (inFlight: number, bodyBytes: number, warmUp: number, count: nu
 });
 const drainTask = (warmUp: number, count: number, bodyBytes = KIB) => ({ workload: 'drain', bodyBytes, warmUp, count });
 
-const TELEMETRY = ['ours', 'ours-without-sdk', 'ours-traced'];
+const TELEMETRY = ['ours', 'ours-without-sdk', 'ours-unsampled', 'ours-by-hand', 'ours-traced'];
 
 /** Bodies of other sizes than 1 KiB show how the figures depend on the size; equal behavior is measured once. */
 const OTHER_BODIES = {
@@ -187,14 +188,16 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     id: 'telemetry-send',
-    title: 'Send 1 KiB, 64 in flight: without telemetry, with it but without an SDK, with every span recorded',
+    title:
+      'Send 1 KiB, 64 in flight: without telemetry, with it but without an SDK, unsampled, by hand, with every span recorded',
     columns: TELEMETRY,
     figures: OF_SENDS,
     task: sendTask(64, KIB, 3_000, 8_000),
   },
   {
     id: 'telemetry-drain',
-    title: 'Drain a backlog of 1 KiB messages: without telemetry, with it but without an SDK, with every span recorded',
+    title:
+      'Drain a backlog of 1 KiB messages: without telemetry, with it but without an SDK, unsampled, by hand, with every span recorded',
     columns: TELEMETRY,
     figures: OF_DRAINS,
     task: drainTask(2_000, 6_000),
@@ -202,6 +205,7 @@ export const SECTIONS: readonly Section[] = [
     quickColumns: ['ours-traced'],
   },
   ...EMBEDDED_SECTIONS,
+  ...DATABASE_SECTIONS,
   {
     id: 'idle',
     title: 'A consumer of 8 queues that nothing comes to',

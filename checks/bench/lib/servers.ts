@@ -8,6 +8,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { hasProxy } from '../../../libs/rocketmq/src/cli/server/jars.js';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
+import { Postgres } from '../../../tools/servers/postgres-server.js';
 import { startRocketMQ } from '../../../tools/servers/rocketmq/server.js';
 import { fill } from '../workloads/floors/fill.mjs';
 import { storeArguments } from './embedded-arguments.mjs';
@@ -19,8 +20,8 @@ const SETTLE_MS = 60_000;
 const LOOK_EVERY_MS = 300;
 const FILL_IN_FLIGHT = 512;
 
-/** `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there, or in memory and serves remoting clients as well. */
-export type ServerKind = 'real' | 'memory' | 'remoting' | 'async' | 'sync';
+/** `real`: Apache RocketMQ; `postgresql`: a database; the others: an embedded broker that keeps its messages there, or in memory and serves remoting clients as well. */
+export type ServerKind = 'real' | 'memory' | 'remoting' | 'async' | 'sync' | 'postgresql';
 
 export interface Server {
   endpoints: string;
@@ -62,6 +63,7 @@ export async function openServer(
   signal: AbortSignal,
 ): Promise<ServerSource> {
   if (kind === 'real') return openReal(version, log, signal);
+  if (kind === 'postgresql') return openPostgres();
   return { name: `the embedded broker (${kind})`, take: () => startEmbedded(kind), stop: async () => {} };
 }
 
@@ -105,6 +107,27 @@ async function openReal(version: string, log: (line: string) => void, signal: Ab
       await admin.close();
       await stop();
     },
+  };
+}
+
+/** With durable commits. Each run has a database of its own. */
+async function openPostgres(): Promise<ServerSource> {
+  const server = await Postgres.start(['fsync=on']);
+  const pids = processesNaming(server.address.host).filter((pid) => pid !== process.pid);
+  let runs = 0;
+  return {
+    name: 'PostgreSQL',
+    take: async () => ({
+      endpoints: await server.createDatabase(`bench_${++runs}`),
+      pids,
+      // The program measures it, since connections are processes that come and go.
+      usage: () => ({ cpuMicros: 0, residentBytes: 0 }),
+      async createTopic() {},
+      async createGroup() {},
+      async fill() {},
+      async release() {},
+    }),
+    stop: () => server.stop(),
   };
 }
 

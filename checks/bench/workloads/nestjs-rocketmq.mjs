@@ -6,9 +6,16 @@ import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { runWorkload } from './client-workloads.mjs';
 
 const clientOptions = async (/** @type {import('../columns.ts').ColumnOptions} */ { telemetry }) => {
-  if (telemetry === undefined) return {};
+  if (telemetry === undefined || telemetry === 'by-hand') return {};
   const { telemetryOf } = await import('./telemetry.mjs');
   return { telemetry: await telemetryOf(telemetry) };
+};
+
+/** @param {import('./measuring.mjs').Task} task */
+const spansOf = async ({ options, topic, group }) => {
+  if (options.telemetry !== 'by-hand') return undefined;
+  const { spansByHand } = await import('./telemetry.mjs');
+  return spansByHand(topic, group);
 };
 
 /** @param {import('./measuring.mjs').Task} task */
@@ -25,14 +32,18 @@ await runWorkload({
       ...(await clientOptions(task.options)),
     });
     await producer.start();
-    return (body) => producer.send({ topic, body, delayMs });
+    const spans = await spansOf(task);
+    if (spans === undefined) return (body) => producer.send({ topic, body, delayMs });
+    return (body) => spans.around((properties) => producer.send({ topic, body, delayMs, properties }));
   },
 
   async consumer(task, handle) {
+    const spans = await spansOf(task);
     const consumer = new PushConsumer(connectionOf(task), {
       consumerGroup: task.group,
       subscriptions: [{ topic: task.topic }],
-      handler: ({ body }) => handle(body),
+      handler: ({ body, properties }) =>
+        spans === undefined ? handle(body) : spans.within(properties, () => handle(body)),
       ...(task.concurrency === undefined ? {} : { concurrency: task.concurrency }),
       ...task.options.consumer,
       ...(await clientOptions(task.options)),
