@@ -1,8 +1,13 @@
 // The telemetry of a column: of OpenTelemetry with its SDK, all spans recorded and dropped at the exporter, or none of them sampled, or
 // without an SDK; and spans that an application would make by hand.
 
-import { context, propagation, SpanKind, trace } from '@opentelemetry/api';
+import { createRequire } from 'node:module';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
+
+/** That of the library and the SDK: what is compared here brings another one, which would trace nothing. @type {import('@opentelemetry/api')} */
+const { context, metrics, propagation, SpanKind, trace } = createRequire(
+  new URL('../../../package.json', import.meta.url),
+)('@opentelemetry/api');
 
 /** @param {'with-sdk' | 'without-sdk' | 'unsampled'} kind */
 export async function telemetryOf(kind) {
@@ -56,7 +61,6 @@ export async function spansByHand(topic, group) {
 
 /** @param {boolean} isUnsampled */
 async function registerSdk(isUnsampled) {
-  const { metrics } = await import('@opentelemetry/api');
   const { AggregationTemporality, MeterProvider, PeriodicExportingMetricReader } = await import(
     '@opentelemetry/sdk-metrics'
   );
