@@ -1,19 +1,12 @@
 // The port for traces and metrics of a producer. Without an implementation nothing is called.
 
 import type { ObservedClient } from '../client/observed-client.js';
-import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { LessDurableMessage } from './sending/durability.js';
-import type { InterceptedSend } from './sending/interceptors.js';
+import type { SendTelemetry } from './sending/interceptors.js';
 import type { TransactionTelemetry } from './transactions/transaction.js';
 
 /** Telemetry of one producer. Its methods must not throw, except for errors of the work that they run. */
-export interface ProducerTelemetry extends TransactionTelemetry {
-  /** Runs the send of one message, inside all interceptors. @param send calls once, with the message or with one that has more properties */
-  send<T>(
-    message: OutgoingMessage,
-    kind: InterceptedSend['kind'],
-    send: (message: OutgoingMessage) => Promise<T>,
-  ): Promise<T>;
+export interface ProducerTelemetry extends SendTelemetry, TransactionTelemetry {
   /** The server has stored a message less safely than its broker is configured to. */
   lessDurable(message: LessDurableMessage): void;
 }

@@ -6,7 +6,6 @@ import { raceAbort } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import type { ProducerTelemetry } from '../producer-telemetry.js';
 import { NotSentError } from './not-sent-error.js';
 import { receiptOf, type SendReceipt } from './send-request.js';
 
@@ -37,12 +36,18 @@ export type SendInterceptor = (
 
 type Send<T> = (message: OutgoingMessage) => Promise<T>;
 
+/** Observes sends. It must not throw, except for errors of the send. */
+export interface SendTelemetry {
+  /** Runs the send of one message, inside all interceptors. @param send called once, with the message or with one that has more properties */
+  send<T>(message: OutgoingMessage, kind: InterceptedSend['kind'], send: Send<T>): Promise<T>;
+}
+
 /** The interceptors of a producer, the outermost first, and its telemetry inside of them. */
 export class Interceptors {
   constructor(
     private readonly interceptors: readonly SendInterceptor[],
     private readonly logger: Logger,
-    private readonly telemetry?: Pick<ProducerTelemetry, 'send'> | undefined,
+    private readonly telemetry?: SendTelemetry | undefined,
   ) {}
 
   get areNone(): boolean {
