@@ -1,6 +1,7 @@
 // The port between a client and its role, and the settings of both.
 
 import { hostname } from 'node:os';
+import type { Consumption } from '../gateway/gateway-options.js';
 import { toDuration } from '../protocol/grpc/duration.js';
 import { type ClientType, Language, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Connection } from './connection.js';
@@ -17,8 +18,8 @@ export interface ClientRole {
     | ClientType.LITE_PUSH_CONSUMER;
   /** Present for consumers. */
   readonly consumerGroup?: string;
-  /** Whether a consumer receives every message that is sent while it runs: only without a proxy. Default false. */
-  readonly isBroadcast?: boolean;
+  /** How a consumer receives without a proxy. Default `pop`. */
+  readonly consumption?: Consumption;
   /** The role's part of the settings for one server, built at each sync. */
   settings(endpoint: Endpoint): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
   /**

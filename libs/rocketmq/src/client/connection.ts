@@ -114,7 +114,7 @@ export class Connection {
   }
 
   /** The calls of one client id. @param role see `ClientRole` */
-  newCalls(clientId: string, { isBroadcast = false }: { readonly isBroadcast?: boolean } = {}): ServerCalls {
+  newCalls(clientId: string, { consumption = 'pop' }: Pick<ClientRole, 'consumption'> = {}): ServerCalls {
     if (this.hasProxy) return new Calls(this, clientId);
     const { bootstrap: nameServers, requestTimeoutMs, tls, credentials, logger } = this;
     const onClose = (closed: GatewayCalls) => void this.gateways.delete(closed);
@@ -123,7 +123,7 @@ export class Connection {
     const mapAddress = (text: string): string =>
       isAddress(text) ? addressText(addressMapping(parseAddress(text))) : text;
     const shared = { nameServers, requestTimeoutMs, tls, credentials, logger };
-    const calls = new GatewayCalls({ ...shared, clientId, isBroadcast, mapAddress, onClose });
+    const calls = new GatewayCalls({ ...shared, clientId, consumption, mapAddress, onClose });
     this.gateways.add(calls);
     return calls;
   }

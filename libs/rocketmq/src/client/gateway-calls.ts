@@ -1,5 +1,6 @@
 // Calls of one client id to a cluster without a proxy. The gateway is loaded at the first call, so that others do not load it.
 
+import type { Consumption } from '../gateway/gateway-options.js';
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { raceAbort } from '../support/abort.js';
@@ -13,7 +14,7 @@ type Gateway = import('../gateway/gateway.js').Gateway;
 
 interface GatewayCallsOptions {
   readonly clientId: string;
-  readonly isBroadcast: boolean;
+  readonly consumption: Consumption;
   readonly nameServers: Endpoint;
   readonly requestTimeoutMs: number;
   readonly tls: ResolvedTls | undefined;

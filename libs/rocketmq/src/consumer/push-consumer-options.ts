@@ -69,6 +69,12 @@ export interface PushConsumerOptions extends FailurePolicy {
    * Only without a proxy (`name-server:`). Default `shared`: the consumers of the group share the messages.
    */
   readonly mode?: 'shared' | 'broadcast';
+  /**
+   * How it receives from brokers of 5.x. `pull`: the consumers of the group divide the queues, as on 4.x, which costs less CPU a message. In exchange, no more
+   * consumers than queues receive, one unsettled message delays the stored position of its queue, so that a crash repeats more, and retries wait for one of the 18 delay
+   * levels. All consumers of the group must do the same. Only without a proxy (`name-server:`). Default `pop`; brokers of 4.x are always pulled from.
+   */
+  readonly consume?: 'pop' | 'pull';
   /** Concurrent handlers of each listener. Default 16. */
   readonly concurrency?: number;
   /**
@@ -175,6 +181,7 @@ export const PUSH_CONSUMER_CHECKS: OptionChecks<PushConsumerOptions> = {
   listeners: listWhere('listeners', (one) => anyObject(one) === undefined),
   liteTopics: listWhere('names', (one) => typeof one === 'string'),
   mode: oneOf('shared', 'broadcast'),
+  consume: oneOf('pop', 'pull'),
   concurrency: positiveInteger,
   maxBufferedMessages: positiveInteger,
   maxBufferedBytes: positiveNumber,

@@ -77,7 +77,7 @@ export class PushConsumer {
       ioClock: this.ioClock,
       limits: { random, clock, logger, closing: this.closing.signal },
     });
-    assertMayBroadcast(this.options, connection);
+    assertConsumption(this.options, connection);
     this.subscriptions = new SubscriptionSet(this.options);
     const { consumerGroup, events, listeners, liteTopics, maxUnpackedBytes, requireFifo } = this.options;
     this.settings = new GroupSettings({
@@ -94,7 +94,7 @@ export class PushConsumer {
       type: liteTopics === undefined ? ClientType.PUSH_CONSUMER : ClientType.LITE_PUSH_CONSUMER,
       group: this.subscriptions,
       settings: this.settings,
-      isBroadcast: this.options.mode === 'broadcast',
+      consumption: this.options.mode === 'broadcast' ? 'broadcast' : this.options.consume,
       onSettings: () => this.lite?.settingsAnswered(),
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
       report: () => [...this.flow.report(), ...this.heldUp.map(heldUpText)],
@@ -505,8 +505,14 @@ export class PushConsumer {
 }
 
 /** @throws UsageError */
-function assertMayBroadcast({ mode, liteTopics }: ResolvedOptions, { hasProxy }: Connection): void {
+function assertConsumption({ mode, consume, liteTopics }: ResolvedOptions, { hasProxy }: Connection): void {
+  if (consume === 'pull') {
+    if (liteTopics !== undefined) throw refused('consume', 'cannot be pull for a consumer of lite topics');
+    if (hasProxy)
+      throw refused('consume', 'cannot be pull with a proxy; connect to name servers (endpoints: name-server:...)');
+  }
   if (mode !== 'broadcast') return;
+  if (consume === 'pop') throw refused('consume', 'cannot be pop for a broadcast consumer, which pulls');
   if (liteTopics !== undefined) throw refused('mode', 'cannot be broadcast for a consumer of lite topics');
   if (!hasProxy) return;
   const text =

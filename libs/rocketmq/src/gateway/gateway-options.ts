@@ -7,10 +7,15 @@ import type { Deadline } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
 
+/**
+ * How a consumer receives. `pop`: as the brokers can, by POP where they have it. `pull`: its group divides the queues among its consumers, as clients of 4.x
+ * do. `broadcast`: it pulls every message that is sent while it runs.
+ */
+export type Consumption = 'pop' | 'pull' | 'broadcast';
+
 export interface GatewayOptions {
   readonly clientId: string;
-  /** Whether the client is a consumer that receives every message that is sent while it runs. */
-  readonly isBroadcast: boolean;
+  readonly consumption: Consumption;
   /** `host:port` of each name server. */
   readonly nameServers: readonly string[];
   readonly requestTimeoutMs: number;

@@ -72,7 +72,7 @@ export class Gateway {
     this.halfMessages = new HalfMessages(this.client, this.topics);
     const delayLevels = new DelayLevels(this.client);
     const broadcastPort = { clientId, client: this.client, topics: this.topics, logger, timeoutMs };
-    this.positions = options.isBroadcast ? new BroadcastPositions(broadcastPort) : undefined;
+    this.positions = options.consumption === 'broadcast' ? new BroadcastPositions(broadcastPort) : undefined;
     this.pulling = new PullConsumer({
       delayLevels,
       broadcast: this.positions,
@@ -92,7 +92,7 @@ export class Gateway {
     const startedAtMs = realTimeIn(0).getTime();
     this.requests = new BrokerRequests(this.halfMessages, logger, this.pulling, (address, report) => {
       const [session, queues] = [this.sessions.get(address), this.pulling.reportAt(address)];
-      return runningInfoOf({ nameServers, startedAtMs, isBroadcast: options.isBroadcast, session, queues }, report);
+      return runningInfoOf({ nameServers, startedAtMs, consumption: options.consumption, session, queues }, report);
     });
     this.settling = new Settling(
       this.client,
@@ -171,7 +171,7 @@ export class Gateway {
 
   /** The session with a broker, or with the name servers. */
   telemetry(address: string): GatewaySession {
-    const { clientId, isBroadcast, requestTimeoutMs: timeoutMs } = this.options;
+    const { clientId, consumption, requestTimeoutMs: timeoutMs } = this.options;
     const broker = (): string | undefined => (this.isNameServerOnly(address) ? undefined : address);
     const onAnswer = (answer: TelemetryCommand) => this.requests.answer(answer);
     const earlier = this.sessions.get(address);
@@ -188,7 +188,7 @@ export class Gateway {
         return broker();
       },
       group: earlier?.group,
-      isBroadcast,
+      consumption,
       onJoin: async (settings, deadline) => this.positions?.join(groupOf(settings), topicsOf(settings), deadline),
       onAnswer,
       onRegistered,

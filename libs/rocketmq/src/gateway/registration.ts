@@ -11,24 +11,24 @@ import { RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { BrokerAbilities } from './broker-release.js';
+import type { Consumption } from './gateway-options.js';
 
 /**
  * Lists the client as a consumer of its group, for tools, and as a producer of its transactions, for checks: like a proxy, it uses the
  * topic as the name of the producer group, so checks reach clients of both kinds.
  * @param settingsAtMs the version of the subscriptions: a broker takes newer ones for the whole group
- * @param isBroadcast whether a consumer receives every message, whoever else does
  */
 export function heartbeatOf(
   clientId: string,
   settings: Settings,
   settingsAtMs: number,
   abilities: BrokerAbilities,
-  isBroadcast: boolean,
+  consumption: Consumption,
 ): RemotingRequest {
   const body = {
     clientID: clientId,
     producerDataSet: checkedTopics(settings).map((groupName) => ({ groupName })),
-    consumerDataSet: consumerData(settings, settingsAtMs, abilities, isBroadcast),
+    consumerDataSet: consumerData(settings, settingsAtMs, abilities, consumption),
   };
   const language = abilities.knowsNodeJs ? 'NODE_JS' : 'OTHER';
   return { code: REQUEST_CODES.heartBeat, language, body: Buffer.from(JSON.stringify(body)) };
@@ -70,22 +70,23 @@ export function consumerData(
   { clientType, pubSub }: Settings,
   subVersion: number,
   { pops, listsPopConsumers }: BrokerAbilities,
-  isBroadcast: boolean,
+  consumption: Consumption,
 ): ConsumerData[] {
   if (pubSub?.$case !== 'subscription') return [];
   const { group, subscriptions } = pubSub.value;
   const retries = { topic: { resourceNamespace: '', name: RETRY_PREFIX + (group?.name ?? '') }, expression: undefined };
+  const hasRetries = consumption === 'pull' || (consumption === 'pop' && !pops);
   const data = {
     groupName: group?.name ?? '',
-    consumeType: listsPopConsumers && !isBroadcast ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
-    messageModel: isBroadcast
+    consumeType: listsPopConsumers && consumption === 'pop' ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
+    messageModel: consumption === 'broadcast'
       ? 'BROADCASTING'
       : clientType === ClientType.LITE_PUSH_CONSUMER
         ? 'LITE_SELECTIVE'
         : 'CLUSTERING',
     consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
     unitMode: false,
-    subscriptionDataSet: (pops || isBroadcast ? subscriptions : [...subscriptions, retries]).map((entry) =>
+    subscriptionDataSet: (hasRetries ? [...subscriptions, retries] : subscriptions).map((entry) =>
       subscriptionData(entry, subVersion),
     ),
   };

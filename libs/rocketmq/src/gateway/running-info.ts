@@ -1,5 +1,6 @@
 // What a client says of itself when an operator asks, in the form of the Java client, so that dashboards and mqadmin can read it.
 
+import type { Consumption } from './gateway-options.js';
 import type { PulledQueueReport } from './pull/queue-report.js';
 import { consumerData } from './registration.js';
 import type { GatewaySession } from './session.js';
@@ -7,7 +8,7 @@ import type { GatewaySession } from './session.js';
 interface RunningInfoSource {
   readonly nameServers: readonly string[];
   readonly startedAtMs: number;
-  readonly isBroadcast: boolean;
+  readonly consumption: Consumption;
   readonly session: Pick<GatewaySession, 'settings' | 'group'> | undefined;
   /** Those that are pulled from the broker that asks; a broker with POP knows itself what it has handed out. */
   readonly queues: readonly PulledQueueReport[];
@@ -19,12 +20,12 @@ interface RunningInfoSource {
  * @see ConsumerRunningInfo of the server
  */
 export function runningInfoOf(
-  { nameServers, startedAtMs, isBroadcast, session, queues }: RunningInfoSource,
+  { nameServers, startedAtMs, consumption, session, queues }: RunningInfoSource,
   report: string,
 ): string {
   const { settings, group } = session ?? {};
   const [data] =
-    settings === undefined || group === undefined ? [] : consumerData(settings, 0, group.abilities, isBroadcast);
+    settings === undefined || group === undefined ? [] : consumerData(settings, 0, group.abilities, consumption);
   const properties = {
     PROP_NAMESERVER_ADDR: nameServers.join(';'),
     PROP_CONSUME_TYPE: data?.consumeType ?? 'CONSUME_PASSIVELY',

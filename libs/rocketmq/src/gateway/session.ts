@@ -23,6 +23,7 @@ import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../sup
 import { StateError, TransportError } from '../support/errors.js';
 import { abilitiesOf } from './broker-release.js';
 import { filterStatus } from './filter-answers.js';
+import type { Consumption } from './gateway-options.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
 import { pulledGroup } from './pull/pulled-group.js';
@@ -38,8 +39,7 @@ interface SessionPort {
   readonly address: string | undefined;
   /** What an earlier session with the broker knew. */
   readonly group: GroupSettings | undefined;
-  /** See `GatewayOptions`. */
-  readonly isBroadcast: boolean;
+  readonly consumption: Consumption;
   /** Called before a broadcast is registered; it may reject. */
   readonly onJoin: (settings: Settings, deadline: Deadline) => Promise<void>;
   /** What the client writes beside settings. */
@@ -140,12 +140,12 @@ export class GatewaySession {
   /** Registers the client again, so that the broker keeps it. @returns the broker's status */
   async heartbeat(deadline: Deadline): Promise<Status> {
     const { latest } = this;
-    const { address, client, clientId, isBroadcast } = this.port;
+    const { address, client, clientId, consumption } = this.port;
     if (latest === undefined) return rejection(Code.UNRECOGNIZED_CLIENT_TYPE, 'the settings were not sent yet');
     if (address === undefined) return OK;
     const answer = await client.ask(
       address,
-      heartbeatOf(clientId, latest, this.settingsAtMs, abilitiesOf(this.release), isBroadcast),
+      heartbeatOf(clientId, latest, this.settingsAtMs, abilitiesOf(this.release), consumption),
       deadline,
     );
     this.release = answer.version;
@@ -184,7 +184,7 @@ export class GatewaySession {
         async (deadline) => {
           if (address !== undefined) await this.connect(address, deadline);
           const status = isConsumer && address !== undefined ? await this.learnGroup(address, settings, deadline) : OK;
-          if (this.port.isBroadcast && status.code === Code.OK && this.latest === settings)
+          if (this.port.consumption === 'broadcast' && status.code === Code.OK && this.latest === settings)
             await this.port.onJoin(settings, deadline);
           const registered = status.code === Code.OK ? await this.heartbeat(deadline) : status;
           if (registered.code !== Code.OK) this.push({ status: registered });
@@ -221,7 +221,7 @@ export class GatewaySession {
     const abilities = abilitiesOf(release);
     this.release = release;
     // Before the question about the group: brokers up to 4.7 never answer a request that they do not know.
-    if (!abilities.pops || this.port.isBroadcast) {
+    if (!abilities.pops || this.port.consumption !== 'pop') {
       const { status, group } = await pulledGroup(this.port, address, release, settings, deadline);
       if (group !== undefined) this.known = group;
       return status;

@@ -1,6 +1,7 @@
 // The client of a consumer: its role, its start, and the meaning of a rejection of its group.
 
 import { Client } from '../../client/client.js';
+import type { ClientRole } from '../../client/client-role.js';
 import type { Connection } from '../../client/connection.js';
 import type { Endpoint } from '../../client/endpoint.js';
 import type { StartOptions } from '../../client/lifecycle-options.js';
@@ -20,8 +21,7 @@ interface ConsumerRole {
   /** Set where the consumer itself decides about it: the server accepts it from a simple consumer only. */
   readonly longPollingTimeoutMs?: number;
   readonly settings: GroupSettings;
-  /** See `ClientRole`. */
-  readonly isBroadcast?: boolean;
+  readonly consumption?: ClientRole['consumption'];
   /** Called with each answer of a server that was accepted. */
   onSettings?(): void;
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
@@ -39,7 +39,7 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
   return new Client(connection, {
     type,
     consumerGroup: group.consumerGroup,
-    isBroadcast: role.isBroadcast ?? false,
+    consumption: role.consumption,
     settings: (endpoint) => {
       const { fifo, backoffPolicy } = role.settings.confirmed(endpoint);
       const value = { ...toWireSubscription(connection.namespace, group, role.longPollingTimeoutMs), fifo };

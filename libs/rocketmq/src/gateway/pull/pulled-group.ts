@@ -10,6 +10,7 @@ import type { RemotingClient } from '../../remoting/remoting-client.js';
 import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { abilitiesOf } from '../broker-release.js';
 import { filterAnswers } from '../filter-answers.js';
+import type { Consumption } from '../gateway-options.js';
 import type { GroupSettings } from '../group-settings.js';
 import { isLiteConsumer, noLiteTopics } from '../lite-topics.js';
 import { groupOf } from '../registration.js';
@@ -22,7 +23,7 @@ const FIRST_LEVEL = 2;
 interface PullingClient {
   readonly client: RemotingClient;
   readonly clientId: string;
-  readonly isBroadcast: boolean;
+  readonly consumption: Consumption;
 }
 
 /**
@@ -31,7 +32,7 @@ interface PullingClient {
  * @returns the group, if the broker can be consumed from
  */
 export async function pulledGroup(
-  { client, clientId, isBroadcast }: PullingClient,
+  { client, clientId, consumption }: PullingClient,
   address: string,
   release: number,
   settings: Settings,
@@ -52,7 +53,7 @@ export async function pulledGroup(
     const text = `consumer group "${consumerGroup}" does not exist on ${address}, which creates none (autoCreateSubscriptionGroup is false)`;
     return { status: rejection(Code.CONSUMER_GROUP_NOT_FOUND, text) };
   }
-  if (isBroadcast && config?.consumeBroadcastEnable === false) {
+  if (consumption === 'broadcast' && config?.consumeBroadcastEnable === false) {
     const text = `${address} allows no broadcasts to consumer group "${consumerGroup}" (consumeBroadcastEnable is false)`;
     const advice = `allow them with: mqadmin updateSubGroup -g ${consumerGroup} -d true, or use another group`;
     return { status: rejection(Code.FORBIDDEN, `${text}; ${advice}`) };
@@ -61,8 +62,9 @@ export async function pulledGroup(
     const checked = statusOf(answered, address);
     if (checked.code !== Code.OK) return { status: checked };
   }
+  const isOrdered = consumption === 'pull' && deliveryOf(config ?? {}).fifo;
   const group: GroupSettings = {
-    isOrdered: settings.pubSub?.$case === 'subscription' && settings.pubSub.value.fifo === true,
+    isOrdered: isOrdered || settings.pubSub?.$case === 'subscription' && settings.pubSub.value.fifo === true,
     lite: undefined,
     maxAttempts: deliveryOf(config ?? {}).maxDeliveryAttempts,
     backoff: { kind: 'customized', nextMs: DELAY_LEVELS_MS.slice(FIRST_LEVEL) },

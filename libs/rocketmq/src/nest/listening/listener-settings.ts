@@ -24,6 +24,7 @@ export const LISTENER_OPTIONS = [
 
 /** Options of the consumer, on which its listeners must agree. */
 export const SHARED_OPTIONS = [
+  'consume',
   'invisibleDurationMs',
   'maxBufferedMessages',
   'maxBufferedBytes',
@@ -36,7 +37,7 @@ export type SharedListenerSettings = Pick<PushConsumerOptions, (typeof SHARED_OP
 
 /**
  * The settings that `defaults` and `listeners` of the module can set for a listener. Listeners of one group share a consumer, so they must agree on
- * `invisibleDurationMs`, `maxBufferedMessages`, `maxBufferedBytes`, `ackBatchSize` and `interceptors`, which are called outside of Nest's enhancers.
+ * `consume`, `invisibleDurationMs`, `maxBufferedMessages`, `maxBufferedBytes`, `ackBatchSize` and `interceptors`, which are called outside of Nest's enhancers.
  */
 export interface ListenerSettings
   extends Pick<PushConsumerOptions, (typeof LISTENER_OPTIONS)[number]>,
