@@ -19,7 +19,7 @@ export interface ClientRole {
   /** Present for consumers. */
   readonly consumerGroup?: string;
   /** How a consumer receives without a proxy. Default `pop`. */
-  readonly consumption?: Consumption;
+  readonly consumption?: Consumption | undefined;
   /** The role's part of the settings for one server, built at each sync. */
   settings(endpoint: Endpoint): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
   /**

@@ -1,6 +1,7 @@
 // What the clients of one cluster share: endpoints, credentials and channels. Roles and their ids are in client.ts.
 
 import { hostname } from 'node:os';
+import type { Consumption } from '../gateway/gateway-options.js';
 import { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { METADATA, Signer } from '../protocol/credentials/metadata.js';
 import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
@@ -114,7 +115,10 @@ export class Connection {
   }
 
   /** The calls of one client id. @param role see `ClientRole` */
-  newCalls(clientId: string, { consumption = 'pop' }: Pick<ClientRole, 'consumption'> = {}): ServerCalls {
+  newCalls(
+    clientId: string,
+    { consumption = 'pop' }: { readonly consumption?: Consumption | undefined } = {},
+  ): ServerCalls {
     if (this.hasProxy) return new Calls(this, clientId);
     const { bootstrap: nameServers, requestTimeoutMs, tls, credentials, logger } = this;
     const onClose = (closed: GatewayCalls) => void this.gateways.delete(closed);

@@ -1,4 +1,5 @@
 // The options of a push consumer: their meaning, defaults and validation.
+// Over 300 lines: most of them are the texts of its options.
 
 import { EVERY_MESSAGE } from '../protocol/model/filter.js';
 import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/model/limits.js';

@@ -22,7 +22,7 @@ describe('the heartbeat of a consumer', () => {
   ])(
     'names the language %s to a broker of %s: one that does not know NODE_JS lists the client without any',
     (language, _, release) => {
-      expect(heartbeatOf('client', settings, 0, abilitiesOf(release), false).language).toBe(language);
+      expect(heartbeatOf('client', settings, 0, abilitiesOf(release), 'pop').language).toBe(language);
     },
   );
 });

@@ -79,11 +79,12 @@ export function consumerData(
   const data = {
     groupName: group?.name ?? '',
     consumeType: listsPopConsumers && consumption === 'pop' ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
-    messageModel: consumption === 'broadcast'
-      ? 'BROADCASTING'
-      : clientType === ClientType.LITE_PUSH_CONSUMER
-        ? 'LITE_SELECTIVE'
-        : 'CLUSTERING',
+    messageModel:
+      consumption === 'broadcast'
+        ? 'BROADCASTING'
+        : clientType === ClientType.LITE_PUSH_CONSUMER
+          ? 'LITE_SELECTIVE'
+          : 'CLUSTERING',
     consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
     unitMode: false,
     subscriptionDataSet: (hasRetries ? [...subscriptions, retries] : subscriptions).map((entry) =>

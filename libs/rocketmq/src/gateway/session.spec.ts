@@ -31,7 +31,7 @@ describe('a session with a broker', () => {
       timeoutMs: 5_000,
       address,
       group: undefined,
-      consumption: 'pop',
+      consumption: 'pop' as const,
       onJoin: async () => {},
       onAnswer: () => {},
       onRegistered: () => {},

@@ -64,7 +64,7 @@ export async function pulledGroup(
   }
   const isOrdered = consumption === 'pull' && deliveryOf(config ?? {}).fifo;
   const group: GroupSettings = {
-    isOrdered: isOrdered || settings.pubSub?.$case === 'subscription' && settings.pubSub.value.fifo === true,
+    isOrdered: isOrdered || (settings.pubSub?.$case === 'subscription' && settings.pubSub.value.fifo === true),
     lite: undefined,
     maxAttempts: deliveryOf(config ?? {}).maxDeliveryAttempts,
     backoff: { kind: 'customized', nextMs: DELAY_LEVELS_MS.slice(FIRST_LEVEL) },

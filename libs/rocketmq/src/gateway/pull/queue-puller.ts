@@ -226,9 +226,9 @@ export class QueuePuller {
 
   private async begin(signal: AbortSignal): Promise<OwnedQueue> {
     if (this.port.hasOthers && !this.port.isOrdered) await sleep(this.ioClock, HANDOVER_MS, signal);
-    // A new group starts where the proxy starts it: at the end, but at the first message of a queue that is young. Its retries are all its own.
-    const isRetry = this.name.topic.startsWith(RETRY_PREFIX);
-    const offset = (await this.positions.committedOffset()) ?? (isRetry ? 0 : await this.requests.maxOffset());
+    const isRetry = this.name.topic.startsWith(RETRY_PREFIX); // Retries are all the group's own.
+    const stored = () => this.positions.committedOffset();
+    const offset = (await stored()) ?? (isRetry ? 0 : await this.requests.firstOffset(stored));
     const queue = new OwnedQueue(this.port.isOrdered, offset, this.port.broadcast !== undefined);
     this.history.begin(offset);
     this.compared = undefined;

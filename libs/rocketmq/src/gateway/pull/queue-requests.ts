@@ -91,6 +91,16 @@ export class QueueRequests {
     return offsetField(answer, 'offset', 0);
   }
 
+  /**
+   * Where a new group starts, as with a proxy: at the end, but at the first message of a queue that is young. A broker of 5.x says so of no empty queue, and its first message
+   * may come between two questions.
+   * @param stored asks for the committed offset once more
+   */
+  async firstOffset(stored: () => Promise<number | undefined>): Promise<number> {
+    const end = await this.maxOffset();
+    return (await stored()) ?? end;
+  }
+
   async commit(commitOffset: number): Promise<void> {
     this.assertOk(await this.ask(REQUEST_CODES.updateConsumerOffset, { ...this.groupFields(), commitOffset }));
   }
