@@ -17,7 +17,7 @@ describe('the options of a push consumer', () => {
     ['maxBufferedBytes', 5n, 'must be a number above 0, not 5n'],
     ['invisibleDurationMs', '20000', 'must be 10000 to 43200000, not the string "20000"'],
     ['ackBatchSize', 257, 'must be an integer from 1 to 256, not 257'],
-    ['consume', 'push', 'must be "pop" or "pull", not "push"'],
+    ['consume', 'push', 'must be pop or pull, not "push"'],
     ['consume', 'pull', 'cannot be pull with a proxy; connect to name servers'],
     ['requireFifo', 'false', 'must be true or false, not "false"'],
     ['interceptors', {}, 'must be a list of functions, not an object'],
