@@ -1,10 +1,22 @@
 // `npm test` leaves out long suites, except those that are named: `npm run test:long` names all of them.
-const areLongNamed = process.argv.some((argument) => argument.includes('.long.spec'));
+/** @param {string} part */
+const isNamed = (part) =>
+  process.argv.some((argument, at) => argument.includes(part) && !process.argv[at - 1]?.startsWith('-t'));
+const areLongNamed = isNamed('.long');
 const long = areLongNamed ? [] : ['\\.long\\.spec\\.ts$'];
 // `npm run test:rocketmq` starts a real server and says where it is; without one, what needs it is not looked at.
 const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/(real|alone)/'];
 // These start servers of their own, and kill them.
 const startsServers = process.env.ROCKETMQ_TEST_VERSION ? [] : ['<rootDir>/test/restarts/'];
+
+for (const [isLeftOut, folder] of [
+  [needsRealServer.length > 0, 'test/real'],
+  [needsRealServer.length > 0, 'test/alone'],
+  [startsServers.length > 0, 'test/restarts'],
+]) {
+  if (isLeftOut && isNamed(folder))
+    throw new Error(`${folder} needs a real server: npm run test:rocketmq -- ${folder}/… starts one`);
+}
 
 /** @type {import('jest').Config} */
 export default {

@@ -7,7 +7,7 @@ import type { Stage } from './console-scenarios.js';
 const DESK = { width: 1_280, height: 860 };
 const SHOWN_ROWS = 80;
 const MANY_ROWS = 150;
-/** Of the issue. */
+/** How long the first page of a large cluster may take. */
 const FIRST_PAINT_MS = 1_000;
 /** The best of them counts: what else runs on this machine only makes a load slower. */
 const LOADS = 3;

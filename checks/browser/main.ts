@@ -30,7 +30,7 @@ const BROWSER_ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'
 const PAYMENT_TIMEOUT = '25s';
 /** Nothing is to end by itself there. */
 const LONG_PAYMENT_TIMEOUT = '30m';
-/** Of the console: more than the issue names. */
+/** What the console of a large cluster shows. */
 const LARGE = { moreTopics: 3_000, moreGroups: 2_500 };
 const START_MS = 120_000;
 const STOP_MS = 10_000;

@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 
-/** That of the library and the SDK: what is compared here brings another one, which would trace nothing. @type {import('@opentelemetry/api')} */
+/** That of the library and the SDK: what is compared here brings another one, which would trace nothing. @type {typeof import('../../../node_modules/@opentelemetry/api/build/src/index.js')} */
 const { context, metrics, propagation, SpanKind, trace } = createRequire(
   new URL('../../../package.json', import.meta.url),
 )('@opentelemetry/api');

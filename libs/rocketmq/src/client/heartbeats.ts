@@ -57,7 +57,7 @@ export class Heartbeats {
   private async beat(): Promise<void> {
     await Promise.all(
       this.port.sessions.list().map(({ endpoint, session }) =>
-        this.beatTo(endpoint, session).catch((error) => {
+        this.sendHeartbeat(endpoint, session).catch((error) => {
           this.port.logger.debug('heartbeat failed', { endpoint: endpointKey(endpoint), error: describeError(error) });
         }),
       ),
@@ -67,14 +67,14 @@ export class Heartbeats {
   private async probe(): Promise<'done' | undefined> {
     // An endpoint whose session is lost leaves the isolation with its next answer to the settings.
     await Promise.allSettled(
-      this.port.isolation.list().map((endpoint) => this.beatTo(endpoint, this.port.session(endpoint))),
+      this.port.isolation.list().map((endpoint) => this.sendHeartbeat(endpoint, this.port.session(endpoint))),
     );
     if (this.port.isolation.list().length > 0) return undefined;
     this.isProbing = false;
     return 'done';
   }
 
-  private async beatTo(endpoint: Endpoint, session: TelemetrySession): Promise<void> {
+  private async sendHeartbeat(endpoint: Endpoint, session: TelemetrySession): Promise<void> {
     if (!session.isSynced) return;
     const status = await this.port.send(endpoint);
     if (status?.code === Code.OK) this.rejoin(endpoint);

@@ -49,7 +49,7 @@ export function negative(operand: Operand): Operand {
 }
 
 /** An operand in the place of a condition. There, a property is unknown if it is missing, otherwise false. */
-export function truth(operand: Operand): Operand {
+export function asCondition(operand: Operand): Operand {
   if (operand.form === 'property') {
     return condition((lookup) => (operand.evaluate(lookup) === null ? null : false));
   }

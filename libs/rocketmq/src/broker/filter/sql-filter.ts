@@ -48,7 +48,7 @@ export function compileSqlFilter(text: string): SqlFilter {
 function compile(text: string): sql.Operand {
   const tree = parse(parser.configure({ strict: true }), text);
   try {
-    return sql.truth(new Compiler(text).disjunction(tree.topNode.getChild('Disjunction') as SyntaxNode));
+    return sql.asCondition(new Compiler(text).disjunction(tree.topNode.getChild('Disjunction') as SyntaxNode));
   } catch (error) {
     if (error instanceof sql.MeaninglessFilter) throw new SqlFilterError(error.message);
     throw error;
@@ -82,7 +82,7 @@ class Compiler {
 
   private chain(node: SyntaxNode, decisive: boolean, part: (child: SyntaxNode) => sql.Operand): sql.Operand {
     const operands = childrenOf(node).map(part);
-    return operands.length === 1 ? (operands[0] as sql.Operand) : sql.join(operands.map(sql.truth), decisive);
+    return operands.length === 1 ? (operands[0] as sql.Operand) : sql.join(operands.map(sql.asCondition), decisive);
   }
 
   private equality(node: SyntaxNode): sql.Operand {
@@ -143,7 +143,7 @@ class Compiler {
       case 'Minus':
         return sql.negative(this.unary(second as SyntaxNode));
       case 'Not':
-        return sql.not(sql.truth(this.unary(second as SyntaxNode)));
+        return sql.not(sql.asCondition(this.unary(second as SyntaxNode)));
       case '(':
         return this.disjunction(second as SyntaxNode);
       case 'Property':

@@ -111,10 +111,10 @@ export class RequestFaults {
     if (!this.broker.faults.hasRules) return execute();
     const ids = this.clientsOf(request, connection);
     const fault = this.broker.faults.takeFor(rpcsOf(request), ids);
-    return fault === undefined ? execute() : this.suffer(fault, ids, connection, execute);
+    return fault === undefined ? execute() : this.applyFault(fault, ids, connection, execute);
   }
 
-  private async suffer(
+  private async applyFault(
     fault: FaultAction,
     ids: readonly string[],
     connection: ClientConnection,

@@ -92,8 +92,8 @@ function settingsProblem(described: GroupDescription, command: CommandText): Par
     'each broker goes by its own settings, and a proxy by those of any broker, so which of them apply to a message depends on chance';
   const given = [`consumerGroup: ${JSON.stringify(consumerGroup)}`, ...differing.map(([name]) => name)].join(', ');
   const call = `call admin.createGroup({ ${given} }, { ifExists: 'update' })`;
-  const cures = [...(isAlike ? [] : [advice]), ...(differing.length === 0 ? [] : [call])];
-  return { status: 'warning', seen, why, advice: cures.join('; then ') };
+  const fixes = [...(isAlike ? [] : [advice]), ...(differing.length === 0 ? [] : [call])];
+  return { status: 'warning', seen, why, advice: fixes.join('; then ') };
 }
 
 async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number): Promise<Check> {

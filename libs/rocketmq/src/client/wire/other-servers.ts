@@ -79,7 +79,7 @@ async function find(address: Address, asking: Asking): Promise<Listener | undefi
   const http2 = firstWord(connect({ ...address }), HTTP2_OPENING, asking);
   const http1 = firstWord(connect({ ...address }), http1Question(address.host), asking);
   const handshake = tlsHandshake(address, undefined, asking);
-  const first = await firstWhoSpeaks([remoting, http2]);
+  const first = await firstToAnswer([remoting, http2]);
   if (first !== undefined) return first === 'spoken' ? undefined : first;
   // Last, because a server that answers HTTP/1 may speak HTTP/2 as well.
   const last = await http1;
@@ -97,7 +97,7 @@ async function behindTls(address: Address, asking: Asking): Promise<Listener> {
 }
 
 /** @returns undefined when none of them answers */
-function firstWhoSpeaks(asked: readonly Promise<Answer>[]): Promise<Listener | 'spoken' | undefined> {
+function firstToAnswer(asked: readonly Promise<Answer>[]): Promise<Listener | 'spoken' | undefined> {
   return new Promise((resolve) => {
     const each = asked.map(async (one) => {
       const answer = await one;

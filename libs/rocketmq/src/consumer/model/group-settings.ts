@@ -209,7 +209,7 @@ export class GroupSettings {
     }
     const warning =
       'the settings of the consumer group differ between servers, and each message is handled by those of its server; give all servers the same';
-    logger.warn(warning, { consumerGroup, ...differences, ...this.cures(differences) });
+    logger.warn(warning, { consumerGroup, ...differences, ...this.fixes(differences) });
   }
 
   /** Each setting that differs, and where it has which value. */
@@ -227,7 +227,7 @@ export class GroupSettings {
   }
 
   /** What makes all servers the same: it keeps the order, and gives up no message earlier than any server does now. */
-  private cures({ ordered, maxAttempts, backoff }: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  private fixes({ ordered, maxAttempts, backoff }: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const all = this.all();
     const { consumerGroup } = this.port;
     // A group of lite topics counts as ordered whatever it says.

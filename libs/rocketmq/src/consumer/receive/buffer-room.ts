@@ -87,7 +87,7 @@ export class BufferRoom {
   private reserved = 0;
   private heldMessages = 0;
   /** Those of them that will take a turn as soon as they can. */
-  private unturned = 0;
+  private waitingForTurn = 0;
   private heldBytes = 0;
   private readonly expected = new ExpectedSize();
   private growths = 0;
@@ -132,13 +132,13 @@ export class BufferRoom {
   release(bodyBytes: number, needsTurn: boolean): void {
     this.heldMessages--;
     this.heldBytes -= bodyBytes;
-    if (needsTurn) this.unturned--;
+    if (needsTurn) this.waitingForTurn--;
     this.serve();
   }
 
   /** Whether a held message needs a turn has changed: it does when it arrives, and not while it has one or waits for something else. */
   needTurn(needsTurn: boolean): void {
-    this.unturned += needsTurn ? 1 : -1;
+    this.waitingForTurn += needsTurn ? 1 : -1;
     // Also when it has got one, which the limit counts instead: that may be the first with an end to wait for.
     this.serve();
   }
@@ -191,7 +191,7 @@ export class BufferRoom {
   private startable(): number {
     if (this.limit === undefined) return Number.POSITIVE_INFINITY;
     const { clock, limiter } = this.limit;
-    return limiter.startable(clock.monotonicMs()) - this.unturned;
+    return limiter.startable(clock.monotonicMs()) - this.waitingForTurn;
   }
 
   private freeMessages(): number {
@@ -218,13 +218,13 @@ export class BufferRoom {
         cameBytes += bodyBytes;
         if (!isPacked) largestBytes = Math.max(largestBytes ?? 0, bodyBytes);
         this.heldMessages++;
-        this.unturned++;
+        this.waitingForTurn++;
         this.heldBytes += bodyBytes;
         return this.heldBytes <= this.maxBytes || came === count;
       },
       drop: () => {
         this.heldMessages -= came;
-        this.unturned -= came;
+        this.waitingForTurn -= came;
         this.heldBytes -= cameBytes;
         this.reserved += Math.min(came, count);
         [came, cameBytes] = [0, 0];

@@ -173,15 +173,15 @@ export class Backpressure {
    *   a caller that aborts
    */
   enter(bytes: number, deadline: Deadline, whenFull = this.whenFull): Promise<Room> {
-    return this.enterThe(this.limit, bytes, deadline, whenFull, 'are in flight');
+    return this.enterLimit(this.limit, bytes, deadline, whenFull, 'are in flight');
   }
 
   /** Room for a message that waits for its turn. @throws as {@link enter} */
   hold(bytes: number, deadline: Deadline): Promise<Room> {
-    return this.enterThe(this.held, bytes, deadline, this.whenFull, 'wait for earlier ones of their message groups');
+    return this.enterLimit(this.held, bytes, deadline, this.whenFull, 'wait for earlier ones of their message groups');
   }
 
-  private async enterThe(
+  private async enterLimit(
     limit: InFlightLimit,
     bytes: number,
     deadline: Deadline,

@@ -34,7 +34,7 @@ async function record(tx: SqlExecutor, { table, transactionId, topic }: LogRow):
   try {
     await tx.query(text, [transactionId, topic]);
   } catch (error) {
-    await doom(tx);
+    await preventCommit(tx);
     throw error;
   }
   return { number: undefined, isInSavepoint: true };
@@ -74,7 +74,7 @@ async function refusesCharacteristics(tx: SqlExecutor): Promise<boolean> {
  * deadlock each later statement would commit by itself. In a transaction that may only read, they fail. Where a client cannot begin one, or
  * would give the connection back in it, the connection ends.
  */
-async function doom(tx: SqlExecutor): Promise<void> {
+async function preventCommit(tx: SqlExecutor): Promise<void> {
   if (tx.isInSavepoint !== true) {
     const failure = await adjacent(tx, 'ROLLBACK', 'START TRANSACTION READ ONLY');
     // Every other error means that the connection is lost, and the transaction with it.

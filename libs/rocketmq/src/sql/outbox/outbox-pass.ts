@@ -142,14 +142,14 @@ export class OutboxPass {
 
   private async fail(row: ClaimedRow, error: unknown): Promise<void> {
     const { backoff, clock, logger, events, maxAttempts } = this.settings;
-    const isHopeless = isUsageError(error) && !isOfTheWay(error) && !this.isTooEarly(row, error);
+    const isHopeless = isUsageError(error) && !isCausedByHook(error) && !this.isTooEarly(row, error);
     const isExcused = !isHopeless && (this.isTooEarly(row, error) || this.keepsTrying(error));
     const about = { ...relayed(row), attempts: row.attempts + (isExcused ? 0 : 1) };
     const { id, topic, attempts } = about;
     const isParked = isHopeless || (!isExcused && attempts >= maxAttempts);
     const tries = isExcused ? attempts + this.excused.add(id) : attempts;
     const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, tries);
-    const text = isOfTheWay(error) ? `${storable(error)}; ${OF_THE_WAY}` : storable(error);
+    const text = isCausedByHook(error) ? `${storable(error)}; ${CAUSED_BY_HOOK}` : storable(error);
     const failed = { position: row.position, error: text, attempts, retryAtMs };
     const fields = { id, topic, attempts, error: text };
     if (!(await this.claims.failed(this.claim, failed))) {
@@ -197,11 +197,11 @@ function isUsageError(error: unknown): error is UsageError {
 }
 
 /** The properties were validated when the message was added, so an error now was caused by an interceptor or hook. */
-function isOfTheWay(error: unknown): boolean {
+function isCausedByHook(error: unknown): boolean {
   return isUsageError(error) && (error.field === 'properties' || error.field === 'interceptors');
 }
 
-const OF_THE_WAY =
+const CAUSED_BY_HOOK =
   'the message was valid when it was added, so an interceptor or a hook of the producer caused this: change that, or set fewer ' +
   'properties on the message';
 

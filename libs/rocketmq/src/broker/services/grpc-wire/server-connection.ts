@@ -31,7 +31,7 @@ export class ServerConnection {
   private isBusy = false;
   private bytesRead = -1;
   private waitingBytes = 0;
-  private looksInVain = 0;
+  private checksWithoutProgress = 0;
   private isAsking = false;
 
   constructor(
@@ -68,8 +68,8 @@ export class ServerConnection {
     const isStuck = isSilent && waitingBytes > 0 && waitingBytes === this.waitingBytes;
     this.bytesRead = bytesRead;
     this.waitingBytes = waitingBytes;
-    this.looksInVain = isStuck ? this.looksInVain + 1 : 0;
-    if (this.looksInVain >= LOOKS_WHILE_ANSWERS_WAIT) this.socket.destroy();
+    this.checksWithoutProgress = isStuck ? this.checksWithoutProgress + 1 : 0;
+    if (this.checksWithoutProgress >= LOOKS_WHILE_ANSWERS_WAIT) this.socket.destroy();
     else if (isSilent && !isStuck) this.ask();
   }
 
