@@ -40,7 +40,8 @@ const PAUSE = `IF(\`due_at\` < ${PAUSE_MS}, 0, ${PAUSE_MS})`;
 
 /**
  * The time comes first: assignments see what those before them have changed. Without a derived table for the new row, in which MySQL cuts
- * parameters of prepared statements to 65,535 bytes.
+ * parameters of prepared statements to 65,535 bytes. A repeated entry has a state from the beginning: to delete one that is not there would lock the gap
+ * into which relays insert theirs.
  */
 async function set(tx: SqlExecutor, name: string, row: ScheduleRow): Promise<void> {
   const { key, id, dueAtMs, latestDueMs, rule, columns } = row;
@@ -54,6 +55,8 @@ async function set(tx: SqlExecutor, name: string, row: ScheduleRow): Promise<voi
     `\`due_at\` = IF(${isKept}, \`due_at\`, VALUES(\`due_at\`) + ${PAUSE}), ` +
     changed.map((column) => `\`${column}\` = VALUES(\`${column}\`)`).join(', ');
   await tx.query(text, [hexOf(key), id, cron, timeZone, topic, hexOf(messageGroup), hexOf(fields), body]);
+  if (rule !== undefined)
+    await tx.query(`INSERT IGNORE INTO ${statesOf(name)} (\`key\`) VALUES (UNHEX(?))`, [hexOf(key)]);
 }
 
 async function cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
@@ -108,11 +111,8 @@ async function remember(tx: SqlExecutor, table: string, key: string, state: Part
   await tx.query(text, [hexOf(key), ...(reason === undefined ? [] : [hexOf(reason)])]);
 }
 
-/** Reads first: to delete a row that is not there would lock the gap in which others, such as relays, insert theirs. */
 async function forget(tx: SqlExecutor, table: string, key: string): Promise<void> {
-  const where = `FROM ${statesOf(table)} WHERE \`key\` = UNHEX(?)`;
-  const { rows } = await tx.query(`SELECT 1 AS \`count\` ${where}`, [hexOf(key)]);
-  if (rows.length > 0) await tx.query(`DELETE ${where}`, [hexOf(key)]);
+  await tx.query(`DELETE FROM ${statesOf(table)} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
 }
 
 async function list(tx: SqlExecutor, table: string, { limit, key, after }: ListOptions): Promise<readonly ListedRow[]> {
