@@ -1,6 +1,6 @@
 // What waits in the schedule of the application.
 
-import { count, duration, plural } from '../lib/format.js';
+import { count, duration, plural, utc } from '../lib/format.js';
 import { usePages } from '../lib/resource.js';
 import { place, setQuery } from '../lib/router.js';
 import { may } from '../lib/session.js';
@@ -78,28 +78,29 @@ function List({ entries, wanted }: { readonly entries: readonly Scheduled[]; rea
   }
   const columns: readonly Column<Scheduled>[] = [
     { name: 'Key', cell: ({ key }) => <span title={key}>{key}</span> },
-    { name: 'Topic', width: 150, isExtra: true, cell: ({ topic }) => topic },
-    { name: 'Due', width: 170, cell: (one) => <Due entry={one} /> },
-    {
-      name: 'Repeats',
-      width: 190,
-      cell: ({ cron, timeZone }) => (cron === undefined ? 'once' : `${cron}, ${timeZone}`),
-    },
+    { name: 'Topic', width: 130, isExtra: true, cell: ({ topic }) => topic },
+    { name: 'Due', width: 190, cell: (one) => <Due entry={one} /> },
+    { name: 'Repeats', width: 180, cell: (one) => <Repeats entry={one} /> },
     {
       name: 'Last tick',
       width: 110,
       cell: ({ lastTickAtMs }) => (lastTickAtMs === undefined ? '–' : <Time ms={lastTickAtMs} isRelative />),
     },
-    ...(may('schedule') ? [{ name: 'Change', width: 216, cell: (one: Scheduled) => <Tools entry={one} /> }] : []),
+    ...(may('schedule') ? [{ name: 'Change', width: 240, cell: (one: Scheduled) => <Tools entry={one} /> }] : []),
   ];
   return <Table label="Scheduled messages" rows={entries} keyOf={({ key }) => key} columns={columns} />;
+}
+
+function Repeats({ entry: { cron, timeZone } }: { readonly entry: Scheduled }) {
+  const text = cron === undefined ? 'once' : `${cron}, ${timeZone}`;
+  return <span title={text}>{text}</span>;
 }
 
 function Due({ entry: { dueAtMs, paused } }: { readonly entry: Scheduled }) {
   if (paused === undefined) return <Time ms={dueAtMs} isCoarse />;
   return (
-    <span title={paused.reason}>
-      <span class="chip warn">paused</span> <Time ms={paused.sinceMs} isRelative />
+    <span title={`since ${utc(paused.sinceMs)}: ${paused.reason}`}>
+      <span class="chip warn">paused</span> {paused.reason}
     </span>
   );
 }

@@ -112,7 +112,7 @@ async function forget(tx: SqlExecutor, table: string, key: string): Promise<void
   await tx.query(`DELETE FROM ${statesOf(table)} WHERE "key" = $1`, [key]);
 }
 
-/** By milliseconds, since a row whose time has more digits must not come again after itself; the index finds where they begin. */
+/** By milliseconds, as the place of a row has no more digits, and it must not follow itself. The index finds where the page begins. */
 async function list(tx: SqlExecutor, table: string, { limit, key, after }: ListOptions): Promise<readonly ListedRow[]> {
   const text =
     `${READ}, ${msOf('"last_tick_at"')} AS "lastTickMs", ${msOf('"paused_at"')} AS "pausedAtMs", "reason" ` +
