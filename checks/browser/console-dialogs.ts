@@ -57,3 +57,19 @@ export const DIALOGS: [string, (console: ConsolePage) => Promise<void>, string, 
   ['transactions', press('Ask again'), 'Ask the producer again', 'invoices'],
   ['faults', press('Add a fault'), 'Add a fault', 'from any client'],
 ];
+
+/** Those of the application's schedule. */
+export const APP_DIALOGS: typeof DIALOGS = [
+  ['schedule?key=trial:ada', press('Run now'), 'Run now: trial:ada', 'The entry is then gone'],
+  ['schedule?key=report:yearly', press('Run now'), 'Run now: report:yearly', 'The next tick stays'],
+  [
+    'schedule?key=report:yearly',
+    async (console) => {
+      await press('Pause')(console);
+      await console.dialog('Pause: report:yearly').getByLabel('Why').fill('the figures are wrong');
+    },
+    'Pause: report:yearly',
+    'It has no ticks until it is resumed',
+  ],
+  ['schedule?key=report:yearly', press('Cancel'), 'Cancel: report:yearly', 'It has no more ticks'],
+];

@@ -6,7 +6,7 @@ import type { Browser, BrowserContextOptions } from 'playwright-core';
 import type { ConsoleOptions } from '../../libs/console/src/access/options.js';
 import type { Checks } from '../../tools/checks.js';
 import { axeViolations } from './axe.js';
-import { DIALOGS } from './console-dialogs.js';
+import { APP_DIALOGS, DIALOGS } from './console-dialogs.js';
 import { ConsolePage } from './console-page.js';
 import { LOOKING, VISITS } from './console-visits.js';
 import type { ConsoleWorld } from './console-world.js';
@@ -70,6 +70,8 @@ export async function runConsoleScenarios({ browser, world, screenshots, checks 
         await lookAt(console, { name: 'Faults', path: 'faults', shown: 'No fault is active', screenshots, look });
         await console.enter(`${world.mounted}/`);
         await lookAt(console, { name: 'Application', path: 'app', shown: 'Billing.charge', screenshots, look });
+        await lookAt(console, { name: 'Schedule', path: 'schedule', shown: 'report:yearly', screenshots, look });
+        await lookAt(console, { name: 'Schedule, empty', path: 'schedule?key=none', shown: 'No entry has the key' });
         if (FEW_LOOKS.includes(look))
           for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown });
       } finally {
@@ -82,12 +84,17 @@ export async function runConsoleScenarios({ browser, world, screenshots, checks 
       const console = await ConsolePage.inNewContext(browser, options);
       try {
         await console.enter(await world.openStandalone());
-        for (const [path, open, name, shown] of DIALOGS) {
-          await console.open(path);
-          await open(console);
-          await console.dialog(name).getByText(shown).first().waitFor();
-          await isWell(console, { name: `dialog ${name}`, screenshots, look });
-        }
+        const openAll = async (dialogs: typeof DIALOGS): Promise<void> => {
+          for (const [path, open, name, shown] of dialogs) {
+            await console.open(path);
+            await open(console);
+            await console.dialog(name).getByText(shown).first().waitFor();
+            await isWell(console, { name: `dialog ${name.replace(/\W+/g, ' ')}`, screenshots, look });
+          }
+        };
+        await openAll(DIALOGS);
+        await console.enter(`${world.mounted}/`);
+        await openAll(APP_DIALOGS);
       } finally {
         await console.close();
       }

@@ -450,6 +450,46 @@ export const VISITS: [string, (visit: Visit) => Promise<void>][] = [
     },
   ],
   [
+    'an entry of the schedule is paused, which everybody sees, sent now, resumed and canceled',
+    async ({ world, console }) => {
+      await console.enter(`${world.mounted}/`);
+      await console.keys('g', 's');
+      await console.heading('Schedule');
+      const key = 'report:monthly';
+      const row = console.page.getByRole('row').filter({ has: console.page.getByText(key, { exact: true }) });
+      const change = async (button: string, confirm: string, reason?: string): Promise<void> => {
+        await row.getByRole('button', { name: button }).click();
+        const dialog = console.dialog(`${button}: ${key}`);
+        if (reason !== undefined) await dialog.getByLabel('Why').fill(reason);
+        await dialog.getByRole('button', { name: confirm }).click();
+        await dialog.getByRole('status').waitFor();
+        await console.keys('Escape');
+      };
+      const entry = async () => {
+        const { entries } = await world.database.transaction((tx) => world.schedule.pending(tx, { key }));
+        return entries[0];
+      };
+      const before = await entry();
+      await change('Pause', 'Pause the entry', 'the figures are wrong');
+      await row.getByText('paused').waitFor();
+      assert.equal((await entry())?.paused?.reason, 'the figures are wrong');
+      await change('Run now', 'Send it now');
+      await world.until('the report of this month', async () => {
+        return (await world.newest('reports', ({ body }) => body.includes('monthly'))) !== undefined;
+      });
+      assert.equal((await entry())?.paused?.reason, 'the figures are wrong');
+      await change('Resume', 'Resume the entry');
+      await row.getByText('paused').waitFor({ state: 'detached' });
+      assert.deepEqual(await entry(), before);
+      await change('Cancel', 'Cancel the entry');
+      await row.waitFor({ state: 'detached' });
+      assert.equal(await entry(), undefined);
+      await console.open('audit');
+      await console.has('the figures are wrong');
+      await console.has(`${key} is canceled`);
+    },
+  ],
+  [
     'messages are searched, and the search is in the address',
     async ({ console }) => {
       await console.open('topics/orders');

@@ -4,10 +4,12 @@
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { createPglite } from 'demo-kit';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
 import { positionOf, RocketMQAdmin, type StoredMessageView } from 'nestjs-rocketmq/admin';
 import { ControlClient, EmbeddedBroker, type EmbeddedBrokerOptions } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { Outbox, OutboxRelay, Schedule, schemaSql } from 'nestjs-rocketmq/sql';
 import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
 import { startStandaloneConsole } from 'nestjs-rocketmq-console/standalone';
 import type { ConsoleOptions } from '../../libs/console/src/access/options.js';
@@ -31,6 +33,7 @@ const BROKER: EmbeddedBrokerOptions = {
     { name: 'stock-moves', type: 'fifo', queues: 2 },
     { name: 'reminders', type: 'delay', queues: 2 },
     { name: 'invoices', type: 'transaction', queues: 2 },
+    { name: 'reports', queues: 2 },
   ],
   groups: [
     { name: 'billing', maxDeliveryAttempts: 2, backoff: QUICKLY },
@@ -89,6 +92,9 @@ export class ConsoleWorld {
   #closers: (() => Promise<unknown>)[] = [];
   /** Servers of their own. */
   #consoles: { close(): Promise<unknown> }[] = [];
+  /** Of the application. */
+  schedule = new Schedule();
+  #database: Awaited<ReturnType<typeof createPglite>> | undefined;
   /** Where the console of the application is. */
   mounted = '';
   /** Where the console that is a server of its own is; opens once. */
@@ -120,11 +126,38 @@ export class ConsoleWorld {
     await broker.start();
     const world = new ConsoleWorld(broker);
     await world.producer.start();
+    await world.#startSchedule();
     world.mounted = await world.mount(listeners());
     await world.#fill();
     await world.admin.pauseGroup('newsletter', { reason: 'an address was wrong in the last issue', by: 'ada@desk' });
     await world.openStandalone();
     return world;
+  }
+
+  get database() {
+    if (this.#database === undefined) throw new Error('the database has not started');
+    return this.#database;
+  }
+
+  /** Its relay sends what is due. */
+  async #startSchedule(): Promise<void> {
+    const { schedule, producer } = this;
+    const database = await createPglite();
+    this.#database = database;
+    this.#closers.push(() => database.close());
+    await database.exec(schemaSql());
+    for (const name of ['nightly', 'monthly', 'yearly']) {
+      const message = { topic: 'reports', body: `{"report":"${name}"}` };
+      const cron = name === 'nightly' ? '0 3 * * *' : '0 3 1 1 *';
+      await database.transaction((tx) => schedule.set(tx, { key: `report:${name}`, message, cron }));
+    }
+    const message = { topic: 'reports', body: '{"trial":"ada"}' };
+    const deliverAt = new Date(Date.now() + 30 * 24 * 60 * MINUTE_MS);
+    await database.transaction((tx) => schedule.set(tx, { key: 'trial:ada', message, deliverAt }));
+    const outbox = new Outbox();
+    const relay = new OutboxRelay({ outbox, schedule, database, send: (one, options) => producer.send(one, options) });
+    relay.start();
+    this.#closers.push(() => relay.stop());
   }
 
   /** An application with the console. */
@@ -137,7 +170,12 @@ export class ConsoleWorld {
     @Module({
       imports: [
         RocketMQModule.forRoot({ endpoints, nameServer }),
-        RocketMQConsoleModule.forRoot({ path: 'admin/rocketmq', actions: 'all', bodies: 'shown' }),
+        RocketMQConsoleModule.forRoot({
+          path: 'admin/rocketmq',
+          actions: 'all',
+          bodies: 'shown',
+          schedule: () => ({ schedule: this.schedule, database: this.database }),
+        }),
       ],
       providers,
     })

@@ -23,7 +23,7 @@ describe('the example of a schedule', () => {
     await database.close();
   });
 
-  const pending = () => database.transaction((tx) => app.get(Schedule).pending(tx));
+  const pending = async () => (await database.transaction((tx) => app.get(Schedule).pending(tx))).entries;
   const makeDue = (key: string) =>
     database.query(`UPDATE rocketmq_schedule SET due_at = '2026-03-29T01:00:00Z' WHERE key = $1`, [key]);
 
@@ -57,6 +57,6 @@ describe('the example of a schedule', () => {
     const reports = async () => (await database.query('SELECT * FROM reports')).rows;
     const wanted = [{ tick: 'sales-report@2026-03-29T01:00:00.000Z', kind: 'sales' }];
     expect(await eventually(reports, (rows) => rows.length > 0)).toEqual(wanted);
-    expect(await pending()).toEqual([before]);
+    expect(await pending()).toEqual([{ ...before, lastTickAt: new Date('2026-03-29T01:00:00Z') }]);
   });
 });

@@ -45,7 +45,13 @@ interface Opener<Address> {
   open(address: Address): Opened | Promise<Opened>;
 }
 
-const TABLES = ['rocketmq_outbox', 'rocketmq_schedule', 'rocketmq_inbox', 'rocketmq_transaction_log'];
+const TABLES = [
+  'rocketmq_outbox',
+  'rocketmq_schedule',
+  'rocketmq_schedule_state',
+  'rocketmq_inbox',
+  'rocketmq_transaction_log',
+];
 
 /** Uses log, inbox, outbox and schedule. */
 async function useKit(database: SqlDatabase): Promise<void> {
@@ -93,8 +99,8 @@ async function useKit(database: SqlDatabase): Promise<void> {
     const entry = { key, message: { ...message, messageGroup: key }, ...when };
     for (let time = 0; time < 2; time++) await database.transaction((tx) => schedule.set(tx, entry));
   }
-  const pending = await database.transaction((tx) => schedule.pending(tx));
-  expect(pending.map(({ key, messageGroup }) => [key, messageGroup]).sort()).toEqual([
+  const { entries } = await database.transaction((tx) => schedule.pending(tx));
+  expect(entries.map(({ key, messageGroup }) => [key, messageGroup]).sort()).toEqual([
     ['["1C"]', '["1C"]'],
     ['{"seat":"1B"}', '{"seat":"1B"}'],
   ]);

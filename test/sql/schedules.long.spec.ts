@@ -3,8 +3,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { HOUR_MS, MINUTE_MS, type OutgoingMessage, SECOND_MS } from 'nestjs-rocketmq/client';
 import {
+  isTransactionConflict,
   Outbox,
   OutboxRelay,
+  type PendingEntry,
   retryTransaction,
   SCHEDULE_TICK_PROPERTY,
   Schedule,
@@ -39,7 +41,7 @@ function scheduleOn({ start }: Server, isolation: string): void {
     await server?.stop();
   });
   beforeEach(async () => {
-    for (const table of ['rocketmq_outbox', 'rocketmq_schedule']) {
+    for (const table of ['rocketmq_outbox', 'rocketmq_schedule', 'rocketmq_schedule_state']) {
       await database.port.transaction((tx) => tx.query(`DELETE FROM ${table}`, []));
     }
     clock = new ManualClock(Date.parse('2026-03-28T00:00:00Z'));
@@ -57,8 +59,9 @@ function scheduleOn({ start }: Server, isolation: string): void {
         database.port.transaction((tx) => schedule.set(tx, { key, message: { topic: 'reminders', body }, ...when })),
       { maxAttempts: 100 },
     );
-  const cancel = (key: string) =>
-    retryTransaction(() => database.port.transaction((tx) => schedule.cancel(tx, key)), { maxAttempts: 100 });
+  const change = <T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T> =>
+    retryTransaction(() => database.port.transaction(work), { maxAttempts: 100 });
+  const cancel = (key: string) => change((tx) => schedule.cancel(tx, key));
   /** A transaction that stays open after `work`. @returns what commits it */
   const holding = async (work: (tx: SqlExecutor) => Promise<unknown>): Promise<() => Promise<void>> => {
     let commit = (): void => {};
@@ -97,8 +100,8 @@ function scheduleOn({ start }: Server, isolation: string): void {
       await schedule.lag(tx),
     ]);
     const dueAt = new Date(clock.nowMs() + MINUTE_MS);
-    const once = { cron: undefined, timeZone: undefined };
-    expect(pending).toEqual([{ key, topic: 'reminders', messageGroup: 'größe', dueAt, ...once }]);
+    const once = { cron: undefined, timeZone: undefined, lastTickAt: undefined, paused: undefined };
+    expect(pending.entries).toEqual([{ key, topic: 'reminders', messageGroup: 'größe', dueAt, ...once }]);
     expect(lag).toEqual({ scheduled: 1, overdueMs: 0 });
     clock.advanceTo(clock.nowMs() + MINUTE_MS);
     await drain();
@@ -108,7 +111,8 @@ function scheduleOn({ start }: Server, isolation: string): void {
   });
 
   it('keeps the tick of an unchanged rule, and follows a changed one', async () => {
-    const dueAt = async () => (await database.port.transaction((tx) => schedule.pending(tx)))[0]?.dueAt.toISOString();
+    const dueAt = async () =>
+      (await database.port.transaction((tx) => schedule.pending(tx))).entries[0]?.dueAt.toISOString();
     await set('nightly', 'a', { cron: '0 3 * * *', timeZone: 'Europe/Berlin' });
     clock.advanceTo(clock.nowMs() + 12 * HOUR_MS);
     await set('nightly', 'b', { cron: '0 3 * * *', timeZone: 'Europe/Berlin' });
@@ -196,6 +200,119 @@ function scheduleOn({ start }: Server, isolation: string): void {
     await commit();
     await drain();
     expect(bodies()).toEqual(['behind', 'replaced']);
+  });
+
+  it('keeps why an entry is paused, in any characters, and lists page by page', async () => {
+    const keys = ['größe-☕', "o'clock\\-😀", 'plain', 'PLAIN', 'plain2'];
+    for (const key of keys) await set(key, key, { delayMs: SECOND_MS });
+    await set('nightly', 'tick', { cron: '0 3 * * *' });
+    const reason = 'déjà "vu" \\ \'😀\'';
+    for (const key of ['größe-☕', 'nightly']) await change((tx) => schedule.pause(tx, key, reason));
+    const found: PendingEntry[] = [];
+    for (let next: string | undefined, isFirst = true; isFirst || next !== undefined; isFirst = false) {
+      const options = { limit: 2, ...(next === undefined ? {} : { after: next }) };
+      const page = await database.port.transaction((tx) => schedule.pending(tx, options));
+      found.push(...page.entries);
+      next = page.next;
+    }
+    expect(found.map(({ key }) => key).toSorted()).toEqual([...keys, 'nightly'].toSorted());
+    const paused = { since: new Date(clock.nowMs()), reason };
+    expect(found.slice(-2)).toMatchObject([
+      { key: 'größe-☕', dueAt: new Date(clock.nowMs() + SECOND_MS), paused },
+      { key: 'nightly', dueAt: new Date('2026-03-28T03:00:00Z'), paused },
+    ]);
+    clock.advanceTo(clock.nowMs() + HOUR_MS);
+    await drain();
+    expect(bodies().toSorted()).toEqual(keys.slice(1).toSorted());
+    await set('nightly', 'of the new release', { cron: '0 3 * * *' });
+    for (const key of ['größe-☕', 'nightly']) await change((tx) => schedule.resume(tx, key));
+    clock.advanceTo(clock.nowMs() + 2 * HOUR_MS);
+    await drain();
+    expect(bodies().slice(-2)).toEqual(['größe-☕', 'of the new release']);
+    const { entries } = await database.port.transaction((tx) => schedule.pending(tx));
+    expect(entries).toMatchObject([
+      {
+        key: 'nightly',
+        dueAt: new Date('2026-03-29T03:00:00Z'),
+        lastTickAt: new Date('2026-03-28T03:00:00Z'),
+        paused: undefined,
+      },
+    ]);
+    expect(await cancel('nightly')).toBe(true);
+    expect(await column(database.port, 'SELECT count(*) FROM rocketmq_schedule_state')).toEqual(['0']);
+  });
+
+  it('sends what is run once each, and nothing that is paused, while two relays hand over', async () => {
+    const once = Array.from({ length: 20 }, (_, n) => `once-${n}`);
+    const repeated = Array.from({ length: 10 }, (_, n) => `repeated-${n}`);
+    for (const key of once) await set(key, key, { delayMs: SECOND_MS });
+    for (const key of repeated) await set(key, key, { cron: '1 * * * * *' });
+    clock.advanceTo(clock.nowMs() + SECOND_MS);
+    const paused = new Set<string>();
+    const pause = async (key: string): Promise<void> => {
+      if (await change((tx) => schedule.pause(tx, key, 'maintenance'))) paused.add(key);
+    };
+    await pause('once-0');
+    let isChanged = false;
+    const relaying = [relay(), relay()].map(async (one) => {
+      while (!isChanged || (await one.runOnce()) > 0) await one.runOnce();
+    });
+    const changing = [...once, ...repeated].map(async (key, n) => {
+      // In turns with the relays.
+      for (let turn = 0; turn < n; turn++) await new Promise(setImmediate);
+      if (n % 2 === 0) await pause(key);
+      if (repeated.includes(key)) for (let time = 0; time < 2; time++) await change((tx) => schedule.runNow(tx, key));
+    });
+    await Promise.all(changing).finally(() => {
+      isChanged = true;
+    });
+    await Promise.all(relaying);
+    await drain();
+    const idsOf = (key: string): number =>
+      new Set(sent.filter(({ body }) => body.toString() === key).map(({ messageId }) => messageId)).size;
+    // What was moved before its pause is no longer there to be paused.
+    expect(once.map(idsOf)).toEqual(once.map((key) => (paused.has(key) ? 0 : 1)));
+    const dueTick = '@2026-03-28T00:00:01.000Z';
+    const ticksOf = (key: string) => {
+      const own = new Map(sent.map(({ messageId, properties }) => [messageId, properties?.[SCHEDULE_TICK_PROPERTY]]));
+      const values = [...own.values()].filter((tick) => tick?.startsWith(`${key}@`));
+      return { due: values.filter((tick) => tick?.endsWith(dueTick)).length, run: values.length };
+    };
+    for (const key of repeated) {
+      const { due, run } = ticksOf(key);
+      expect([key, run - due]).toEqual([key, 2]);
+      expect([key, due <= 1, due === 1 || paused.has(key)]).toEqual([key, true, true]);
+    }
+    for (const key of paused) await change((tx) => schedule.resume(tx, key));
+    await drain();
+    expect(once.map(idsOf)).toEqual(once.map(() => 1));
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    await drain();
+    for (const key of repeated) expect([key, ticksOf(key).run - ticksOf(key).due]).toEqual([key, 3]);
+  });
+
+  it('hands over what is due while another transaction pauses, resumes, sends and cancels others', async () => {
+    for (const key of ['a', 'c', 'e', 'g', 'i']) await set(key, key, { cron: '0 * * * * *' });
+    await change((tx) => schedule.pause(tx, 'e', 'maintenance'));
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    for (const key of ['b', 'd', 'f', 'h', 'j']) await set(key, key, { cron: '0 * * * * *' });
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    const work = async (tx: SqlExecutor): Promise<void> => {
+      await schedule.cancel(tx, 'a');
+      await schedule.pause(tx, 'c', 'maintenance');
+      await schedule.resume(tx, 'e');
+      await schedule.runNow(tx, 'g');
+    };
+    const commit = await holding(work);
+    await drain();
+    expect(bodies().toSorted()).toEqual(['b', 'd', 'f', 'h', 'i', 'j']);
+    await commit().catch((error: unknown) => {
+      // PostgreSQL takes them for a conflict under SERIALIZABLE, and has undone this one.
+      if (!isTransactionConflict(error)) throw error;
+      return change(work);
+    });
+    await drain();
+    expect(bodies().slice(6).toSorted()).toEqual(['g', 'g']);
   });
 
   it('sends one message for each tick by several relays, whose transactions fail at any statement', async () => {

@@ -215,8 +215,9 @@ export class Console {
 }
 
 /** Whether there is something here that the action changes. */
-function isPossible(action: ConsoleAction, { application, control, send, time }: ConsoleSource): boolean {
+function isPossible(action: ConsoleAction, { application, control, schedule, send, time }: ConsoleSource): boolean {
   if (action === 'listeners') return application !== undefined;
+  if (action === 'schedule') return schedule !== undefined;
   if (action === 'send') return send !== undefined;
   if (action === 'time') return time !== undefined || control !== undefined;
   return (action !== 'deliver' && action !== 'faults') || control !== undefined;
@@ -230,6 +231,7 @@ const NAMES: Readonly<Record<ConsoleAction, string>> = {
   deliver: 'deliver delayed messages now',
   resume: 'resume half messages',
   listeners: 'change listeners',
+  schedule: 'change the schedule',
   send: 'send messages',
   time: 'move the time',
   faults: 'make the broker fail',

@@ -3,6 +3,7 @@
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { AdvancedTime, ControlClient, TimeJump, TimeState } from 'nestjs-rocketmq/broker';
 import type { OutgoingMessage, SendReceipt } from 'nestjs-rocketmq/client';
+import type { Schedule, SqlDatabase } from 'nestjs-rocketmq/sql';
 
 export interface ConsoleSource {
   readonly admin: RocketMQAdmin;
@@ -18,11 +19,19 @@ export interface ConsoleSource {
   readonly time?: ConsoleTime;
   /** Sends a message to a topic by its name on the cluster. Default: the console cannot send. */
   readonly send?: (message: OutgoingMessage, options: { readonly signal: AbortSignal }) => Promise<SendReceipt>;
+  /** The schedule of an application. @throws until the application has started. Default: none. */
+  readonly schedule?: () => ConsoleSchedule;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   /** Durations. */
   readonly monotonicMs: () => number;
   readonly log: (line: string) => void;
+}
+
+/** A schedule, and where it is. */
+export interface ConsoleSchedule {
+  readonly schedule: Schedule;
+  readonly database: SqlDatabase;
 }
 
 /** What runs in this process. */

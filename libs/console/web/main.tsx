@@ -14,6 +14,7 @@ import { GroupPage } from './pages/group.js';
 import { GroupsPage } from './pages/groups.js';
 import { MessagePage } from './pages/message.js';
 import { OverviewPage } from './pages/overview.js';
+import { SchedulePage } from './pages/schedule.js';
 import { TopicPage } from './pages/topic.js';
 import { TopicsPage } from './pages/topics.js';
 import { TransactionsPage } from './pages/transactions.js';
@@ -66,6 +67,7 @@ function Page({ parts }: { readonly parts: readonly string[] }) {
   if (section === 'delayed') return <DelayedPage />;
   if (section === 'transactions') return <TransactionsPage />;
   if (section === 'app') return <AppPage />;
+  if (section === 'schedule') return <SchedulePage />;
   if (section === 'faults') return <FaultsPage />;
   if (section === 'audit') return <AuditPage />;
   return (

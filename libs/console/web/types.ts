@@ -8,6 +8,7 @@ export type Action =
   | 'deliver'
   | 'resume'
   | 'listeners'
+  | 'schedule'
   | 'send'
   | 'time'
   | 'faults';
@@ -19,7 +20,12 @@ export interface Session {
   /** The name of the cluster or application. */
   readonly title: string;
   readonly kind: 'embedded' | 'cluster';
-  readonly has: { readonly app: boolean; readonly time: boolean; readonly control: boolean };
+  readonly has: {
+    readonly app: boolean;
+    readonly schedule: boolean;
+    readonly time: boolean;
+    readonly control: boolean;
+  };
 }
 
 export interface BrokerProblem {

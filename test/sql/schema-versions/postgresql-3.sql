@@ -1,3 +1,9 @@
+CREATE TABLE IF NOT EXISTS "rocketmq_schedule_state" (
+  "key" text PRIMARY KEY,
+  "last_tick_at" timestamptz,
+  "paused_at" timestamptz,
+  "reason" text
+);
 CREATE TABLE IF NOT EXISTS "rocketmq_rate_limit" (
   "key" text PRIMARY KEY,
   "version" bigint NOT NULL,

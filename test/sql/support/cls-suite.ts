@@ -29,6 +29,7 @@ export function clsSuite(kind: ClsKind): void {
       'orders',
       'rocketmq_outbox',
       'rocketmq_schedule',
+      'rocketmq_schedule_state',
       'rocketmq_inbox',
       'rocketmq_transaction_log',
     ])

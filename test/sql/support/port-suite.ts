@@ -150,7 +150,7 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       for (let time = 0; time < 2; time++) await set('repeated', Buffer.from('tick'), { cron: '0 0 1 1 *' });
       await set('canceled', 'canceled', { delayMs: 0 });
       expect(await transact((tx) => schedule.cancel(tx, 'canceled'))).toBe(true);
-      const keys = async () => (await open().transaction((tx) => schedule.pending(tx))).map(({ key }) => key);
+      const keys = async () => (await open().transaction((tx) => schedule.pending(tx))).entries.map(({ key }) => key);
       expect(await keys()).toEqual([odd, 'repeated']);
       expect(await relay.runOnce()).toBe(1);
       expect(sent).toEqual(['1A second']);

@@ -30,6 +30,7 @@ export type ConsoleAction =
   | 'deliver'
   | 'resume'
   | 'listeners'
+  | 'schedule'
   | 'send'
   | 'time'
   | 'faults';
@@ -42,6 +43,7 @@ export const CONSOLE_ACTIONS: readonly ConsoleAction[] = [
   'deliver',
   'resume',
   'listeners',
+  'schedule',
   'send',
   'time',
   'faults',

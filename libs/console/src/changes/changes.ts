@@ -11,6 +11,7 @@ import { planPause } from './group-pauses.js';
 import { planFaults, planListeners, planTime } from './local-changes.js';
 import { planEdited, planReplay } from './replay.js';
 import { planRewind } from './rewind.js';
+import { planSchedule } from './schedule-entries.js';
 import { planSend } from './send.js';
 
 /** How many pages of half messages are read to find one. */
@@ -29,6 +30,7 @@ const PLANNERS: Readonly<Record<ConsoleAction, Planner>> = {
   deliver: planDeliver,
   resume: planResume,
   listeners: planListeners,
+  schedule: planSchedule,
   send: planSend,
   time: planTime,
   faults: planFaults,

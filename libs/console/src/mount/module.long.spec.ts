@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { PGlite } from '@electric-sql/pglite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type CanActivate,
   type ExecutionContext,
@@ -6,8 +7,11 @@ import {
   Injectable,
   VersioningType,
 } from '@nestjs/common';
+import type { ModuleRef } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
+import { createPglite } from 'demo-kit';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
+import { Schedule, schemaSql } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ConsoleBrowser, sendRaw } from '../../../../test/fixtures/console-bench.js';
 import { until } from '../../../../tools/until.js';
@@ -149,6 +153,56 @@ describe('what the application says', () => {
   it('in an option that is misspelled keeps it from starting', async () => {
     await expect(started({ authorise: () => false } as never)).rejects.toThrow('no option "authorise"');
     await expect(started({ acces: 'by-application' } as never)).rejects.toThrow('no option "acces"');
+  });
+});
+
+describe('the schedule of the application', () => {
+  let database: PGlite;
+  beforeAll(async () => {
+    database = await createPglite();
+    await database.exec(schemaSql());
+  });
+  afterAll(() => database.close());
+
+  it('is found among its providers, shown and changed', async () => {
+    const find = (app: ModuleRef) => ({ schedule: app.get(Schedule, { strict: false }), database });
+    const compiled = await Test.createTestingModule({
+      imports: [
+        RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint }),
+        RocketMQConsoleModule.forRoot({ actions: ['schedule'], schedule: find }),
+      ],
+      providers: [Schedule],
+    }).compile();
+    const app = compiled.createNestApplication({ logger: false });
+    apps.push(app);
+    await app.listen(0, '127.0.0.1');
+    const message = { topic: 'orders', body: 'x' };
+    await database.transaction((tx) => app.get(Schedule).set(tx, { key: 'nightly', message, cron: '0 3 * * *' }));
+    const browser = new ConsoleBrowser(`${await app.getUrl()}/rocketmq`);
+    expect((await browser.get('/api/session')).body).toMatchObject({ has: { schedule: true }, actions: ['schedule'] });
+    const { done } = await browser.change({ action: 'schedule', key: 'nightly', change: 'pause', reason: 'holidays' });
+    expect(done).toMatchObject({ outcome: 'done', text: 'nightly is paused' });
+    expect((await browser.get('/api/schedule')).body).toMatchObject({
+      entries: [{ key: 'nightly', topic: 'orders', cron: '0 3 * * *', paused: { reason: 'holidays' } }],
+    });
+  });
+
+  it('is not there without the option', async () => {
+    const browser = new ConsoleBrowser(`${await started({ actions: 'all' })}/rocketmq`);
+    const { body } = await browser.get('/api/session');
+    expect([body.has.schedule, body.actions.includes('schedule')]).toEqual([false, false]);
+    expect(await browser.get('/api/schedule')).toMatchObject({
+      status: 404,
+      body: { error: { code: 'NO_SCHEDULE', message: expect.stringContaining('option schedule') } },
+    });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['is no function', {}, 'option schedule of the console must be a function'],
+    ['returns something else', () => ({ schedule: {} }), 'option schedule of the console must return'],
+    ['finds no provider', (app: ModuleRef) => ({ schedule: app.get(Schedule, { strict: false }) }), 'Schedule'],
+  ])('keeps the application from starting when the option %s', async (_, schedule, problem) => {
+    await expect(started({ schedule: schedule as never })).rejects.toThrow(problem);
   });
 });
 

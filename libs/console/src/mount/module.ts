@@ -11,6 +11,7 @@ import {
   Logger,
   Module,
   type NestModule,
+  type OnApplicationBootstrap,
   type OnModuleDestroy,
   Req,
   Res,
@@ -19,7 +20,7 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { HttpAdapterHost, Reflector } from '@nestjs/core';
+import { HttpAdapterHost, ModuleRef, Reflector } from '@nestjs/core';
 import {
   getRocketMQAdminToken,
   getRocketMQClientToken,
@@ -38,9 +39,10 @@ import { Console } from '../console.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, refusalAnswer } from '../http/exchange.js';
 import { assertLoopback, assertNotForwarded } from '../http/guard.js';
 import { requestOf, respond } from '../http/node-exchange.js';
-import type { ConsoleApplication, ConsoleSource } from '../source.js';
+import type { ConsoleApplication, ConsoleSchedule, ConsoleSource } from '../source.js';
 import { applicationOf } from './application.js';
 import { placeOf } from './place.js';
+import { ScheduleFinder } from './schedule.js';
 import { ConsoleSender } from './sender.js';
 
 /** The options of `RocketMQConsoleModule.forRoot()`. */
@@ -61,6 +63,12 @@ export interface RocketMQConsoleModuleOptions extends ConsoleOptions {
   readonly connection?: string;
   /** The control port of an embedded broker in another process. Default: that of `embedded:`, otherwise none. */
   readonly control?: ControlClientOptions;
+  /**
+   * The schedule of the application and its database, found among its providers when it starts:
+   * `(app) => ({ schedule: app.get(Schedule, { strict: false }), database: app.get(PGlite, { strict: false }) })`. Default: none, and then there
+   * is no page of it.
+   */
+  readonly schedule?: (app: ModuleRef) => ConsoleSchedule | Promise<ConsoleSchedule>;
   /** Shown above every page. Default: `RocketMQ`. */
   readonly title?: string;
 }
@@ -90,22 +98,25 @@ interface HostParts {
   readonly admin: RocketMQAdmin;
   readonly client: RocketMQClient;
   readonly application: ConsoleApplication;
+  readonly app: ModuleRef;
 }
 
-class ConsoleHost implements OnModuleDestroy {
+class ConsoleHost implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly console: Console;
   private readonly isOpen: boolean;
   private readonly sender: ConsoleSender;
   private readonly logger = new Logger('RocketMQConsole');
   private readonly viewer: RocketMQConsoleModuleOptions['viewer'];
+  private readonly schedule: ScheduleFinder | undefined;
 
   /** @param options not kept: whoever prints the application would see the key of its control port */
   constructor(
     options: RocketMQConsoleModuleOptions,
     private readonly parts: HostParts,
   ) {
-    const { guards = [], access, path, connection, control, viewer, title, ...others } = options;
+    const { guards = [], access, path, connection, control, viewer, schedule, title, ...others } = options;
     this.viewer = viewer;
+    this.schedule = schedule && new ScheduleFinder(schedule);
     this.isOpen = guards.length > 0 || access === 'by-application';
     if (!this.isOpen && process.env.NODE_ENV === 'production')
       throw new Error(
@@ -121,6 +132,7 @@ class ConsoleHost implements OnModuleDestroy {
       application,
       control: controls,
       send: this.sender.send,
+      schedule: this.schedule?.get,
       nowMs: () => Date.now(),
       monotonicMs: () => performance.now(),
       log: (line) => this.logger.log(line),
@@ -141,6 +153,10 @@ class ConsoleHost implements OnModuleDestroy {
       this.logger.error(error instanceof Error ? error.stack : String(error));
       raw.response.destroy();
     }
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.schedule?.start(this.parts.app);
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -232,6 +248,7 @@ export class RocketMQConsoleModule implements NestModule {
             getRocketMQListenersToken(connection),
             getRocketMQHealthToken(connection),
             getRocketMQEventsToken(connection),
+            ModuleRef,
           ],
           useFactory: (
             admin: RocketMQAdmin,
@@ -239,7 +256,11 @@ export class RocketMQConsoleModule implements NestModule {
             listeners: RocketMQListeners,
             health: RocketMQHealth,
             events: RocketMQEvents,
-          ) => new ConsoleHost(options, { admin, client, application: applicationOf({ listeners, health, events }) }),
+            app: ModuleRef,
+          ) => {
+            const application = applicationOf({ listeners, health, events });
+            return new ConsoleHost(options, { admin, client, application, app });
+          },
         },
       ],
     };

@@ -17,7 +17,12 @@ export async function session(context: PageContext): Promise<object> {
     actions,
     title: source.title ?? 'RocketMQ',
     kind: source.kind ?? 'cluster',
-    has: { app: source.application !== undefined, time: hasTime, control: source.control !== undefined },
+    has: {
+      app: source.application !== undefined,
+      schedule: source.schedule !== undefined,
+      time: hasTime,
+      control: source.control !== undefined,
+    },
   };
 }
 

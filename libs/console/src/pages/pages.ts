@@ -6,6 +6,7 @@ import { applicationOf, type PageContext } from './context.js';
 import { failures } from './failures.js';
 import { allDeadLetters, compare, deadLetters, group, groups } from './groups.js';
 import { overview, session } from './overview.js';
+import { schedule } from './schedule.js';
 import { message, messages, topic, topics } from './topics.js';
 import { delayed, delayedCalendar, faults, inFlight, transactions } from './waiting.js';
 
@@ -31,6 +32,7 @@ export const PAGES: readonly Page[] = [
   { pattern: /^\/api\/delayed\/calendar$/, read: delayedCalendar },
   { pattern: /^\/api\/transactions$/, read: transactions },
   { pattern: /^\/api\/app$/, read: app },
+  { pattern: /^\/api\/schedule$/, read: schedule },
   { pattern: /^\/api\/in-flight$/, read: inFlight },
   { pattern: /^\/api\/time$/, read: time },
   { pattern: /^\/api\/faults$/, read: faults },

@@ -9,7 +9,7 @@ interface PageName {
   readonly key: string;
   readonly name: string;
   readonly path: readonly string[];
-  readonly needs?: 'app' | 'control';
+  readonly needs?: 'app' | 'schedule' | 'control';
 }
 
 const PAGES: readonly PageName[] = [
@@ -20,6 +20,7 @@ const PAGES: readonly PageName[] = [
   { key: 'l', name: 'Delayed', path: ['delayed'] },
   { key: 'x', name: 'Transactions', path: ['transactions'] },
   { key: 'a', name: 'Application', path: ['app'], needs: 'app' },
+  { key: 's', name: 'Schedule', path: ['schedule'], needs: 'schedule' },
   { key: 'f', name: 'Faults', path: ['faults'], needs: 'control' },
   { key: 'u', name: 'Audit', path: ['audit'] },
 ];

@@ -50,7 +50,7 @@ export function openGroupPause(consumerGroup: string, isPaused: boolean): void {
   });
 }
 
-function PauseForm({ form, set }: FormProps<Wanted>) {
+export function PauseForm({ form, set }: FormProps<Wanted>) {
   return (
     <label class="field wide">
       <span>Why, for everybody who looks for the cause</span>

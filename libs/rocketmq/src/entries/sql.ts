@@ -65,13 +65,9 @@ export {
 export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from '../sql/ports/typeorm.js';
 export { RateLimitStore, type RateLimitStoreOptions } from '../sql/rate-limit-store.js';
 export { type RetryPolicy, retrySpanMs, type Waits } from '../sql/retry-span.js';
-export {
-  type PendingEntry,
-  Schedule,
-  type ScheduleEntry,
-  type ScheduleLag,
-  type ScheduleOptions,
-} from '../sql/schedule/schedule.js';
+export type { PendingEntry, PendingOptions, PendingPage } from '../sql/schedule/pending-entries.js';
+export { Schedule, type ScheduleLag, type ScheduleOptions } from '../sql/schedule/schedule.js';
+export type { ScheduleEntry } from '../sql/schedule/schedule-entry.js';
 export { SCHEDULE_TICK_PROPERTY } from '../sql/schedule/schedule-tick.js';
 export { type SchemaOptions, schemaSql, schemaStatements } from '../sql/schema.js';
 export type { DialectName, SqlDatabase, SqlExecutor } from '../sql/sql-port.js';

@@ -2,7 +2,7 @@
 
 import type { Resolution } from '../producer/transactions/transaction.js';
 import type { OutboxColumns, StoredColumns } from './outbox/outbox-message.js';
-import type { CronRule } from './schedule/cron.js';
+import type { ScheduleStatements } from './schedule/schedule-statements.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** The names of the tables, not quoted. */
@@ -198,62 +198,6 @@ export interface OutboxStatements {
   failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<boolean>;
   /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */
   release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void>;
-}
-
-/** An entry to write. */
-export interface ScheduleRow {
-  readonly key: string;
-  /** Another one at each `set`. */
-  readonly id: string;
-  readonly dueAtMs: number;
-  /** Until when a row with the same rule may be due and stay so: a later time was written by a wrong clock. */
-  readonly latestDueMs: number;
-  /** Undefined for an entry that is sent once. */
-  readonly rule: CronRule | undefined;
-  readonly columns: OutboxColumns;
-}
-
-/** An entry that waits. */
-export interface ScheduledRow
-  extends Omit<ScheduleRow, 'columns' | 'latestDueMs'>,
-    Pick<OutboxColumns, 'topic' | 'messageGroup'> {}
-
-/** An entry that is locked. */
-export interface LockedRow extends ScheduledRow, Pick<OutboxColumns, 'fields'> {}
-
-/** A schedule as a whole. */
-export interface ScheduleLagRow {
-  readonly scheduled: number;
-  /** Null without an entry. */
-  readonly earliestMs: number | null;
-}
-
-/** An entry that becomes a message of the outbox. */
-export interface HandedRow {
-  readonly key: string;
-  /** The id of the message. */
-  readonly id: string;
-  /** JSON. */
-  readonly fields: string;
-  /** When it is due again; undefined removes it. */
-  readonly nextMs: number | undefined;
-}
-
-/** The statements of the schedule. */
-export interface ScheduleStatements {
-  /** Inserts the row, or replaces that with its key. A row with the same rule stays due when it was, unless that is after `latestDueMs`. */
-  set(tx: SqlExecutor, table: string, row: ScheduleRow): Promise<void>;
-  /** Deletes the row, after a wait for a relay that hands it over. @returns whether it was there */
-  cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean>;
-  /** The rows that are due first. It locks none. */
-  earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]>;
-  lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow>;
-  /** Locks those of the rows that are due, and that no other transaction has locked. */
-  lock(tx: SqlExecutor, table: string, keys: readonly string[], nowMs: number): Promise<readonly LockedRow[]>;
-  /** Copies a locked row to the outbox. Its body does not leave the database. */
-  copy(tx: SqlExecutor, table: string, outbox: string, row: HandedRow): Promise<void>;
-  /** Removes a locked row, or says when it is due next. */
-  advance(tx: SqlExecutor, table: string, row: HandedRow): Promise<void>;
 }
 
 /** What is stored for a listener. */

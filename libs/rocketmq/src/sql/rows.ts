@@ -1,7 +1,8 @@
 // The rows in what a database library returns.
 
 import { StateError } from '../support/errors.js';
-import type { RateLimitRow, ScheduledRow } from './dialect.js';
+import type { RateLimitRow } from './dialect.js';
+import type { EntryState, ListedRow, ScheduledRow } from './schedule/schedule-statements.js';
 import type { DialectName } from './sql-port.js';
 
 /**
@@ -55,6 +56,13 @@ export interface StoredEntry extends Omit<ScheduledRow, 'rule'> {
 export function scheduledRowOf({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredEntry): ScheduledRow {
   const rule = cron === null ? undefined : { key, cron, timeZone: String(timeZone) };
   return { key, id, topic, messageGroup, dueAtMs: Number(dueAtMs), rule };
+}
+
+/** The same with its state, of which the strings are decoded. */
+export function listedRowOf(row: StoredEntry & EntryState): ListedRow {
+  const { lastTickMs, pausedAtMs, reason } = row;
+  const numberOf = (value: number | null): number | null => (value === null ? null : Number(value));
+  return { ...scheduledRowOf(row), lastTickMs: numberOf(lastTickMs), pausedAtMs: numberOf(pausedAtMs), reason };
 }
 
 /** The only row of a limit and its time. @throws StateError `UNEXPECTED_ROWS` */

@@ -25,7 +25,7 @@ export interface SchemaOptions {
   readonly inboxTable?: string;
   /** The name of the outbox's table. Default `rocketmq_outbox`; on MySQL it is followed by a table of locks, `rocketmq_outbox_lock`. */
   readonly outboxTable?: string;
-  /** The name of the schedule's table, of version 2. Default `rocketmq_schedule`. */
+  /** The name of the schedule's table, of version 2. Default `rocketmq_schedule`; version 3 has one beside it, `rocketmq_schedule_state`. */
   readonly scheduleTable?: string;
   /** The name of the rate limits' table, of version 3. Default `rocketmq_rate_limit`. */
   readonly rateLimitTable?: string;

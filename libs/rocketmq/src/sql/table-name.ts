@@ -1,5 +1,6 @@
 // Names of tables, which cannot be parameters of a statement.
 
+import { createHash } from 'node:crypto';
 import { UsageError } from '../support/errors.js';
 
 /**
@@ -20,3 +21,20 @@ export function quoted(name: string, quote: '"' | '`'): string {
     .map((part) => `${quote}${part}${quote}`)
     .join('.');
 }
+
+/** The table beside that of a schedule, with what happened to its entries. */
+export function entryStatesOf(schedule: string): string {
+  const parts = schedule.split('.');
+  const name = parts.pop() ?? '';
+  return [...parts, nameFor(name, 'state')].join('.');
+}
+
+/** A name that begins with that of a table. PostgreSQL cuts names after 63 bytes, so a long one is cut here and has a hash. */
+export function nameFor(table: string, what: string): string {
+  const whole = `${table}_${what}`;
+  if (whole.length <= MAX_NAME_LENGTH) return whole;
+  const end = `_${createHash('sha256').update(table).digest('hex').slice(0, 8)}_${what}`;
+  return `${table.slice(0, MAX_NAME_LENGTH - end.length)}${end}`;
+}
+
+const MAX_NAME_LENGTH = 63;

@@ -5,7 +5,7 @@ import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
 import { namedRows } from '../rows.js';
 import { isDuplicate } from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
-import { quoted } from '../table-name.js';
+import { entryStatesOf, quoted } from '../table-name.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
 import { rateLimit } from './rate-limit.js';
@@ -88,8 +88,14 @@ function version2({ schedule: name }: TableNames): string[] {
   ];
 }
 
-function version3({ rateLimit: name }: TableNames): string[] {
+function version3({ rateLimit: name, schedule }: TableNames): string[] {
   return [
+    `CREATE TABLE IF NOT EXISTS ${quoted(entryStatesOf(schedule), '`')} (
+  \`key\` varbinary(255) NOT NULL PRIMARY KEY,
+  \`last_tick_at\` bigint,
+  \`paused_at\` bigint,
+  \`reason\` text CHARACTER SET utf8mb4
+) ENGINE = InnoDB`,
     `CREATE TABLE IF NOT EXISTS ${quoted(name, '`')} (
   \`key\` varbinary(${KEY_BYTES}) NOT NULL PRIMARY KEY,
   \`version\` bigint NOT NULL,

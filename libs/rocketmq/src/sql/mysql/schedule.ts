@@ -1,50 +1,140 @@
 // The schedule on MySQL. A relay chooses rows without locks and locks them by their primary keys: by the index of the times, InnoDB would
 // also lock gaps, into which others insert.
 
-import type {
-  HandedRow,
-  LockedRow,
-  ScheduledRow,
-  ScheduleLagRow,
-  ScheduleRow,
-  ScheduleStatements,
-} from '../dialect.js';
-import { numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
+import { listedRowOf, numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
+import {
+  type EntryState,
+  type HandedRow,
+  type ListedRow,
+  type ListOptions,
+  type LockedRow,
+  PAUSE_MS,
+  type ScheduledRow,
+  type ScheduleLagRow,
+  type ScheduleRow,
+  type ScheduleStatements,
+} from '../schedule/schedule-statements.js';
 import type { SqlExecutor } from '../sql-port.js';
-import { quoted } from '../table-name.js';
-import { affectedRows, hexOf, marks, ofHex, textOf } from './statements.js';
+import { entryStatesOf, quoted } from '../table-name.js';
+import { hexOf, marks, ofHex, textOf } from './statements.js';
 
-export const schedule: ScheduleStatements = { set, cancel, earliest, lag, lock, copy, advance };
+export const schedule: ScheduleStatements = {
+  set,
+  cancel,
+  find,
+  addOnce,
+  remember,
+  forget,
+  list,
+  earliest,
+  lag,
+  lock,
+  copy,
+  advance,
+};
+
+const statesOf = (table: string): string => quoted(entryStatesOf(table), '`');
+
+/** By how much the row is due later than without its pause. */
+const PAUSE = `IF(\`due_at\` < ${PAUSE_MS}, 0, ${PAUSE_MS})`;
 
 /**
  * The time comes first: assignments see what those before them have changed. Without a derived table for the new row, in which MySQL cuts
- * parameters of prepared statements to 65,535 bytes.
+ * parameters of prepared statements to 65,535 bytes. A repeated entry has a state from the beginning: to delete one that is not there would lock the gap
+ * into which relays insert theirs.
  */
 async function set(tx: SqlExecutor, name: string, row: ScheduleRow): Promise<void> {
   const { key, id, dueAtMs, latestDueMs, rule, columns } = row;
   const { topic, messageGroup, fields, body } = columns;
   const { cron = null, timeZone = null } = rule ?? {};
-  const isKept = `\`cron\` = VALUES(\`cron\`) AND \`time_zone\` = VALUES(\`time_zone\`) AND \`due_at\` <= ${latestDueMs}`;
+  const isKept = `\`cron\` = VALUES(\`cron\`) AND \`time_zone\` = VALUES(\`time_zone\`) AND \`due_at\` - ${PAUSE} <= ${latestDueMs}`;
   const changed = ['id', 'cron', 'time_zone', 'topic', 'message_group', 'fields', 'body'];
   const text =
     `INSERT INTO ${quoted(name, '`')} (\`key\`, \`due_at\`, ${changed.map((column) => `\`${column}\``).join(', ')}) ` +
     `VALUES (UNHEX(?), ${dueAtMs}, ?, ?, ?, ?, UNHEX(?), UNHEX(?), FROM_BASE64(?)) ON DUPLICATE KEY UPDATE ` +
-    `\`due_at\` = IF(${isKept}, \`due_at\`, VALUES(\`due_at\`)), ` +
+    `\`due_at\` = IF(${isKept}, \`due_at\`, VALUES(\`due_at\`) + ${PAUSE}), ` +
     changed.map((column) => `\`${column}\` = VALUES(\`${column}\`)`).join(', ');
   await tx.query(text, [hexOf(key), id, cron, timeZone, topic, hexOf(messageGroup), hexOf(fields), body]);
+  if (rule !== undefined)
+    await tx.query(`INSERT IGNORE INTO ${statesOf(name)} (\`key\`) VALUES (UNHEX(?))`, [hexOf(key)]);
 }
 
 async function cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
-  await tx.query(`DELETE FROM ${quoted(table, '`')} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
-  return (await affectedRows(tx)) > 0;
+  const row = await find(tx, table, key);
+  if (row === undefined) return false;
+  await advance(tx, table, { key, nextMs: undefined });
+  // An entry that is sent once has no state, unless it is paused.
+  if (row.rule !== undefined || row.dueAtMs >= PAUSE_MS) await forget(tx, table, key);
+  return true;
 }
 
 const READ =
-  'SELECT HEX(`key`) AS `key`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `cron`, ' +
+  'SELECT HEX(`t`.`key`) AS `key`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `cron`, ' +
   '`time_zone` AS `timeZone`, `due_at` AS `dueAtMs`';
 
+async function find(tx: SqlExecutor, table: string, key: string): Promise<LockedRow | undefined> {
+  const text = `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} AS \`t\` WHERE \`key\` = UNHEX(?) FOR UPDATE`;
+  return lockedRowsOf((await tx.query(text, [hexOf(key)])).rows)[0];
+}
+
+function lockedRowsOf(rows: readonly object[]): readonly LockedRow[] {
+  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({
+    ...scheduledRowOf(decoded(row)),
+    fields: ofHex(row.fields),
+  }));
+}
+
+async function addOnce(
+  tx: SqlExecutor,
+  name: string,
+  { key: from, id, fields }: Omit<HandedRow, 'nextMs'>,
+  { key, dueAtMs }: Pick<ScheduledRow, 'key' | 'dueAtMs'>,
+): Promise<void> {
+  const table = quoted(name, '`');
+  const text =
+    `INSERT INTO ${table} (\`key\`, \`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`due_at\`) ` +
+    `SELECT UNHEX(?), ?, \`topic\`, \`message_group\`, UNHEX(?), \`body\`, ${dueAtMs} FROM ${table} WHERE \`key\` = UNHEX(?)`;
+  await tx.query(text, [hexOf(key), id, hexOf(fields), hexOf(from)]);
+}
+
+async function remember(tx: SqlExecutor, table: string, key: string, state: Partial<EntryState>): Promise<void> {
+  const { lastTickMs, pausedAtMs, reason } = state;
+  const columns = [
+    ...(lastTickMs === undefined ? [] : [['`last_tick_at`', `${lastTickMs}`]]),
+    ...(pausedAtMs === undefined ? [] : [['`paused_at`', `${pausedAtMs}`]]),
+    ...(reason === undefined ? [] : [['`reason`', 'UNHEX(?)']]),
+  ];
+  const text =
+    `INSERT INTO ${statesOf(table)} (\`key\`, ${columns.map(([column]) => column).join(', ')}) ` +
+    `VALUES (UNHEX(?), ${columns.map(([, value]) => value).join(', ')}) ON DUPLICATE KEY UPDATE ` +
+    columns.map(([column]) => `${column} = VALUES(${column})`).join(', ');
+  await tx.query(text, [hexOf(key), ...(reason === undefined ? [] : [hexOf(reason)])]);
+}
+
+async function forget(tx: SqlExecutor, table: string, key: string): Promise<void> {
+  await tx.query(`DELETE FROM ${statesOf(table)} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
+}
+
+async function list(tx: SqlExecutor, table: string, { limit, key, after }: ListOptions): Promise<readonly ListedRow[]> {
+  const conditions = [
+    ...(key === undefined ? [] : ['`t`.`key` = UNHEX(?)']),
+    ...(after === undefined
+      ? []
+      : [`\`due_at\` >= ${after.dueAtMs} AND (\`due_at\` > ${after.dueAtMs} OR \`t\`.\`key\` > UNHEX(?))`]),
+  ];
+  const text =
+    `${READ}, \`last_tick_at\` AS \`lastTickMs\`, \`paused_at\` AS \`pausedAtMs\`, HEX(\`reason\`) AS \`reason\` ` +
+    `FROM ${quoted(table, '`')} AS \`t\` LEFT JOIN ${statesOf(table)} AS \`s\` ON \`s\`.\`key\` = \`t\`.\`key\` ` +
+    `${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')} `}ORDER BY \`due_at\`, \`t\`.\`key\` LIMIT ${limit}`;
+  const given = [key, after?.key].filter((one) => one !== undefined);
+  const { rows } = await tx.query(text, given.map(hexOf));
+  return (rows as readonly (StoredEntry & EntryState)[]).map((row) =>
+    listedRowOf({ ...row, ...decoded(row), reason: ofHex(row.reason) }),
+  );
+}
+
 async function earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]> {
-  const text = `${READ} FROM ${quoted(table, '`')} ORDER BY \`due_at\` LIMIT ${limit}`;
+  const text = `${READ} FROM ${quoted(table, '`')} AS \`t\` ORDER BY \`due_at\` LIMIT ${limit}`;
   return ((await tx.query(text, [])).rows as readonly StoredEntry[]).map((row) => scheduledRowOf(decoded(row)));
 }
 
@@ -55,13 +145,9 @@ async function lock(
   nowMs: number,
 ): Promise<readonly LockedRow[]> {
   const text =
-    `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} FORCE INDEX (PRIMARY) ` +
+    `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} AS \`t\` FORCE INDEX (PRIMARY) ` +
     `WHERE \`key\` IN (${marks(keys, 'UNHEX(?)')}) AND \`due_at\` <= ${nowMs} ORDER BY \`due_at\` FOR UPDATE SKIP LOCKED`;
-  const { rows } = await tx.query(text, keys.map(hexOf));
-  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({
-    ...scheduledRowOf(decoded(row)),
-    fields: ofHex(row.fields),
-  }));
+  return lockedRowsOf((await tx.query(text, keys.map(hexOf))).rows);
 }
 
 function decoded({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredEntry): StoredEntry {
@@ -82,7 +168,11 @@ async function copy(tx: SqlExecutor, table: string, outbox: string, { key, id, f
   await tx.query(text, [id, hexOf(fields), hexOf(key)]);
 }
 
-async function advance(tx: SqlExecutor, name: string, { key, nextMs }: HandedRow): Promise<void> {
+async function advance(
+  tx: SqlExecutor,
+  name: string,
+  { key, nextMs }: Pick<HandedRow, 'key' | 'nextMs'>,
+): Promise<void> {
   const change = nextMs === undefined ? 'DELETE FROM' : 'UPDATE';
   const set = nextMs === undefined ? '' : ` SET \`due_at\` = ${nextMs}`;
   await tx.query(`${change} ${quoted(name, '`')}${set} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);

@@ -1,10 +1,9 @@
 // PostgreSQL: the tables, the inbox, and the deletion of old rows. The rest is in files of its own.
 
-import { createHash } from 'node:crypto';
 import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
 import { namedRows } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
-import { quoted } from '../table-name.js';
+import { entryStatesOf, nameFor, quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
 import { rateLimit } from './rate-limit.js';
@@ -63,8 +62,14 @@ function version2({ schedule: name }: TableNames): string[] {
   ];
 }
 
-function version3({ rateLimit: name }: TableNames): string[] {
+function version3({ rateLimit: name, schedule }: TableNames): string[] {
   return [
+    `CREATE TABLE IF NOT EXISTS ${quoted(entryStatesOf(schedule), '"')} (
+  "key" text PRIMARY KEY,
+  "last_tick_at" timestamptz,
+  "paused_at" timestamptz,
+  "reason" text
+)`,
     `CREATE TABLE IF NOT EXISTS ${quoted(name, '"')} (
   "key" text PRIMARY KEY,
   "version" bigint NOT NULL,
@@ -99,16 +104,10 @@ function outboxSchema(name: string): string[] {
   ];
 }
 
-/** An index is in the schema of its table. PostgreSQL cuts names after 63 bytes, so a long one is cut here and has a hash. */
+/** An index is in the schema of its table. */
 function indexName(table: string, what: string): string {
-  const name = table.slice(table.indexOf('.') + 1);
-  const whole = `${name}_${what}`;
-  if (whole.length <= MAX_NAME_LENGTH) return `"${whole}"`;
-  const end = `_${createHash('sha256').update(name).digest('hex').slice(0, 8)}_${what}`;
-  return `"${name.slice(0, MAX_NAME_LENGTH - end.length)}${end}"`;
+  return `"${nameFor(table.slice(table.indexOf('.') + 1), what)}"`;
 }
-
-const MAX_NAME_LENGTH = 63;
 
 /** The columns of an index begin at 0, and those that it only includes come last. A view has no index, but its table may have one. */
 async function inspect(tx: SqlExecutor, table: string): Promise<TableFacts | undefined> {

@@ -1,47 +1,131 @@
 // The schedule on PostgreSQL.
 
-import type {
-  HandedRow,
-  LockedRow,
-  ScheduledRow,
-  ScheduleLagRow,
-  ScheduleRow,
-  ScheduleStatements,
-} from '../dialect.js';
-import { numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
+import { listedRowOf, numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
+import {
+  type EntryState,
+  type HandedRow,
+  type ListedRow,
+  type ListOptions,
+  type LockedRow,
+  PAUSE_MS,
+  type ScheduledRow,
+  type ScheduleLagRow,
+  type ScheduleRow,
+  type ScheduleStatements,
+} from '../schedule/schedule-statements.js';
 import type { SqlExecutor } from '../sql-port.js';
-import { quoted } from '../table-name.js';
+import { entryStatesOf, quoted } from '../table-name.js';
 
-export const schedule: ScheduleStatements = { set, cancel, earliest, lag, lock, copy, advance };
+export const schedule: ScheduleStatements = {
+  set,
+  cancel,
+  find,
+  addOnce,
+  remember,
+  forget,
+  list,
+  earliest,
+  lag,
+  lock,
+  copy,
+  advance,
+};
+
+const statesOf = (table: string): string => quoted(entryStatesOf(table), '"');
+
+/** By how much the row is due later than without its pause. */
+const PAUSE =
+  `CASE WHEN "t"."due_at" < to_timestamp(${PAUSE_MS / 1000}) THEN make_interval() ` +
+  `ELSE make_interval(secs => ${PAUSE_MS / 1000}) END`;
 
 async function set(tx: SqlExecutor, name: string, row: ScheduleRow): Promise<void> {
   const { key, id, dueAtMs, latestDueMs, rule, columns } = row;
   const { topic, messageGroup, fields, body } = columns;
   const changed = ['id', 'topic', 'message_group', 'fields', 'body', 'cron', 'time_zone'];
   const isKept =
-    '("t"."cron", "t"."time_zone") = (excluded."cron", excluded."time_zone") AND "t"."due_at" <= to_timestamp($10::float8 / 1000)';
+    '("t"."cron", "t"."time_zone") = (excluded."cron", excluded."time_zone") AND ' +
+    `"t"."due_at" - ${PAUSE} <= to_timestamp($10::float8 / 1000)`;
   const text =
     `INSERT INTO ${quoted(name, '"')} AS "t" ("key", "id", "due_at", "cron", "time_zone", "topic", "message_group", "fields", "body") ` +
     "VALUES ($1, $2, to_timestamp($3::float8 / 1000), $4::text, $5::text, $6, $7::text, $8::jsonb, decode($9::text, 'base64')) " +
     `ON CONFLICT ("key") DO UPDATE SET ${changed.map((column) => `"${column}" = excluded."${column}"`).join(', ')}, ` +
-    `"due_at" = CASE WHEN ${isKept} THEN "t"."due_at" ELSE excluded."due_at" END`;
+    `"due_at" = CASE WHEN ${isKept} THEN "t"."due_at" ELSE excluded."due_at" + ${PAUSE} END`;
   const { cron = null, timeZone = null } = rule ?? {};
   await tx.query(text, [key, id, dueAtMs, cron, timeZone, topic, messageGroup, fields, body, latestDueMs]);
 }
 
 async function cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
   const text =
-    `WITH "canceled" AS (DELETE FROM ${quoted(table, '"')} WHERE "key" = $1 RETURNING "key") ` +
+    `WITH "canceled" AS (DELETE FROM ${quoted(table, '"')} WHERE "key" = $1 RETURNING "key"), ` +
+    `"forgotten" AS (DELETE FROM ${statesOf(table)} WHERE "key" IN (SELECT "key" FROM "canceled")) ` +
     'SELECT "key" FROM "canceled"';
   return (await tx.query(text, [key])).rows.length > 0;
 }
 
+const msOf = (column: string): string => `round(extract(epoch FROM ${column}) * 1000)::float8`;
+
 const READ =
-  'SELECT "key", "id", "topic", "message_group" AS "messageGroup", "cron", "time_zone" AS "timeZone", ' +
-  'round(extract(epoch FROM "due_at") * 1000)::float8 AS "dueAtMs"';
+  'SELECT "t"."key", "id", "topic", "message_group" AS "messageGroup", "cron", "time_zone" AS "timeZone", ' +
+  `${msOf('"due_at"')} AS "dueAtMs"`;
+
+async function find(tx: SqlExecutor, table: string, key: string): Promise<LockedRow | undefined> {
+  const text = `${READ}, "fields"::text AS "fields" FROM ${quoted(table, '"')} AS "t" WHERE "key" = $1 FOR UPDATE`;
+  return lockedRowsOf((await tx.query(text, [key])).rows)[0];
+}
+
+function lockedRowsOf(rows: readonly object[]): readonly LockedRow[] {
+  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({ ...scheduledRowOf(row), fields: row.fields }));
+}
+
+async function addOnce(
+  tx: SqlExecutor,
+  name: string,
+  { key: from, id, fields }: Omit<HandedRow, 'nextMs'>,
+  { key, dueAtMs }: Pick<ScheduledRow, 'key' | 'dueAtMs'>,
+): Promise<void> {
+  const table = quoted(name, '"');
+  const text =
+    `INSERT INTO ${table} ("key", "id", "topic", "message_group", "fields", "body", "due_at") ` +
+    'SELECT $2::text, $3::text, "topic", "message_group", $4::jsonb, "body", to_timestamp($5::float8 / 1000) ' +
+    `FROM ${table} WHERE "key" = $1`;
+  await tx.query(text, [from, key, id, fields, dueAtMs]);
+}
+
+async function remember(tx: SqlExecutor, table: string, key: string, state: Partial<EntryState>): Promise<void> {
+  const time = (mark: string): string => `to_timestamp(${mark}::float8 / 1000)`;
+  const text = (mark: string): string => `${mark}::text`;
+  const all = {
+    lastTickMs: ['last_tick_at', time],
+    pausedAtMs: ['paused_at', time],
+    reason: ['reason', text],
+  } as const;
+  const given = Object.entries(state) as [keyof EntryState, unknown][];
+  const columns = given.map(([field]) => `"${all[field][0]}"`);
+  const values = given.map(([field], index) => all[field][1](`$${index + 2}`));
+  const statement =
+    `INSERT INTO ${statesOf(table)} ("key", ${columns.join(', ')}) VALUES ($1, ${values.join(', ')}) ` +
+    `ON CONFLICT ("key") DO UPDATE SET ${columns.map((column) => `${column} = excluded.${column}`).join(', ')}`;
+  await tx.query(statement, [key, ...given.map(([, value]) => value)]);
+}
+
+async function forget(tx: SqlExecutor, table: string, key: string): Promise<void> {
+  await tx.query(`DELETE FROM ${statesOf(table)} WHERE "key" = $1`, [key]);
+}
+
+/** By milliseconds, as the place of a row has no more digits, and it must not follow itself. The index finds where the page begins. */
+async function list(tx: SqlExecutor, table: string, { limit, key, after }: ListOptions): Promise<readonly ListedRow[]> {
+  const text =
+    `${READ}, ${msOf('"last_tick_at"')} AS "lastTickMs", ${msOf('"paused_at"')} AS "pausedAtMs", "reason" ` +
+    `FROM ${quoted(table, '"')} AS "t" LEFT JOIN ${statesOf(table)} AS "s" ON "s"."key" = "t"."key" ` +
+    'WHERE ($2::text IS NULL OR "t"."key" = $2::text) AND ($3::float8 IS NULL OR ' +
+    `"due_at" >= to_timestamp(($3::float8 - 1) / 1000) AND (${msOf('"due_at"')}, "t"."key") > ($3::float8, $4::text)) ` +
+    'ORDER BY "due_at", "t"."key" LIMIT $1::int';
+  const { rows } = await tx.query(text, [limit, key ?? null, after?.dueAtMs ?? null, after?.key ?? null]);
+  return (rows as readonly (StoredEntry & EntryState)[]).map(listedRowOf);
+}
 
 async function earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]> {
-  const text = `${READ} FROM ${quoted(table, '"')} ORDER BY "due_at" LIMIT $1::int`;
+  const text = `${READ} FROM ${quoted(table, '"')} AS "t" ORDER BY "due_at" LIMIT $1::int`;
   return ((await tx.query(text, [limit])).rows as readonly StoredEntry[]).map(scheduledRowOf);
 }
 
@@ -52,11 +136,10 @@ async function lock(
   nowMs: number,
 ): Promise<readonly LockedRow[]> {
   const text =
-    `${READ}, "fields"::text AS "fields" FROM ${quoted(table, '"')} ` +
+    `${READ}, "fields"::text AS "fields" FROM ${quoted(table, '"')} AS "t" ` +
     'WHERE "key" = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) ' +
     'AND "due_at" <= to_timestamp($2::float8 / 1000) ORDER BY "due_at" FOR UPDATE SKIP LOCKED';
-  const { rows } = await tx.query(text, [JSON.stringify(keys), nowMs]);
-  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({ ...scheduledRowOf(row), fields: row.fields }));
+  return lockedRowsOf((await tx.query(text, [JSON.stringify(keys), nowMs])).rows);
 }
 
 async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {
@@ -73,7 +156,11 @@ async function copy(tx: SqlExecutor, table: string, outbox: string, { key, id, f
   await tx.query(text, [key, id, fields]);
 }
 
-async function advance(tx: SqlExecutor, name: string, { key, nextMs }: HandedRow): Promise<void> {
+async function advance(
+  tx: SqlExecutor,
+  name: string,
+  { key, nextMs }: Pick<HandedRow, 'key' | 'nextMs'>,
+): Promise<void> {
   const table = quoted(name, '"');
   if (nextMs === undefined) await tx.query(`DELETE FROM ${table} WHERE "key" = $1`, [key]);
   else await tx.query(`UPDATE ${table} SET "due_at" = to_timestamp($2::float8 / 1000) WHERE "key" = $1`, [key, nextMs]);

@@ -6,11 +6,11 @@ import { MINUTE_MS } from '../../support/clock.js';
 import { TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { databaseWithin } from '../database-deadline.js';
-import type { HandedRow, LockedRow, ScheduledRow } from '../dialect.js';
 import { dialectOf } from '../dialects.js';
 import type { RelaySettings } from '../outbox/outbox-relay-options.js';
 import type { SqlExecutor } from '../sql-port.js';
 import { nextTickMs } from './cron.js';
+import type { HandedRow, LockedRow, ScheduledRow } from './schedule-statements.js';
 import { fieldsAtTick } from './schedule-tick.js';
 
 /** When an entry that could not be handed over is tried again. */
@@ -139,6 +139,7 @@ export class ScheduleHandOver {
       if (handed === undefined) continue;
       await schedule.copy(tx, this.table, to.table, handed);
       await schedule.advance(tx, this.table, handed);
+      if (handed.nextMs !== undefined) await schedule.remember(tx, this.table, row.key, { lastTickMs: row.dueAtMs });
       ids.add(id);
     }
     return { ids, faults };

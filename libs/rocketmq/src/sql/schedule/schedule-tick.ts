@@ -1,6 +1,6 @@
 // What identifies one message of a schedule: the key of its entry, and when it was due.
 
-import { hasControlCharacter } from '../../protocol/model/names.js';
+import { hasControlCharacter, hasHalfCharacter } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import type { OutboxMessage } from '../outbox/outbox-message.js';
 
@@ -20,8 +20,29 @@ export function assertScheduleKey(key: unknown): asserts key is string {
   if (isKey && !/\s|\p{Surrogate}/u.test(key) && !hasControlCharacter(key)) return;
   const text =
     `the key of a schedule must be a string of 1 to ${KEY_BYTES} bytes without white space, control characters and halves of a character, ` +
-    'such as an emoji that was cut; nothing was scheduled or canceled';
+    'such as an emoji that was cut; nothing was changed';
   throw new UsageError('ILLEGAL_KEY', text, 'key');
+}
+
+/** As long as that of a group's pause. */
+const MAX_REASON = 500;
+
+/** @throws UsageError `ILLEGAL_OPTION` */
+export function assertPauseReason(reason: unknown): asserts reason is string {
+  const isReason = typeof reason === 'string' && reason.trim() !== '' && reason.length <= MAX_REASON;
+  if (isReason && !hasControlCharacter(reason) && !hasHalfCharacter(reason)) return;
+  const text = `reason must be a string of 1 to ${MAX_REASON} characters that is not blank, without control characters; nothing was paused`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'reason');
+}
+
+/** The key of the entry by which a repeated one is sent once more. It begins with that of the repeated one, as far as that fits. */
+export function keyOfRun(key: string, id: string): string {
+  const room = KEY_BYTES - id.length - 1;
+  // A character that is cut decodes to U+FFFD.
+  return `${Buffer.from(key)
+    .subarray(0, room)
+    .toString()
+    .replace(/\uFFFD+$/, '')}@${id}`;
 }
 
 /** The message with what identifies it. */

@@ -6,7 +6,8 @@ import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import type { OutboxRelay } from '../outbox/outbox-relay.js';
 import type { OutboxRelayOptions } from '../outbox/outbox-relay-options.js';
-import { Schedule, type ScheduleEntry } from './schedule.js';
+import { Schedule } from './schedule.js';
+import type { ScheduleEntry } from './schedule-entry.js';
 import { SCHEDULE_TICK_PROPERTY } from './schedule-tick.js';
 
 let bench: OutboxBench;
@@ -151,13 +152,16 @@ describe('an entry of a schedule', () => {
     const nowMs = bench.clock.nowMs();
     await bench.set('b', { delayMs: 2 * HOUR_MS });
     await bench.set('a', { delayMs: HOUR_MS, message: { topic: 'orders', body: 'a', messageGroup: 'g' } });
-    const waiting = { topic: 'orders', cron: undefined, timeZone: undefined };
-    const pending = (limit?: number) => bench.database.transaction((tx) => bench.schedule.pending(tx, limit));
-    expect(await pending()).toEqual([
-      { key: 'a', messageGroup: 'g', dueAt: new Date(nowMs + HOUR_MS), ...waiting },
-      { key: 'b', messageGroup: undefined, dueAt: new Date(nowMs + 2 * HOUR_MS), ...waiting },
-    ]);
-    expect(await pending(1)).toHaveLength(1);
+    const once = { topic: 'orders', cron: undefined, timeZone: undefined, lastTickAt: undefined, paused: undefined };
+    expect(await bench.pending()).toEqual({
+      entries: [
+        { key: 'a', messageGroup: 'g', dueAt: new Date(nowMs + HOUR_MS), ...once },
+        { key: 'b', messageGroup: undefined, dueAt: new Date(nowMs + 2 * HOUR_MS), ...once },
+      ],
+      next: undefined,
+    });
+    expect((await bench.pending({ key: 'b' })).entries).toMatchObject([{ key: 'b' }]);
+    expect((await bench.pending({ key: 'c' })).entries).toEqual([]);
   });
 
   it('counts in the metrics of a relay, apart from the messages of the outbox', async () => {

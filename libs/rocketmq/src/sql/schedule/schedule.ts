@@ -1,21 +1,14 @@
-// Messages that wait in the database until they are due: setting, replacing and canceling them in the caller's transaction. A relay hands
-// them to the outbox, see schedule-hand-over.ts.
+// Messages that wait in the database until they are due: setting, replacing, canceling and pausing them in the caller's transaction. A relay
+// hands them to the outbox, see schedule-hand-over.ts.
 
 import { assertMessageTypes } from '../../protocol/model/message-checks.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
-import { type Clock, HOUR_MS, SystemClock } from '../../support/clock.js';
-import { UsageError } from '../../support/errors.js';
-import {
-  assertFields,
-  assertObject,
-  checkedElsewhere,
-  checkedPositiveInteger,
-  type OptionChecks,
-} from '../../support/options.js';
+import { type Clock, HOUR_MS, SECOND_MS, SystemClock } from '../../support/clock.js';
+import { assertFields, assertObject } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialects.js';
-import { type OutboxMessage, toColumns } from '../outbox/outbox-message.js';
+import { toColumns } from '../outbox/outbox-message.js';
 import { assertReady } from '../readiness.js';
 import { DEFAULT_TABLES } from '../schema.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
@@ -23,7 +16,10 @@ import type { SqlTelemetry } from '../sql-telemetry.js';
 import { tableName } from '../table-name.js';
 import { assertTransaction } from '../transaction-guards.js';
 import { nextTickMs } from './cron.js';
-import { assertScheduleKey, atTick } from './schedule-tick.js';
+import { listOptionsOf, PENDING_CHECKS, type PendingOptions, type PendingPage, pageOf } from './pending-entries.js';
+import { dueAtMsOf, ENTRY_CHECKS, type ScheduleEntry } from './schedule-entry.js';
+import { PAUSE_MS } from './schedule-statements.js';
+import { assertPauseReason, assertScheduleKey, atTick, fieldsAtTick, keyOfRun } from './schedule-tick.js';
 
 /** The options of `Schedule`. */
 export interface ScheduleOptions {
@@ -36,50 +32,11 @@ export interface ScheduleOptions {
    * Default: the message gets its trace context when a relay sends it.
    */
   readonly telemetry?: Pick<SqlTelemetry, 'outboxMessage'>;
-  /** The transactions of `@nestjs-cls/transactional`, for `set(entry)` and `cancel(key)` inside of `@Transactional()`. Default: none. */
+  /**
+   * The transactions of `@nestjs-cls/transactional`: inside of `@Transactional()`, `set(entry)`, `cancel(key)` and other changes then need no `tx`.
+   * Default: none.
+   */
   readonly transactions?: ClsTransactions;
-}
-
-/** A message and when to send it: exactly one of `deliverAt`, `delayMs` and `cron`. */
-export interface ScheduleEntry {
-  /**
-   * Identifies the entry, such as `order-17:reminder`: 1 to 255 bytes without white space. An entry with the same key is replaced.
-   */
-  readonly key: string;
-  /** The message, without a delivery time of its own. Its topic is of the type that it has without a delay: normal, FIFO, priority or lite. */
-  readonly message: Omit<OutboxMessage, 'deliverAt' | 'delayMs'>;
-  /** Sends it once, then: at any time up to the year 9999. A time that has passed sends it at once. Default: none. */
-  readonly deliverAt?: Date;
-  /** Sends it once, so many milliseconds after the call. Default: none. */
-  readonly delayMs?: number;
-  /**
-   * Sends it at each tick of a cron expression of five fields, or six with seconds, by the package `cron-parser`, which must be installed:
-   * `0 3 * * *` is each night at three. Default: none.
-   */
-  readonly cron?: string;
-  /** The time zone of `cron`, such as `Europe/Berlin`. Default `UTC`. */
-  readonly timeZone?: string;
-}
-
-/** The values are checked where they are read. A misspelled time zone would be UTC. */
-const ENTRY_CHECKS: OptionChecks<ScheduleEntry> = {
-  key: checkedElsewhere,
-  message: checkedElsewhere,
-  deliverAt: checkedElsewhere,
-  delayMs: checkedElsewhere,
-  cron: checkedElsewhere,
-  timeZone: checkedElsewhere,
-};
-
-/** An entry that waits. */
-export interface PendingEntry {
-  readonly key: string;
-  readonly topic: string;
-  readonly messageGroup: string | undefined;
-  /** When it is due; for a repeated entry its next tick. */
-  readonly dueAt: Date;
-  readonly cron: string | undefined;
-  readonly timeZone: string | undefined;
 }
 
 /** What waits in a schedule. */
@@ -115,7 +72,7 @@ export class Schedule {
   /**
    * Writes an entry in `tx`, in place of an earlier one with its key: it counts if and when `tx` commits. A repeated entry with the same `cron`
    * and `timeZone` keeps its next tick, so an application can set it at each start; a tick that only a clock wrong by more than an hour can have
-   * written is computed again.
+   * written is computed again. What is paused stays so.
    * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @throws UsageError that names the field, for an entry or a message that could not be sent: `ILLEGAL_KEY`, `ILLEGAL_DELIVERY_TIME`,
    *   `ILLEGAL_CRON` and those of a send; `PACKAGE_MISSING` for `cron` without `cron-parser`; `NO_TRANSACTION` without `tx` and outside of
@@ -141,7 +98,7 @@ export class Schedule {
     const id = this.ids.next(nowMs);
     const columns = toColumns(atTick(message ?? given, key, dueAtMs), id, nowMs, 0);
     await dialectOf(tx).schedule.set(tx, this.table, { key, id, dueAtMs, latestDueMs, rule, columns });
-    for (const wake of this.watchers) wake();
+    this.wake();
   }
 
   /**
@@ -152,24 +109,95 @@ export class Schedule {
    */
   cancel(tx: SqlExecutor, key: string): Promise<boolean>;
   cancel(key: string): Promise<boolean>;
-  async cancel(...args: [SqlExecutor, string] | [string]): Promise<boolean> {
-    const [tx, key] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
-    assertTransaction(tx);
-    assertScheduleKey(key);
+  async cancel(...args: OnKey): Promise<boolean> {
+    const [tx, key] = this.onKey(args);
     return dialectOf(tx).schedule.cancel(tx, this.table, key);
   }
 
-  /** The entries that wait, the next ones first. @param limit default 100 */
-  async pending(tx: SqlExecutor, limit = 100): Promise<PendingEntry[]> {
-    const rows = await dialectOf(tx).schedule.earliest(tx, this.table, checkedPositiveInteger('limit', limit));
-    return rows.map(({ key, topic, messageGroup, dueAtMs, rule }) => ({
-      key,
-      topic,
-      messageGroup: messageGroup ?? undefined,
-      dueAt: new Date(dueAtMs),
-      cron: rule?.cron,
-      timeZone: rule?.timeZone,
-    }));
+  /**
+   * Sends an entry once at the next poll of a relay, if `tx` commits, also a paused one. An entry with `cron` keeps its ticks, and its message names
+   * the time of this call. Another entry is then gone, and its message names when it was to be due.
+   * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
+   * @returns whether the entry was there
+   * @throws UsageError `ILLEGAL_KEY`; `NO_TRANSACTION` as of {@link set}
+   */
+  runNow(tx: SqlExecutor, key: string): Promise<boolean>;
+  runNow(key: string): Promise<boolean>;
+  async runNow(...args: OnKey): Promise<boolean> {
+    const [tx, key] = this.onKey(args);
+    const { schedule } = dialectOf(tx);
+    const row = await schedule.find(tx, this.table, key);
+    if (row === undefined) return false;
+    const nowMs = this.clock.nowMs();
+    if (row.rule === undefined) {
+      await schedule.advance(tx, this.table, { key, nextMs: Math.min(row.dueAtMs, nowMs) });
+      if (row.dueAtMs >= PAUSE_MS) await schedule.forget(tx, this.table, key);
+    } else {
+      const id = this.ids.next(nowMs);
+      // Ticks are on whole seconds: what drops duplicates by the tick must not take it for one.
+      const fields = fieldsAtTick(row.fields, key, nowMs % SECOND_MS === 0 ? nowMs + 1 : nowMs);
+      await schedule.addOnce(tx, this.table, { key, id, fields }, { key: keyOfRun(key, id), dueAtMs: nowMs });
+    }
+    this.wake();
+    return true;
+  }
+
+  /**
+   * Keeps an entry from being sent until {@link resume}, whatever `set` changes about it. Pausing it again replaces the reason. A message
+   * that was moved to the outbox before is sent.
+   * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
+   * @param reason for everybody who looks for the cause: 1 to 500 characters
+   * @returns whether the entry was there
+   * @throws UsageError `ILLEGAL_KEY`; `ILLEGAL_OPTION` for a reason that is blank or too long; `NO_TRANSACTION` as of {@link set}
+   */
+  pause(tx: SqlExecutor, key: string, reason: string): Promise<boolean>;
+  pause(key: string, reason: string): Promise<boolean>;
+  async pause(...args: [SqlExecutor, string, string] | [string, string]): Promise<boolean> {
+    const reason = args.at(-1);
+    const [tx, key] = this.onKey(args.slice(0, -1) as OnKey);
+    assertPauseReason(reason);
+    const { schedule } = dialectOf(tx);
+    const row = await schedule.find(tx, this.table, key);
+    if (row === undefined) return false;
+    const { dueAtMs } = row;
+    if (dueAtMs < PAUSE_MS) await schedule.advance(tx, this.table, { key, nextMs: dueAtMs + PAUSE_MS });
+    await schedule.remember(tx, this.table, key, { pausedAtMs: this.clock.nowMs(), reason });
+    return true;
+  }
+
+  /**
+   * Ends a pause. An entry with `cron` goes on with its first tick from now on, and leaves out those of the pause. Another one is due when it
+   * was: at once, if that time has passed.
+   * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
+   * @returns whether the entry was there, paused or not
+   * @throws UsageError `ILLEGAL_KEY`; `ILLEGAL_CRON`, `PACKAGE_MISSING` and `NO_TRANSACTION` as of {@link set}
+   */
+  resume(tx: SqlExecutor, key: string): Promise<boolean>;
+  resume(key: string): Promise<boolean>;
+  async resume(...args: OnKey): Promise<boolean> {
+    const [tx, key] = this.onKey(args);
+    const { schedule } = dialectOf(tx);
+    const row = await schedule.find(tx, this.table, key);
+    if (row === undefined) return false;
+    const { dueAtMs, rule } = row;
+    if (dueAtMs < PAUSE_MS) return true;
+    const nextMs = rule === undefined ? dueAtMs - PAUSE_MS : await nextTickMs(rule, this.clock.nowMs());
+    await schedule.advance(tx, this.table, { key, nextMs });
+    if (rule === undefined) await schedule.forget(tx, this.table, key);
+    else await schedule.remember(tx, this.table, key, { pausedAtMs: null, reason: null });
+    this.wake();
+    return true;
+  }
+
+  /**
+   * The entries that wait, a page of them.
+   * @throws UsageError `ILLEGAL_OPTION`, `ILLEGAL_KEY` that name the option
+   */
+  async pending(tx: SqlExecutor, options: PendingOptions = {}): Promise<PendingPage> {
+    assertObject('options', options, 'schedule: ');
+    assertFields(options, PENDING_CHECKS);
+    const wanted = listOptionsOf(options);
+    return pageOf(await dialectOf(tx).schedule.list(tx, this.table, wanted), wanted.limit);
   }
 
   /** How many entries wait, and whether relays keep up; for a metric. */
@@ -186,42 +214,26 @@ export class Schedule {
     return assertReady(database, { schedule: this.table });
   }
 
-  /** Calls `wake` whenever an entry was set, which is before its commit. @internal */
+  /** Calls `wake` whenever an entry may be due earlier, which is before the commit. @internal */
   watch(wake: () => void): () => void {
     this.watchers.add(wake);
     return () => void this.watchers.delete(wake);
   }
+
+  private onKey(args: OnKey): readonly [SqlExecutor, string] {
+    const [tx, key] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
+    assertTransaction(tx);
+    assertScheduleKey(key);
+    return [tx, key];
+  }
+
+  private wake(): void {
+    for (const wake of this.watchers) wake();
+  }
 }
+
+/** The arguments of a change to one entry. */
+type OnKey = [SqlExecutor, string] | [string];
 
 /** An entry that is due later than the clocks of two instances can explain is given its next tick again. */
 const MAX_CLOCK_DIFFERENCE_MS = HOUR_MS;
-
-/** The end of what an ISO date has four digits for. */
-const LATEST_MS = Date.UTC(9999, 11, 31);
-
-async function dueAtMsOf(
-  { key, message, deliverAt, delayMs, timeZone }: ScheduleEntry,
-  rule: Parameters<typeof nextTickMs>[0] | undefined,
-  nowMs: number,
-): Promise<number> {
-  const refuse = (field: string, problem: string): never => {
-    const text = `entry "${key}" of the schedule: ${field} ${problem}; nothing was scheduled`;
-    throw new UsageError('ILLEGAL_DELIVERY_TIME', text, field);
-  };
-  const own = (['deliverAt', 'delayMs'] as const).find((field) => (message as OutboxMessage)[field] !== undefined);
-  if (own !== undefined) refuse(`message.${own}`, `cannot be used here; set ${own} of the entry`);
-  if ([deliverAt, delayMs, rule].filter((time) => time !== undefined).length !== 1) {
-    refuse('deliverAt', 'or delayMs or cron must be set, and only one of them');
-  }
-  if (rule !== undefined) return nextTickMs(rule, nowMs);
-  if (timeZone !== undefined) refuse('timeZone', 'is for cron only; a date or a delay has none');
-  if (deliverAt !== undefined) {
-    const isDate = deliverAt instanceof Date && deliverAt.getTime() <= LATEST_MS;
-    return isDate ? Math.max(0, deliverAt.getTime()) : refuse('deliverAt', 'must be a valid date up to the year 9999');
-  }
-  const dueAtMs = nowMs + Number(delayMs);
-  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && dueAtMs <= LATEST_MS;
-  return isDelay
-    ? Math.ceil(dueAtMs)
-    : refuse('delayMs', 'must be a number of at least 0 that leads to a date up to the year 9999');
-}
