@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS "rocketmq_rate_limit" (
+CREATE TABLE IF NOT EXISTS "rocketmq_limit" (
   "key" text PRIMARY KEY,
   "version" bigint NOT NULL,
   "state" text NOT NULL

@@ -51,7 +51,7 @@ export interface ConsumerHealth {
   readonly groupPause: GroupPause | undefined;
   /** The listeners whose `rateLimit` lets no message begin at this moment. */
   readonly limited: readonly string[];
-  /** Why the `rateLimitStore` does not answer, so that listeners with a limit over the group handle nothing; undefined while it answers. */
+  /** Why the `limitStore` does not answer, so that listeners with a limit over the group handle nothing; undefined while it answers. */
   readonly limitError: string | undefined;
 }
 

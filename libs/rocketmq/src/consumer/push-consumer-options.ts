@@ -34,7 +34,7 @@ import {
   resolveListener,
 } from './listeners/message-listener.js';
 import { type RateLimit, rateLimitCheck } from './listeners/rate-limiter.js';
-import type { RateLimitPort } from './listeners/shared-account.js';
+import type { LimitPort } from './listeners/shared-account.js';
 import type { ConsumeInterceptor } from './model/consume-interceptor.js';
 import type { ConsumerEvents } from './model/consumer-events.js';
 import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './model/consumer-telemetry.js';
@@ -98,8 +98,8 @@ export interface PushConsumerOptions extends FailurePolicy {
    * listeners share a topic, it waits in the buffer. Default: no limit.
    */
   readonly rateLimit?: RateLimit;
-  /** Where the instances of a group count together: a `RateLimitStore` of `nestjs-rocketmq/sql`. Default: none. */
-  readonly rateLimitStore?: RateLimitPort;
+  /** Where the instances of a group count together: a `LimitStore` of `nestjs-rocketmq/sql`. Default: none. */
+  readonly limitStore?: LimitPort;
   /**
    * Fail at startup when the group is not ordered on one of the servers, and receive nothing from a server on which it is not ordered later.
    * Default false.
@@ -189,7 +189,7 @@ export const PUSH_CONSUMER_CHECKS: OptionChecks<PushConsumerOptions> = {
   invisibleDurationMs: numberFrom(LIMITS.invisibleDurationMinMs, LIMITS.invisibleDurationMaxMs),
   handlerTimeoutMs: positiveNumber,
   rateLimit: rateLimitCheck,
-  rateLimitStore: withMethods('a RateLimitStore of nestjs-rocketmq/sql, or another object', 'read', 'write'),
+  limitStore: withMethods('a LimitStore of nestjs-rocketmq/sql, or another object', 'read', 'write'),
   requireFifo: trueOrFalse,
   longPollingTimeoutMs: positiveNumber,
   maxUnpackedBytes: positiveInteger,
@@ -295,10 +295,10 @@ function listenersOf(
   return new ListenerSet(listeners.map((listener) => resolveListener(listener, defaults, ioClock)));
 }
 
-function storeOf({ rateLimitStore, mode }: PushConsumerOptions): RateLimitPort {
+function storeOf({ limitStore, mode }: PushConsumerOptions): LimitPort {
   const refuse = (problem: string): UsageError =>
     new UsageError('ILLEGAL_OPTION', `option rateLimit.scope cannot be group: ${problem}`, 'rateLimit.scope');
   if (mode === 'broadcast') throw refuse('instances that broadcast share no messages');
-  if (rateLimitStore !== undefined) return rateLimitStore;
-  throw refuse('there is no rateLimitStore; create a RateLimitStore of nestjs-rocketmq/sql');
+  if (limitStore !== undefined) return limitStore;
+  throw refuse('there is no limitStore; create a LimitStore of nestjs-rocketmq/sql');
 }

@@ -12,7 +12,7 @@ export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
 export type { PolicyInForce } from '../consumer/listeners/listener-fit.js';
 export type { MessageListener } from '../consumer/listeners/message-listener.js';
 export type { RateLimit } from '../consumer/listeners/rate-limiter.js';
-export type { RateLimitPort, StoredLimit } from '../consumer/listeners/shared-account.js';
+export type { LimitPort, StoredLimit } from '../consumer/listeners/shared-account.js';
 export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 export type { ConsumerTelemetrySource } from '../consumer/model/consumer-telemetry.js';

@@ -9,7 +9,7 @@ export type { ClientIdentity, SessionEvents, SessionHealth, SessionStatus } from
 export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
 export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
 export type { RateLimit } from '../consumer/listeners/rate-limiter.js';
-export type { RateLimitPort, StoredLimit } from '../consumer/listeners/shared-account.js';
+export type { LimitPort, StoredLimit } from '../consumer/listeners/shared-account.js';
 export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 export type {

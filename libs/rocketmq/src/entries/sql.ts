@@ -63,7 +63,7 @@ export {
   sequelizeExecutor,
 } from '../sql/ports/sequelize.js';
 export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from '../sql/ports/typeorm.js';
-export { RateLimitStore, type RateLimitStoreOptions } from '../sql/rate-limit-store.js';
+export { LimitStore, type LimitStoreOptions } from '../sql/limit-store.js';
 export { type RetryPolicy, retrySpanMs, type Waits } from '../sql/retry-span.js';
 export {
   type PendingEntry,

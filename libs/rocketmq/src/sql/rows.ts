@@ -1,7 +1,7 @@
 // The rows in what a database library returns.
 
 import { StateError } from '../support/errors.js';
-import type { RateLimitRow, ScheduledRow } from './dialect.js';
+import type { LimitRow, ScheduledRow } from './dialect.js';
 import type { DialectName } from './sql-port.js';
 
 /**
@@ -58,7 +58,7 @@ export function scheduledRowOf({ key, id, topic, messageGroup, dueAtMs, cron, ti
 }
 
 /** The only row of a limit and its time. @throws StateError `UNEXPECTED_ROWS` */
-export function storedLimitOf(rows: readonly object[]): RateLimitRow {
+export function storedLimitOf(rows: readonly object[]): LimitRow {
   const { nowMs, version } = numbersOf<{ nowMs: number; version: number | null }>(rows, ['nowMs', 'version']);
   const [{ state }] = rows as readonly [{ readonly state: string | null }];
   return { nowMs, version: version ?? 0, state: state ?? undefined };

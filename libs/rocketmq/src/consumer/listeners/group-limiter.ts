@@ -8,11 +8,11 @@ import { withDeadline } from '../../support/deadline.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { type BlockRequest, blockMs, largestBlock, reportEarlyMs } from './rate-account.js';
 import { type Limiter, limitText, MAX_POLLED, type RateLimit } from './rate-limiter.js';
-import { type RateLimitPort, SharedAccount } from './shared-account.js';
+import { type LimitPort, SharedAccount } from './shared-account.js';
 
 /** What a limiter needs of its consumer. */
 export interface GroupLimiterParts {
-  readonly store: RateLimitPort;
+  readonly store: LimitPort;
   /** Identifies the listener in the store. */
   readonly key: string;
   /** Identifies this process. */
@@ -124,7 +124,7 @@ export class GroupLimiter implements Limiter {
     const { state, problem } = this;
     const next =
       state.kind === 'block' && nowMs < state.fromMs ? `in ${Math.ceil(state.fromMs - nowMs)} ms` : 'unknown';
-    const why = problem === undefined ? '' : `, since the store of rate limits does not answer: ${problem}`;
+    const why = problem === undefined ? '' : `, since the store of limits does not answer: ${problem}`;
     return [`${limitText(listener, this.rate)} in the group, the next ${next}${why}`];
   }
 
@@ -198,7 +198,7 @@ export class GroupLimiter implements Limiter {
     this.task?.cancel();
     const before = this.problem;
     this.become({ kind: 'asking', error: before });
-    const done = clock.track('request to the store of rate limits for', key);
+    const done = clock.track('request to the store of limits for', key);
     const reported = began.length;
     const kept = this.setAside;
     try {
@@ -208,7 +208,7 @@ export class GroupLimiter implements Limiter {
         wanted,
       };
       const granted = await withDeadline(
-        `request to the store of rate limits for ${key}`,
+        `request to the store of limits for ${key}`,
         STORE_TIMEOUT_MS,
         closing,
         ({ signal }) => raceAbort(this.account.request({ ...request, holder }, signal), signal),
@@ -218,14 +218,14 @@ export class GroupLimiter implements Limiter {
       this.offsetMs = granted.offsetMs;
       this.countedUntilMs = granted.sentAtMs + blockMs(this.rate);
       this.isGroupUsedUp = granted.isLater;
-      if (before !== undefined) logger.info('the store of rate limits answers again', { key });
+      if (before !== undefined) logger.info('the store of limits answers again', { key });
       const { block } = granted;
       this.become(block.count === 0 ? { kind: 'idle' } : { kind: 'block', ...block, left: block.count });
     } catch (cause) {
       if (closing.aborted) return;
       const error = describeError(cause);
       if (before === undefined) {
-        const line = 'the store of rate limits does not answer; the listener handles nothing until it does';
+        const line = 'the store of limits does not answer; the listener handles nothing until it does';
         logger.error(line, { key, error });
       }
       this.become({ kind: 'failing', error, againAtMs: clock.monotonicMs() + RETRY_MS });

@@ -11,7 +11,7 @@ export interface RateLimit {
   /** In milliseconds, 1 to 86 400 000 (a day); at least 1 000 with the scope `group`. */
   readonly perMs: number;
   /**
-   * `group`: over all instances of the consumer group, which count in the `rateLimitStore`. `process`: each process has a limit of its own.
+   * `group`: over all instances of the consumer group, which count in the `limitStore`. `process`: each process has a limit of its own.
    * Default `process`.
    */
   readonly scope?: 'process' | 'group';

@@ -21,8 +21,8 @@ export interface StoredLimit {
   readonly state: string | undefined;
 }
 
-/** What keeps the accounts of limits over all instances of a group: `RateLimitStore` of `nestjs-rocketmq/sql`. */
-export interface RateLimitPort {
+/** What keeps the accounts of limits over all instances of a group: `LimitStore` of `nestjs-rocketmq/sql`. */
+export interface LimitPort {
   read(key: string): Promise<StoredLimit>;
   /** Stores a state in place of that with this version, which then has the next one. @returns false if another one is stored meanwhile */
   write(key: string, version: number, state: string): Promise<boolean>;
@@ -43,7 +43,7 @@ interface Granted {
 export class SharedAccount {
   constructor(
     private readonly rate: RateLimit,
-    private readonly parts: { readonly store: RateLimitPort; readonly key: string; readonly clock: Clock },
+    private readonly parts: { readonly store: LimitPort; readonly key: string; readonly clock: Clock },
   ) {}
 
   /**

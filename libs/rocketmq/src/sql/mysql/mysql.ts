@@ -8,7 +8,7 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
-import { rateLimit } from './rate-limit.js';
+import { limits } from './limits.js';
 import { schedule } from './schedule.js';
 import { AGE, affectedRows, hexOf, marks, readsOnly } from './statements.js';
 
@@ -20,7 +20,7 @@ export const mysql: Dialect = {
   log,
   outbox,
   schedule,
-  rateLimit,
+  limits,
   insertKey,
   deleteOld,
 };
@@ -88,7 +88,7 @@ function version2({ schedule: name }: TableNames): string[] {
   ];
 }
 
-function version3({ rateLimit: name }: TableNames): string[] {
+function version3({ limit: name }: TableNames): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${quoted(name, '`')} (
   \`key\` varbinary(${KEY_BYTES}) NOT NULL PRIMARY KEY,

@@ -7,7 +7,7 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
-import { rateLimit } from './rate-limit.js';
+import { limits } from './limits.js';
 import { schedule } from './schedule.js';
 
 export const postgresql: Dialect = {
@@ -18,7 +18,7 @@ export const postgresql: Dialect = {
   log,
   outbox,
   schedule,
-  rateLimit,
+  limits,
   insertKey,
   deleteOld,
 };
@@ -63,7 +63,7 @@ function version2({ schedule: name }: TableNames): string[] {
   ];
 }
 
-function version3({ rateLimit: name }: TableNames): string[] {
+function version3({ limit: name }: TableNames): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${quoted(name, '"')} (
   "key" text PRIMARY KEY,

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, SECOND_MS } from 'nestjs-rocketmq/client';
-import { RateLimitStore } from 'nestjs-rocketmq/sql';
+import { LimitStore } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
@@ -15,7 +15,7 @@ import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { eventually } from '../../tools/until.js';
 import { describeWithMySql } from '../fixtures/mysql.js';
 import { describeWithPostgres } from '../fixtures/postgres.js';
-import { LIMITED, type RateLimitJob } from './support/rate-limit-job.js';
+import { LIMITED, type LimitJob } from './support/limit-job.js';
 
 describeWithPostgres('limits over a group on PostgreSQL', () => atEachLevel(POSTGRESQL));
 describeWithMySql('limits over a group on', (product) => atEachLevel(MYSQL[product], false));
@@ -40,12 +40,12 @@ function mostWithin(beganAtMs: readonly number[], perMs: number): number {
 function suite({ start }: Server, isolation: string, hasProcesses: boolean): void {
   let server: Awaited<ReturnType<Server['start']>>;
   let database: OpenDatabase;
-  let store: RateLimitStore;
+  let store: LimitStore;
 
   beforeAll(async () => {
     server = await start(isolation);
     database = await openDatabase(server.place);
-    store = new RateLimitStore({ database: database.port });
+    store = new LimitStore({ database: database.port });
   });
   afterAll(async () => {
     await database?.close();
@@ -102,8 +102,8 @@ function suite({ start }: Server, isolation: string, hasProcesses: boolean): voi
       );
     const run = (): void => {
       const file = join(folder, `${children.length}`);
-      const job: RateLimitJob = { place: server.place, endpoints: broker.endpoints, rateLimit, file };
-      const program = join(process.cwd(), 'test/sql/support/rate-limit-program.ts');
+      const job: LimitJob = { place: server.place, endpoints: broker.endpoints, rateLimit, file };
+      const program = join(process.cwd(), 'test/sql/support/limit-program.ts');
       children.push(spawn(process.execPath, [...TYPESCRIPT_ARGS, program, JSON.stringify(job)], { stdio: 'inherit' }));
     };
     const kill = async (child: ChildProcess | undefined): Promise<void> => {

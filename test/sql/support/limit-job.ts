@@ -1,9 +1,9 @@
-// The job of a process that consumes under a limit over its group. The process is rate-limit-program.ts.
+// The job of a process that consumes under a limit over its group. The process is limit-program.ts.
 
 import type { RateLimit } from 'nestjs-rocketmq/client';
 import type { DatabasePlace } from '../../../tools/servers/sql-databases.js';
 
-export interface RateLimitJob {
+export interface LimitJob {
   readonly place: DatabasePlace;
   readonly endpoints: string;
   readonly rateLimit: RateLimit;

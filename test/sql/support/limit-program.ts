@@ -2,11 +2,11 @@
 
 import { appendFileSync } from 'node:fs';
 import { Connection, PushConsumer } from 'nestjs-rocketmq/client';
-import { RateLimitStore } from 'nestjs-rocketmq/sql';
+import { LimitStore } from 'nestjs-rocketmq/sql';
 import { openDatabase } from '../../../tools/servers/sql-databases.js';
-import { LIMITED, type RateLimitJob } from './rate-limit-job.js';
+import { LIMITED, type LimitJob } from './limit-job.js';
 
-const { place, endpoints, rateLimit, file } = JSON.parse(process.argv[2] ?? '') as RateLimitJob;
+const { place, endpoints, rateLimit, file } = JSON.parse(process.argv[2] ?? '') as LimitJob;
 const { port } = await openDatabase(place);
 let lines: string[] = [];
 const write = (): void => {
@@ -17,7 +17,7 @@ const consumer = new PushConsumer(new Connection({ endpoints }), {
   consumerGroup: LIMITED,
   subscriptions: [{ topic: LIMITED }],
   rateLimit,
-  rateLimitStore: new RateLimitStore({ database: port }),
+  limitStore: new LimitStore({ database: port }),
   handler: () => {
     if (lines.length === 0) setImmediate(write);
     lines.push(`${Number(process.hrtime.bigint()) / 1e6}\n`);
