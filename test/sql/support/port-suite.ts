@@ -4,9 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import {
   Inbox,
   isTransactionConflict,
+  LimitStore,
   Outbox,
   OutboxRelay,
-  LimitStore,
   retryTransaction,
   Schedule,
   type SqlDatabase,

@@ -17,7 +17,8 @@ export interface LimitStoreOptions {
 }
 
 /**
- * Keeps the `rateLimit` of listeners with `scope: 'group'`, for the module option `limitStore`: one row for each listener of a group.
+ * Keeps the limits of listeners over all instances of their group, `groupConcurrency` and `rateLimit` with `scope: 'group'`, for the module option
+ * `limitStore`: one row for each limit of a listener.
  * Applications on different clusters need different tables.
  */
 export class LimitStore {

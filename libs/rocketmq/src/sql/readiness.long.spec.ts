@@ -5,10 +5,10 @@ import { NestFactory } from '@nestjs/core';
 import { createPglite } from 'demo-kit';
 import { SqlCleanup } from './cleanup.js';
 import { Inbox } from './inbox.js';
+import { LimitStore } from './limit-store.js';
 import { TransactionLog } from './log/transaction-log.js';
 import { Outbox } from './outbox/outbox.js';
 import { OutboxRelay } from './outbox/outbox-relay.js';
-import { LimitStore } from './limit-store.js';
 import { schemaSql } from './schema.js';
 import type { SqlDatabase } from './sql-port.js';
 

@@ -1,34 +1,26 @@
 // How often the handlers of a listener may begin over all instances of its group. It takes blocks from the account of the group, which a store
 // keeps, and knows of nothing else: what it has no block for does not begin.
 
-import { raceAbort } from '../../support/abort.js';
 import { onAbort } from '../../support/abort-source.js';
-import { type Clock, DAY_MS, type ScheduledTask, SECOND_MS } from '../../support/clock.js';
-import { withDeadline } from '../../support/deadline.js';
+import { DAY_MS, type ScheduledTask } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import { type BlockRequest, blockMs, largestBlock, reportEarlyMs } from './rate-account.js';
-import { type Limiter, limitText, MAX_POLLED, type RateLimit } from './rate-limiter.js';
-import { type LimitPort, SharedAccount } from './shared-account.js';
+import { type LimitStateParts, STORE_RETRY_MS, STORE_TIMEOUT_MS } from './limit-state.js';
+import { type Limiter, MAX_POLLED } from './limiter.js';
+import { blockMs, largestBlock, reportEarlyMs } from './rate-account.js';
+import { limitText, type RateLimit } from './rate-limiter.js';
+import { SharedAccount } from './shared-account.js';
 
-/** What a limiter needs of its consumer. */
-export interface GroupLimiterParts {
-  readonly store: LimitPort;
-  /** Identifies the listener in the store. */
-  readonly key: string;
+/** What a limiter over a group needs of its consumer. */
+export interface GroupLimiterParts extends LimitStateParts {
   /** Identifies this process. */
   readonly holder: string;
-  readonly clock: Clock;
   readonly logger: Logger;
   /** Fires when the consumer closes. */
   readonly closing: AbortSignal;
 }
 
-/** How long the store may take to answer, in real time. */
-const STORE_TIMEOUT_MS = 5 * SECOND_MS;
-/** From a failure of the store to the next request. */
-const RETRY_MS = SECOND_MS;
 /** What is received while the store fails is released. */
-const NOT_SOON_MS = DAY_MS;
+export const NOT_SOON_MS = DAY_MS;
 /** How long before a block polls begin, and which part of `perMs` at most. */
 const POLLED_AHEAD_MS = 100;
 const POLLED_AHEAD = 1 / 20;
@@ -48,6 +40,7 @@ type State =
 
 /** Limits the handlers of one listener together with those of other instances. */
 export class GroupLimiter implements Limiter {
+  readonly lost = undefined;
   private state: State = { kind: 'idle' };
   private setAside = 0;
   /** Until when those that are set aside are counted if they begin. */
@@ -97,6 +90,8 @@ export class GroupLimiter implements Limiter {
   giveBack(): void {
     this.setAside--;
   }
+
+  end(): void {}
 
   /** Also above 0 while nobody has asked: {@link take} does. */
   waitMs(nowMs: number): number {
@@ -148,6 +143,9 @@ export class GroupLimiter implements Limiter {
     return () => void this.watchers.delete(changed);
   }
 
+  /** The signal of the consumer's end has done it. A block counts on. */
+  async close(): Promise<void> {}
+
   /** A larger block needs fewer requests. One that lasts for long keeps from others what it has not begun. */
   private usedUp(withinMs: number): void {
     const { perMs } = this.rate;
@@ -198,21 +196,11 @@ export class GroupLimiter implements Limiter {
     this.task?.cancel();
     const before = this.problem;
     this.become({ kind: 'asking', error: before });
-    const done = clock.track('request to the store of limits for', key);
     const reported = began.length;
     const kept = this.setAside;
     try {
-      const request: Omit<BlockRequest, 'holder'> = {
-        began: began.map((atMs) => [atMs + this.offsetMs, 1]),
-        kept,
-        wanted,
-      };
-      const granted = await withDeadline(
-        `request to the store of limits for ${key}`,
-        STORE_TIMEOUT_MS,
-        closing,
-        ({ signal }) => raceAbort(this.account.request({ ...request, holder }, signal), signal),
-      );
+      const atStore = began.map((atMs) => [atMs + this.offsetMs, 1] as const);
+      const granted = await this.account.request({ holder, began: atStore, kept, wanted }, closing);
       if (closing.aborted) return;
       this.began = began.slice(reported);
       this.offsetMs = granted.offsetMs;
@@ -228,9 +216,7 @@ export class GroupLimiter implements Limiter {
         const line = 'the store of limits does not answer; the listener handles nothing until it does';
         logger.error(line, { key, error });
       }
-      this.become({ kind: 'failing', error, againAtMs: clock.monotonicMs() + RETRY_MS });
-    } finally {
-      done();
+      this.become({ kind: 'failing', error, againAtMs: clock.monotonicMs() + STORE_RETRY_MS });
     }
   }
 

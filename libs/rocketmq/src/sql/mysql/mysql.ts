@@ -6,9 +6,9 @@ import { namedRows } from '../rows.js';
 import { isDuplicate } from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
+import { limits } from './limits.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
-import { limits } from './limits.js';
 import { schedule } from './schedule.js';
 import { AGE, affectedRows, hexOf, marks, readsOnly } from './statements.js';
 

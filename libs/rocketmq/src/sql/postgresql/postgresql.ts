@@ -5,9 +5,9 @@ import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
 import { namedRows } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
+import { limits } from './limits.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
-import { limits } from './limits.js';
 import { schedule } from './schedule.js';
 
 export const postgresql: Dialect = {
