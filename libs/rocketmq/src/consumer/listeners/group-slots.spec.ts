@@ -3,7 +3,7 @@ import { MemoryStore } from '../../../../../test/fixtures/limit-store.js';
 import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { below, type Chance, seededRandom } from '../../../../../tools/random.js';
 import { onAbort } from '../../support/abort-source.js';
-import { SECOND_MS } from '../../support/clock.js';
+import { SECOND_MS, sleep } from '../../support/clock.js';
 import { nextTurn } from '../../support/deadline.js';
 import { type Logger, silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -26,6 +26,7 @@ class Instance {
   lost = 0;
   hasWork = true;
   failure: Error | undefined;
+  latencyMs = (): number => 0;
   readonly slots: GroupSlots;
   private readonly closing = new AbortController();
 
@@ -37,8 +38,17 @@ class Instance {
   ) {
     const { clock, shared, most, logger } = parts;
     const store = {
-      read: (key: string) => (this.failure === undefined ? shared.read(key) : Promise.reject(this.failure)),
-      write: (key: string, version: number, state: string) => shared.write(key, version, state),
+      read: async (key: string) => {
+        if (this.failure !== undefined) throw this.failure;
+        const latencyMs = this.latencyMs();
+        if (latencyMs > 0) await sleep(clock, latencyMs);
+        return shared.read(key);
+      },
+      write: async (key: string, version: number, state: string) => {
+        const isWritten = await shared.write(key, version, state);
+        if (this.failure !== undefined) throw this.failure;
+        return isWritten;
+      },
     };
     this.slots = new GroupSlots(
       { name: 'orders', most, local: { concurrency, messagesEach: 1 } },
@@ -112,7 +122,10 @@ describe('slots of a group', () => {
       const most = 1 + below(chance, 8);
       const { instances, pass, add, close, stored, atOnce } = bench(most);
       const longestMs = seed % 2 === 0 ? SECOND_MS : 60 * SECOND_MS;
-      for (let count = 1 + below(chance, 4); count > 0; count--) add(() => chance() * longestMs);
+      for (let count = 1 + below(chance, 4); count > 0; count--) {
+        const one = add(() => chance() * longestMs);
+        one.latencyMs = () => (chance() < 0.1 ? chance() * 3 * SECOND_MS : 0);
+      }
       for (let round = 0; round < 40; round++) {
         await pass(chance() * 5 * SECOND_MS, 250);
         for (const one of instances) {
@@ -122,7 +135,7 @@ describe('slots of a group', () => {
         }
       }
       expect(atOnce()).toBeLessThanOrEqual(most);
-      for (const one of instances) Object.assign(one, { failure: undefined, hasWork: true, handled: 0 });
+      for (const one of instances) Object.assign(one, { failure: undefined, latencyMs: () => 0, hasWork: true, handled: 0 });
       await pass(120 * SECOND_MS, 250);
       expect(atOnce()).toBe(Math.min(most, 4 * instances.length));
       for (const one of instances) expect(one.handled).toBeGreaterThan(0);
@@ -155,6 +168,21 @@ describe('slots of a group', () => {
     const one = add(200, 16);
     await pass(2 * SECOND_MS);
     expect([one.running, one.slots.isUsedUp(2 * SECOND_MS)]).toEqual([16, false]);
+    await close();
+  });
+
+  it('are shared soon with an instance that comes later', async () => {
+    const { pass, add, close, atOnce } = bench(8);
+    const one = add(SECOND_MS, 8);
+    await pass(4 * SECOND_MS);
+    expect(one.running).toBe(8);
+    const two = add(SECOND_MS, 8);
+    // A renewal, a handler and a poll.
+    await pass(7 * SECOND_MS);
+    expect([one.running, two.running]).toEqual([4, 4]);
+    two.hasWork = false;
+    await pass(4 * SECOND_MS);
+    expect([one.running, two.running, atOnce()]).toEqual([8, 0, 8]);
     await close();
   });
 

@@ -254,7 +254,8 @@ export class GroupSlots implements Limiter {
   private wanted(nowMs: number): number {
     const { use } = this;
     if (this.parts.closing.aborted) return use.needed;
-    if (this.wantsMore) return use.more;
+    // Others give back a whole share at once.
+    if (this.wantsMore) return this.isGroupUsedUp ? use.mostHere : use.more;
     return use.inUse === 0 && nowMs - this.emptySinceMs > IDLE_MS - 1 ? 0 : use.enough;
   }
 

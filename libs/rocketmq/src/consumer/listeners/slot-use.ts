@@ -82,7 +82,8 @@ export class SlotUse {
     return Math.min(this.mostHere, Math.max(this.needed, this.inUse + 1, 2 * this.count));
   }
 
-  private get mostHere(): number {
+  /** The most that are of any use here. */
+  get mostHere(): number {
     return Math.min(this.limit.most, this.limit.local.concurrency);
   }
 
