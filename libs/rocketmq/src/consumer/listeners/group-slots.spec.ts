@@ -24,9 +24,11 @@ class Instance {
   running = 0;
   handled = 0;
   lost = 0;
-  hasWork = true;
+  /** How many messages it would handle at once. */
+  work = Number.POSITIVE_INFINITY;
   failure: Error | undefined;
   latencyMs = (): number => 0;
+  losesAnswer = (): boolean => false;
   readonly slots: GroupSlots;
   private readonly closing = new AbortController();
 
@@ -46,7 +48,7 @@ class Instance {
       },
       write: async (key: string, version: number, state: string) => {
         const isWritten = await shared.write(key, version, state);
-        if (this.failure !== undefined) throw this.failure;
+        if (this.failure !== undefined || this.losesAnswer()) throw this.failure ?? new Error('lost');
         return isWritten;
       },
     };
@@ -56,9 +58,10 @@ class Instance {
     );
   }
 
-  work(): void {
+  begin(): void {
     const { clock } = this.parts;
-    while (this.hasWork && this.running < this.concurrency && this.slots.take(clock.monotonicMs()) === 0) {
+    const most = Math.min(this.work, this.concurrency);
+    while (this.running < most && this.slots.take(clock.monotonicMs()) === 0) {
       this.running++;
       const { lost } = this.slots;
       const end = (): void => {
@@ -80,21 +83,22 @@ class Instance {
 
   async close(): Promise<void> {
     this.closing.abort();
-    this.hasWork = false;
+    this.work = 0;
     await this.slots.close();
   }
 }
 
 function bench(most: number) {
   const clock = new ManualClock(0);
-  const store = new MemoryStore(() => clock.nowMs());
+  const skew = { ms: 0 };
+  const store = new MemoryStore(() => clock.nowMs() + skew.ms);
   const instances: Instance[] = [];
   let atOnce = 0;
   const pass = async (durationMs: number, stepMs = 50): Promise<void> => {
     for (const endMs = clock.nowMs() + durationMs; clock.nowMs() < endMs; ) {
       clock.advanceTo(clock.nowMs() + stepMs);
       for (let turn = 0; turn < 3; turn++) await nextTurn();
-      for (const one of instances) one.work();
+      for (const one of instances) one.begin();
       atOnce = Math.max(
         atOnce,
         instances.reduce((sum, { running }) => sum + running, 0),
@@ -111,7 +115,7 @@ function bench(most: number) {
     await Promise.all(instances.map((one) => one.close()));
   };
   const stored = async (): Promise<unknown> => JSON.parse((await store.read(KEY)).state ?? '{}');
-  return { clock, store, instances, pass, add, close, stored, atOnce: () => atOnce };
+  return { clock, skew, store, instances, pass, add, close, stored, atOnce: () => atOnce };
 }
 
 describe('slots of a group', () => {
@@ -124,18 +128,21 @@ describe('slots of a group', () => {
       const longestMs = seed % 2 === 0 ? SECOND_MS : 60 * SECOND_MS;
       for (let count = 1 + below(chance, 4); count > 0; count--) {
         const one = add(() => chance() * longestMs);
-        one.latencyMs = () => (chance() < 0.1 ? chance() * 3 * SECOND_MS : 0);
+        one.latencyMs = () => (chance() < 0.3 ? chance() * 3 * SECOND_MS : 0);
+        one.losesAnswer = () => chance() < 0.1;
       }
-      for (let round = 0; round < 40; round++) {
-        await pass(chance() * 5 * SECOND_MS, 250);
+      for (let round = 0; round < 150; round++) {
+        await pass(chance() * 2 * SECOND_MS, 250);
         for (const one of instances) {
-          one.hasWork = chance() < 0.8;
-          // For 40 s on average: longer than a lease.
-          one.failure = chance() < (one.failure === undefined ? 0.05 : 0.9) ? new Error('away') : undefined;
+          one.work = below(chance, 6);
+          // For 30 s on average: as long as a lease.
+          one.failure = chance() < (one.failure === undefined ? 0.01 : 0.97) ? new Error('away') : undefined;
         }
       }
       expect(atOnce()).toBeLessThanOrEqual(most);
-      for (const one of instances) Object.assign(one, { failure: undefined, latencyMs: () => 0, hasWork: true, handled: 0 });
+      for (const one of instances) {
+        Object.assign(one, { failure: undefined, latencyMs: () => 0, losesAnswer: () => false, work: 4, handled: 0 });
+      }
       await pass(120 * SECOND_MS, 250);
       expect(atOnce()).toBe(Math.min(most, 4 * instances.length));
       for (const one of instances) expect(one.handled).toBeGreaterThan(0);
@@ -156,7 +163,7 @@ describe('slots of a group', () => {
     const idle = bench(4);
     const two = idle.add(100);
     await idle.pass(SECOND_MS);
-    two.hasWork = false;
+    two.work = 0;
     await idle.pass(2 * SECOND_MS);
     const before = idle.store.requests;
     await idle.pass(60 * SECOND_MS);
@@ -177,12 +184,25 @@ describe('slots of a group', () => {
     await pass(4 * SECOND_MS);
     expect(one.running).toBe(8);
     const two = add(SECOND_MS, 8);
-    // A renewal, a handler and a poll.
-    await pass(7 * SECOND_MS);
+    // The next renewal, the end of the handlers, and a poll.
+    await pass(3 * SECOND_MS);
     expect([one.running, two.running]).toEqual([4, 4]);
-    two.hasWork = false;
+    two.work = 0;
     await pass(4 * SECOND_MS);
     expect([one.running, two.running, atOnce()]).toEqual([8, 0, 8]);
+    await close();
+  });
+
+  it('are not used while the answer to a request is open that gives them back', async () => {
+    const { pass, add, close, atOnce } = bench(8);
+    const one = add(SECOND_MS, 8);
+    one.latencyMs = () => 2 * SECOND_MS;
+    const two = add(SECOND_MS, 8);
+    for (let count = 0; count < 30; count++) {
+      one.work = count % 3 === 0 ? 8 : 1;
+      await pass(3.5 * SECOND_MS);
+    }
+    expect([one.handled > 20, two.handled > 20, atOnce()]).toEqual([true, true, 8]);
     await close();
   });
 
@@ -195,7 +215,7 @@ describe('slots of a group', () => {
     one.failure = new Error('away');
     await pass(SLOT_LEASE_MS - 4 * SECOND_MS);
     expect([one.running, two.running, one.slots.problem]).toEqual([2, 0, undefined]);
-    one.hasWork = false;
+    one.work = 0;
     await pass(6 * SECOND_MS);
     expect([one.lost, one.running, two.running, one.slots.problem]).toEqual([2, 0, 2, 'away']);
     expect(one.slots.isUsedUp(clock.monotonicMs())).toBe(true);
@@ -206,6 +226,21 @@ describe('slots of a group', () => {
     one.failure = undefined;
     await pass(2 * SECOND_MS);
     expect([one.slots.problem, atOnce(), instances.length]).toEqual([undefined, 2, 2]);
+    await close();
+  });
+
+  it('are lost when the store has forgotten them, because its clock was set', async () => {
+    const { pass, add, close, skew } = bench(2);
+    const one = add(1_000 * SECOND_MS);
+    await pass(SECOND_MS);
+    skew.ms = 2 * SLOT_LEASE_MS;
+    one.work = 0;
+    const two = add(1_000 * SECOND_MS);
+    await pass(6 * SECOND_MS);
+    expect([one.lost, one.running, two.running]).toEqual([2, 0, 2]);
+    skew.ms = -100 * SLOT_LEASE_MS;
+    await pass(6 * SECOND_MS);
+    expect([two.lost, two.running]).toEqual([0, 2]);
     await close();
   });
 
