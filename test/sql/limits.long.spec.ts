@@ -187,7 +187,7 @@ function suite({ start }: Server, isolation: string, hasProcesses: boolean): voi
       await eventually(
         () => [runs(lastKilledAtMs), ...[2, 3, 4].map((index) => Math.min(1, linesOf(index).length))],
         (most) => most.join() === [groupConcurrency, 1, 1, 1].join(),
-        90_000,
+        150_000,
       );
       expect(runs()).toBe(groupConcurrency);
     } finally {
@@ -197,5 +197,5 @@ function suite({ start }: Server, isolation: string, hasProcesses: boolean): voi
       await broker.stop();
       for (const one of [folder, ofRuns]) rmSync(one, { recursive: true });
     }
-  }, 180_000);
+  }, 300_000);
 }
