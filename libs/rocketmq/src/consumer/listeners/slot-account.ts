@@ -24,7 +24,7 @@ const NOTE_MS = 5 * SECOND_MS;
 export const SLOT_TURN_MS = 10 * SECOND_MS;
 
 /** What one instance has in use, and wants. */
-export interface SlotRequest {
+interface SlotRequest {
   /** Identifies the instance. */
   readonly holder: string;
   /** Those that it does not give back now. */
