@@ -54,6 +54,7 @@ const UNITS = new Map([
   ['concurrency', 'at once'],
   ['controlPort', 'port'],
   ['fromVersion', 'version of the tables'],
+  ['groupConcurrency', 'at once'],
   ['level', '1 to 9'],
   ['limit', 'messages'],
   ['maxAttempts', 'attempts'],

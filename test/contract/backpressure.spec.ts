@@ -1,5 +1,7 @@
 import { describe, expect } from '@jest/globals';
 import { SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
+import { gate } from '../fixtures/consumer-bench.js';
+import { MemoryStore } from '../fixtures/limit-store.js';
 import { contractSuite } from './support/contract.js';
 import { texts } from './support/world.js';
 
@@ -45,5 +47,34 @@ describe('backpressure', () => {
     // The limit goes by another clock than the record.
     expect(Math.min(...apart)).toBeGreaterThan(SECOND_MS - 50);
     expect(texts(recorder.deliveries).sort()).toEqual([...bodies].sort());
+  });
+
+  contract('no more handlers run at once in all instances of a group than it may have', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const limitStore = new MemoryStore(() => world.nowMs());
+    const { opened, open } = gate();
+    let [running, most] = [0, 0];
+    const handle = async (): Promise<void> => {
+      running++;
+      most = Math.max(most, running);
+      await opened;
+      running--;
+    };
+    const options = { topic, consumerGroup, groupConcurrency: 3, limitStore, handle };
+    const producer = await world.producer();
+    const recorders = [await world.record(options), await world.record(options)];
+    const deliveries = () => recorders.flatMap((recorder) => recorder.deliveries);
+    const bodies = Array.from({ length: 12 }, (_, index) => `message ${index}`);
+    await Promise.all(bodies.map((body) => producer.send({ topic, body })));
+    await world.until('as many run as may', () => running === 3);
+    await world.backend.advanceDuringWork(4 * SECOND_MS);
+    expect(deliveries()).toHaveLength(3);
+    open();
+    // An instance that has to wait for long releases what it holds, for 10 s.
+    await world.backend.advanceDuringWork(12 * SECOND_MS);
+    await world.until('all arrive', () => deliveries().length === bodies.length);
+    expect(most).toBe(3);
+    expect(texts(deliveries()).sort()).toEqual([...bodies].sort());
   });
 });

@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS `rocketmq_schedule_state` (
   `paused_at` bigint,
   `reason` text CHARACTER SET utf8mb4
 ) ENGINE = InnoDB;
-CREATE TABLE IF NOT EXISTS `rocketmq_rate_limit` (
+CREATE TABLE IF NOT EXISTS `rocketmq_limit` (
   `key` varbinary(1020) NOT NULL PRIMARY KEY,
   `version` bigint NOT NULL,
   `state` mediumtext CHARACTER SET ascii COLLATE ascii_bin NOT NULL

@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS "rocketmq_schedule_state" (
   "paused_at" timestamptz,
   "reason" text
 );
-CREATE TABLE IF NOT EXISTS "rocketmq_rate_limit" (
+CREATE TABLE IF NOT EXISTS "rocketmq_limit" (
   "key" text PRIMARY KEY,
   "version" bigint NOT NULL,
   "state" text NOT NULL

@@ -4,9 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import {
   Inbox,
   isTransactionConflict,
+  LimitStore,
   Outbox,
   OutboxRelay,
-  RateLimitStore,
   retryTransaction,
   Schedule,
   type SqlDatabase,
@@ -172,7 +172,7 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
     });
 
     it('keeps the account of a limit, unless another one was kept meanwhile', async () => {
-      const store = new RateLimitStore({ database: open() });
+      const store = new LimitStore({ database: open() });
       await store.assertReady();
       const key = `group/${name} 'é"`;
       const kept = [await store.write(key, 0, '["a\\\\b"]'), await store.write(key, 0, '[]')];

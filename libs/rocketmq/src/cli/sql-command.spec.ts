@@ -18,7 +18,7 @@ describe('nestjs-rocketmq sql', () => {
 
   it('uses other names of tables', async () => {
     const names =
-      '--transaction-log-table a.log --inbox-table a.inbox --outbox-table a.outbox --schedule-table a.schedule --rate-limit-table a.limits';
+      '--transaction-log-table a.log --inbox-table a.inbox --outbox-table a.outbox --schedule-table a.schedule --limit-table a.limits';
     const { out } = await sql(`--dialect postgresql ${names}`);
     for (const name of ['log', 'inbox', 'outbox', 'schedule', 'limits'])
       expect(out).toContain(`CREATE TABLE IF NOT EXISTS "a"."${name}"`);

@@ -7,7 +7,7 @@ import { type AddCommand, withExamples } from './command.js';
 
 type Values = Pick<
   SchemaOptions,
-  'transactionLogTable' | 'inboxTable' | 'outboxTable' | 'scheduleTable' | 'rateLimitTable'
+  'transactionLogTable' | 'inboxTable' | 'outboxTable' | 'scheduleTable' | 'limitTable'
 > & {
   readonly dialect: DialectName;
   readonly from: number;
@@ -32,7 +32,7 @@ export const addSqlCommand: AddCommand = (program, io) => {
     .option('--inbox-table <name>', 'default: rocketmq_inbox')
     .option('--outbox-table <name>', 'default: rocketmq_outbox')
     .option('--schedule-table <name>', 'default: rocketmq_schedule')
-    .option('--rate-limit-table <name>', 'default: rocketmq_rate_limit')
+    .option('--limit-table <name>', 'default: rocketmq_limit')
     .option('--breakpoints', 'separate the statements as Drizzle Kit does');
   command.action(async ({ from, to, breakpoints, ...tables }: Values) => {
     const { schemaStatements } = await import('../sql/schema.js');

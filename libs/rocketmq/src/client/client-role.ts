@@ -1,9 +1,9 @@
 // The port between a client and its role, and the settings of both.
 
 import { hostname } from 'node:os';
-import type { Consumption } from '../gateway/gateway-options.js';
 import { toDuration } from '../protocol/grpc/duration.js';
 import { type ClientType, Language, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Consumption } from '../protocol/model/consumption.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, toWireEndpoints } from './endpoint.js';
 import type { ServerCommand } from './server-commands.js';

@@ -1,9 +1,9 @@
 // What the clients of one cluster share: endpoints, credentials and channels. Roles and their ids are in client.ts.
 
 import { hostname } from 'node:os';
-import type { Consumption } from '../gateway/gateway-options.js';
 import { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { METADATA, Signer } from '../protocol/credentials/metadata.js';
+import type { Consumption } from '../protocol/model/consumption.js';
 import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { monotonicMs, realTimeIn } from '../support/deadline.js';

@@ -1,8 +1,8 @@
 // Calls of one client id to a cluster without a proxy. The gateway is loaded at the first call, so that others do not load it.
 
-import type { Consumption } from '../gateway/gateway-options.js';
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { Consumption } from '../protocol/model/consumption.js';
 import { raceAbort } from '../support/abort.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';

@@ -49,9 +49,9 @@ export interface ConsumerHealth {
   readonly heldUp: readonly HeldUpQueue[];
   /** Why the servers have paused the group, over all its instances: nothing is received. Undefined while it is not paused. */
   readonly groupPause: GroupPause | undefined;
-  /** The listeners whose `rateLimit` lets no message begin at this moment. */
+  /** The listeners whose `rateLimit` or `groupConcurrency` lets no message begin at this moment. */
   readonly limited: readonly string[];
-  /** Why the `rateLimitStore` does not answer, so that listeners with a limit over the group handle nothing; undefined while it answers. */
+  /** Why the `limitStore` does not answer, so that listeners with a limit over the group handle nothing; undefined while it answers. */
   readonly limitError: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
-import { MemoryStore } from '../../../../test/fixtures/rate-limit-store.js';
+import { MemoryStore } from '../../../../test/fixtures/limit-store.js';
 import { until } from '../../../../tools/until.js';
 import { SECOND_MS } from '../support/clock.js';
 import type { MessageHandler } from './model/handler.js';
@@ -23,9 +23,9 @@ describe('push consumers with a rate limit over their group', () => {
   afterEach(() => bench.close());
 
   const rateLimit = { max: 4, perMs: 10 * SECOND_MS, scope: 'group' } as const;
-  const limit = (): { rateLimit: typeof rateLimit; rateLimitStore: MemoryStore } => ({
+  const limit = (): { rateLimit: typeof rateLimit; limitStore: MemoryStore } => ({
     rateLimit,
-    rateLimitStore: store,
+    limitStore: store,
   });
   const bodies = (count: number) => Array.from({ length: count }, (_, index) => `${index}`);
   const closest = (max: number) =>
@@ -97,7 +97,7 @@ describe('push consumers with a rate limit over their group', () => {
     };
     const batch = { maxSize: 100, maxWaitMs: 0, handler };
     const consumer = await bench.listen([{ name: 'table', topic: 'orders', concurrency: 1, batch, rateLimit }], {
-      rateLimitStore: store,
+      limitStore: store,
     });
     const steps = async (isOver: () => boolean, most = 400): Promise<void> => {
       for (let count = 0; count < most && !isOver(); count++) await bench.broker.advance(250, { duringWork: true });
@@ -130,10 +130,10 @@ describe('push consumers with a rate limit over their group', () => {
       }
       return undefined;
     };
-    expect(refused({})).toMatchObject({ field: 'rateLimit.scope', message: expect.stringContaining('rateLimitStore') });
-    expect(refused({ rateLimitStore: {} })).toMatchObject({ field: 'rateLimitStore' });
-    expect(refused({ rateLimitStore: store, mode: 'broadcast' })).toMatchObject({ field: 'rateLimit.scope' });
-    expect(refused({ rateLimitStore: store, rateLimit: { ...rateLimit, perMs: 100 } })).toMatchObject({
+    expect(refused({})).toMatchObject({ field: 'rateLimit.scope', message: expect.stringContaining('limitStore') });
+    expect(refused({ limitStore: {} })).toMatchObject({ field: 'limitStore' });
+    expect(refused({ limitStore: store, mode: 'broadcast' })).toMatchObject({ field: 'rateLimit.scope' });
+    expect(refused({ limitStore: store, rateLimit: { ...rateLimit, perMs: 100 } })).toMatchObject({
       field: 'rateLimit.perMs',
     });
   });

@@ -21,9 +21,9 @@ import {
   trueOrFalse,
   withMethods,
 } from '../support/options.js';
-import type { Random } from '../support/random.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './lease/ack-batcher.js';
-import { GroupLimiter, type GroupLimiterParts } from './listeners/group-limiter.js';
+import { type GroupLimitParts, GroupLimits } from './listeners/group-limits.js';
+import type { LimitPort } from './listeners/limit-state.js';
 import type { PolicyInForce } from './listeners/listener-fit.js';
 import {
   type ListenerDefaults,
@@ -34,7 +34,6 @@ import {
   resolveListener,
 } from './listeners/message-listener.js';
 import { type RateLimit, rateLimitCheck } from './listeners/rate-limiter.js';
-import type { RateLimitPort } from './listeners/shared-account.js';
 import type { ConsumeInterceptor } from './model/consume-interceptor.js';
 import type { ConsumerEvents } from './model/consumer-events.js';
 import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './model/consumer-telemetry.js';
@@ -79,6 +78,11 @@ export interface PushConsumerOptions extends FailurePolicy {
   /** Concurrent handlers of each listener. Default 16. */
   readonly concurrency?: number;
   /**
+   * How many handlers of each listener run at once in all instances of the group together; for batches, how many batches. Each instance keeps to its
+   * `concurrency`, too. What may not begin yet is not received. Instances hold their part by leases of 30 s in the `limitStore`. Default: no limit.
+   */
+  readonly groupConcurrency?: number;
+  /**
    * Messages received and not yet settled, including those being handled; listeners of several topics have a part each. Default 256, or twice the concurrency of all listeners
    * if that is more.
    */
@@ -98,8 +102,8 @@ export interface PushConsumerOptions extends FailurePolicy {
    * listeners share a topic, it waits in the buffer. Default: no limit.
    */
   readonly rateLimit?: RateLimit;
-  /** Where the instances of a group count together: a `RateLimitStore` of `nestjs-rocketmq/sql`. Default: none. */
-  readonly rateLimitStore?: RateLimitPort;
+  /** Where the instances of a group count together, for `groupConcurrency` and the scope `group` of `rateLimit`: a `LimitStore` of `nestjs-rocketmq/sql`. Default: none. */
+  readonly limitStore?: LimitPort;
   /**
    * Fail at startup when the group is not ordered on one of the servers, and receive nothing from a server on which it is not ordered later.
    * Default false.
@@ -184,12 +188,13 @@ export const PUSH_CONSUMER_CHECKS: OptionChecks<PushConsumerOptions> = {
   mode: oneOf('shared', 'broadcast'),
   consume: oneOf('pop', 'pull'),
   concurrency: positiveInteger,
+  groupConcurrency: positiveInteger,
   maxBufferedMessages: positiveInteger,
   maxBufferedBytes: positiveNumber,
   invisibleDurationMs: numberFrom(LIMITS.invisibleDurationMinMs, LIMITS.invisibleDurationMaxMs),
   handlerTimeoutMs: positiveNumber,
   rateLimit: rateLimitCheck,
-  rateLimitStore: withMethods('a RateLimitStore of nestjs-rocketmq/sql, or another object', 'read', 'write'),
+  limitStore: withMethods('a LimitStore of nestjs-rocketmq/sql, or another object', 'read', 'write'),
   requireFifo: trueOrFalse,
   longPollingTimeoutMs: positiveNumber,
   maxUnpackedBytes: positiveInteger,
@@ -268,7 +273,7 @@ interface ListenersOwn {
   readonly telemetry: PushConsumerTelemetry | undefined;
   readonly ioClock: Clock;
   /** What their limits over all instances have. */
-  readonly limits: Pick<GroupLimiterParts, 'clock' | 'logger' | 'closing'> & { readonly random: Pick<Random, 'uuid'> };
+  readonly limits: GroupLimitParts;
 }
 
 function listenersOf(
@@ -276,14 +281,8 @@ function listenersOf(
   { ioClock, telemetry, limits }: ListenersOwn,
 ): ListenerSet {
   const { consumerGroup, handler, handlerTimeoutMs, interceptors = [], listeners, subscriptions } = options;
-  const groupLimiter = (name: string, rate: RateLimit): GroupLimiter =>
-    new GroupLimiter(rate, {
-      ...limits,
-      store: storeOf(options),
-      key: `${consumerGroup}/${name}`,
-      holder: limits.random.uuid(),
-    });
-  const defaults: ListenerDefaults = { ...options, telemetry, handlerTimeoutMs, interceptors, groupLimiter };
+  const overGroup = new GroupLimits(options, limits);
+  const defaults: ListenerDefaults = { ...options, telemetry, handlerTimeoutMs, interceptors, overGroup };
   if (listeners === undefined) {
     if (typeof handler === 'function') return new ListenerSet([onlyListener(consumerGroup, handler, defaults)]);
     throw new UsageError('ILLEGAL_OPTION', 'option handler must be a function', 'handler');
@@ -293,12 +292,4 @@ function listenersOf(
     throw new UsageError('ILLEGAL_OPTION', text, 'listeners');
   }
   return new ListenerSet(listeners.map((listener) => resolveListener(listener, defaults, ioClock)));
-}
-
-function storeOf({ rateLimitStore, mode }: PushConsumerOptions): RateLimitPort {
-  const refuse = (problem: string): UsageError =>
-    new UsageError('ILLEGAL_OPTION', `option rateLimit.scope cannot be group: ${problem}`, 'rateLimit.scope');
-  if (mode === 'broadcast') throw refuse('instances that broadcast share no messages');
-  if (rateLimitStore !== undefined) return rateLimitStore;
-  throw refuse('there is no rateLimitStore; create a RateLimitStore of nestjs-rocketmq/sql');
 }

@@ -204,7 +204,7 @@ export class PushConsumer {
     else this.resume(topic);
   }
 
-  /** How many handlers of this listener may run at once, and how many messages they have, which for batches includes those that wait for their batch; and whether its `rateLimit` lets none begin now. @throws UsageError when no listener has this name */
+  /** How many handlers of this listener may run at once, and how many messages they have, which for batches includes those that wait for their batch; and whether `rateLimit` or `groupConcurrency` lets none begin now. @throws UsageError when no listener has this name */
   listenerLoad(name: string): { readonly concurrency: number; readonly running: number; readonly isLimited: boolean } {
     const { slots, limiter } = this.options.listeners.named(name);
     const isLimited = limiter?.isUsedUp(this.client.connection.clock.monotonicMs()) ?? false;
@@ -462,6 +462,7 @@ export class PushConsumer {
     await this.lite?.stop();
     await this.watcher.stop();
     await ended;
+    await Promise.all(this.options.listeners.all.map(({ limiter }) => limiter?.close()));
     this.telemetry?.close();
     await this.client.close();
   }

@@ -8,8 +8,8 @@ export { ResourceError } from '../client/resource-errors.js';
 export type { ClientIdentity, SessionEvents, SessionHealth, SessionStatus } from '../client/session-events.js';
 export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';
 export { HandlerTimeoutError } from '../consumer/listeners/handler-run.js';
+export type { LimitPort, StoredLimit } from '../consumer/listeners/limit-state.js';
 export type { RateLimit } from '../consumer/listeners/rate-limiter.js';
-export type { RateLimitPort, StoredLimit } from '../consumer/listeners/shared-account.js';
 export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
 export type {

@@ -8,6 +8,7 @@ export {
   type ClsTransactionsOptions,
 } from '../sql/cls-transactions.js';
 export { Inbox, type InboxMessage, type InboxOptions, type InboxResult } from '../sql/inbox.js';
+export { LimitStore, type LimitStoreOptions } from '../sql/limit-store.js';
 export {
   isTransactionConflict,
   type RetryTransactionOptions,
@@ -63,7 +64,6 @@ export {
   sequelizeExecutor,
 } from '../sql/ports/sequelize.js';
 export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from '../sql/ports/typeorm.js';
-export { RateLimitStore, type RateLimitStoreOptions } from '../sql/rate-limit-store.js';
 export { type RetryPolicy, retrySpanMs, type Waits } from '../sql/retry-span.js';
 export type { PendingEntry, PendingOptions, PendingPage } from '../sql/schedule/pending-entries.js';
 export { Schedule, type ScheduleLag, type ScheduleOptions } from '../sql/schedule/schedule.js';

@@ -2,16 +2,11 @@
 
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { Consumption } from '../protocol/model/consumption.js';
 import type { LevelChoice } from '../protocol/model/delay-chain.js';
 import type { Deadline } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
-
-/**
- * How a consumer receives. `pop`: as the brokers can, by POP where they have it. `pull`: its group divides the queues among its consumers, as clients of 4.x
- * do. `broadcast`: it pulls every message that is sent while it runs.
- */
-export type Consumption = 'pop' | 'pull' | 'broadcast';
 
 export interface GatewayOptions {
   readonly clientId: string;

@@ -6,12 +6,12 @@ import {
   type Settings,
   type SubscriptionEntry,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Consumption } from '../protocol/model/consumption.js';
 import { tagsOf } from '../protocol/model/filter.js';
 import { RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { BrokerAbilities } from './broker-release.js';
-import type { Consumption } from './gateway-options.js';
 
 /**
  * Lists the client as a consumer of its group, for tools, and as a producer of its transactions, for checks: like a proxy, it uses the

@@ -1,6 +1,6 @@
 // What a client says of itself when an operator asks, in the form of the Java client, so that dashboards and mqadmin can read it.
 
-import type { Consumption } from './gateway-options.js';
+import type { Consumption } from '../protocol/model/consumption.js';
 import type { PulledQueueReport } from './pull/queue-report.js';
 import { consumerData } from './registration.js';
 import type { GatewaySession } from './session.js';

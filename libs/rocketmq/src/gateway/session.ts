@@ -10,6 +10,7 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { SessionMessage } from '../protocol/grpc/session-message.js';
+import type { Consumption } from '../protocol/model/consumption.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { DEFAULT_LITE_QUOTA } from '../protocol/model/lite-group.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
@@ -23,7 +24,6 @@ import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../sup
 import { StateError, TransportError } from '../support/errors.js';
 import { abilitiesOf } from './broker-release.js';
 import { filterStatus } from './filter-answers.js';
-import type { Consumption } from './gateway-options.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
 import { pulledGroup } from './pull/pulled-group.js';

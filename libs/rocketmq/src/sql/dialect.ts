@@ -11,7 +11,7 @@ export interface TableNames {
   readonly inbox: string;
   readonly outbox: string;
   readonly schedule: string;
-  readonly rateLimit: string;
+  readonly limit: string;
 }
 
 /** The statements of one kind of database. Tables are given by their names, which are checked but not quoted. */
@@ -30,7 +30,7 @@ export interface Dialect {
   readonly log: LogStatements;
   readonly outbox: OutboxStatements;
   readonly schedule: ScheduleStatements;
-  readonly rateLimit: RateLimitStatements;
+  readonly limits: LimitStatements;
   /**
    * Inserts the key, after a wait for an open transaction that has inserted it.
    * @returns whether it was not there
@@ -201,7 +201,7 @@ export interface OutboxStatements {
 }
 
 /** What is stored for a listener. */
-export interface RateLimitRow {
+export interface LimitRow {
   /** By the clock of the database. */
   readonly nowMs: number;
   /** 0 without a row. */
@@ -210,8 +210,8 @@ export interface RateLimitRow {
 }
 
 /** The statements of the limits. Each commits by itself. */
-export interface RateLimitStatements {
-  read(database: SqlDatabase, table: string, key: string): Promise<RateLimitRow>;
+export interface LimitStatements {
+  read(database: SqlDatabase, table: string, key: string): Promise<LimitRow>;
   /**
    * Changes the row if it still has this version, or inserts it for version 0. @param state ASCII
    * @returns whether it did; errors of the database, which also has conflicts with others

@@ -5,10 +5,10 @@ import { NestFactory } from '@nestjs/core';
 import { createPglite } from 'demo-kit';
 import { SqlCleanup } from './cleanup.js';
 import { Inbox } from './inbox.js';
+import { LimitStore } from './limit-store.js';
 import { TransactionLog } from './log/transaction-log.js';
 import { Outbox } from './outbox/outbox.js';
 import { OutboxRelay } from './outbox/outbox-relay.js';
-import { RateLimitStore } from './rate-limit-store.js';
 import { schemaSql } from './schema.js';
 import type { SqlDatabase } from './sql-port.js';
 
@@ -29,7 +29,7 @@ describe('an application with the kit', () => {
   const logOn = (database: SqlDatabase) => new TransactionLog({ database });
   const relayOn = (database: SqlDatabase) => new OutboxRelay({ outbox: new Outbox(), database, send });
   const cleanupOn = (database: SqlDatabase) => new SqlCleanup({ database, tables: [new Inbox(), new Outbox()] });
-  const limitsOn = (database: SqlDatabase) => new RateLimitStore({ database });
+  const limitsOn = (database: SqlDatabase) => new LimitStore({ database });
   const kinds = [logOn, relayOn, cleanupOn, limitsOn];
 
   function start(instance: object): Promise<INestApplicationContext> {

@@ -81,7 +81,7 @@ const NOT_WANTED = '-';
 
 function tablesOf(dialect: Dialect, named: Partial<TableNames>): Wanted[] {
   const tables: Wanted[] = [];
-  const names = ['log', 'inbox', 'outbox', 'schedule', 'rateLimit'] as const satisfies readonly (keyof TableNames)[];
+  const names = ['log', 'inbox', 'outbox', 'schedule', 'limit'] as const satisfies readonly (keyof TableNames)[];
   const unnamed = Object.fromEntries(names.map((name) => [name, NOT_WANTED])) as unknown as TableNames;
   for (const statement of dialect.schema({ ...unnamed, ...named }).flat()) {
     const [, quotedName] = /^CREATE TABLE IF NOT EXISTS (\S+) \(/.exec(statement) ?? [];

@@ -1,7 +1,7 @@
 // The rows in what a database library returns.
 
 import { StateError } from '../support/errors.js';
-import type { RateLimitRow } from './dialect.js';
+import type { LimitRow } from './dialect.js';
 import type { EntryState, ListedRow, ScheduledRow } from './schedule/schedule-statements.js';
 import type { DialectName } from './sql-port.js';
 
@@ -66,7 +66,7 @@ export function listedRowOf(row: StoredEntry & EntryState): ListedRow {
 }
 
 /** The only row of a limit and its time. @throws StateError `UNEXPECTED_ROWS` */
-export function storedLimitOf(rows: readonly object[]): RateLimitRow {
+export function storedLimitOf(rows: readonly object[]): LimitRow {
   const { nowMs, version } = numbersOf<{ nowMs: number; version: number | null }>(rows, ['nowMs', 'version']);
   const [{ state }] = rows as readonly [{ readonly state: string | null }];
   return { nowMs, version: version ?? 0, state: state ?? undefined };

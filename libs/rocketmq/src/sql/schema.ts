@@ -12,7 +12,7 @@ export const DEFAULT_TABLES: TableNames = {
   inbox: 'rocketmq_inbox',
   outbox: 'rocketmq_outbox',
   schedule: 'rocketmq_schedule',
-  rateLimit: 'rocketmq_rate_limit',
+  limit: 'rocketmq_limit',
 };
 
 /** The database, the names of the tables, `name` or `schema.name`, and their version. */
@@ -27,8 +27,8 @@ export interface SchemaOptions {
   readonly outboxTable?: string;
   /** The name of the schedule's table, of version 2. Default `rocketmq_schedule`; version 3 has one beside it, `rocketmq_schedule_state`. */
   readonly scheduleTable?: string;
-  /** The name of the rate limits' table, of version 3. Default `rocketmq_rate_limit`. */
-  readonly rateLimitTable?: string;
+  /** The name of the table of limits, of version 3. Default `rocketmq_limit`. */
+  readonly limitTable?: string;
   /** The version of the tables that are there already. Default 0: there are none. */
   readonly fromVersion?: number;
   /**
@@ -58,7 +58,7 @@ export function schemaStatements(options: SchemaOptions = {}): readonly string[]
     inbox: tableName(options.inboxTable ?? DEFAULT_TABLES.inbox),
     outbox: tableName(options.outboxTable ?? DEFAULT_TABLES.outbox),
     schedule: tableName(options.scheduleTable ?? DEFAULT_TABLES.schedule),
-    rateLimit: tableName(options.rateLimitTable ?? DEFAULT_TABLES.rateLimit),
+    limit: tableName(options.limitTable ?? DEFAULT_TABLES.limit),
   });
   const { fromVersion = 0, toVersion = versions.length } = options;
   requireVersion('toVersion', toVersion, 0, versions.length);

@@ -37,6 +37,10 @@ export class DeliveryRun implements RunOptions {
     return this.lease.lostSignal;
   }
 
+  get limitSignal(): Abortable | undefined {
+    return this.turn.lost;
+  }
+
   isTooLate(): boolean {
     return this.lease.isInDoubt;
   }

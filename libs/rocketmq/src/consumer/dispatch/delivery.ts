@@ -102,7 +102,7 @@ export class Delivery {
    * @param attempt its number
    * @param unpack for a compressed body: undefined when it is no longer to be handled
    * @returns whether the message is certainly settled on the server, so that the next of its message group may follow; when
-   *   to retry it here; `unhandled` when it was not decompressed
+   *   to retry it here; `unhandled` when it was not decompressed, or has lost its turn
    */
   async attempt(
     attempt: number,
@@ -112,7 +112,8 @@ export class Delivery {
     const { lease } = this;
     const untrack = this.trackHandler();
     const unpacked = lease.isPacked ? await unpack() : undefined;
-    if (lease.isPacked && unpacked === undefined) {
+    if ((lease.isPacked && unpacked === undefined) || turn.lost?.aborted) {
+      unpacked?.end();
       turn.end();
       untrack();
       return 'unhandled';

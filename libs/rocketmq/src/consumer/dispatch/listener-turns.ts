@@ -1,12 +1,12 @@
-// The turn of a listener that a held message waits for: its concurrency, its rate limit, its pause, and its share of a shared topic's room.
+// The turn of a listener that a held message waits for: its concurrency, its limits, its pause, and its share of a shared topic's room.
 
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type Clock, SECOND_MS } from '../../support/clock.js';
 import { monotonicMs } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import { Semaphore } from '../../support/semaphore.js';
+import { untilChanged } from '../listeners/limiter.js';
 import type { Listener, ListenerSet } from '../listeners/message-listener.js';
-import { untilChanged } from '../listeners/rate-limiter.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { BufferRooms } from '../receive/buffer-room.js';
 import { Pauses } from '../receive/pauses.js';
@@ -14,7 +14,9 @@ import { Pauses } from '../receive/pauses.js';
 /** A turn to run the handler: call `begin` when the handler gets the message, if it does, and `end` when it has ended. */
 export interface GrantedTurn {
   readonly kind: 'granted';
-  /** Whether the rate limit lets no other message begin now. */
+  /** Fires when the turn is lost: the handler may not run any longer. Undefined: never. */
+  readonly lost: Abortable | undefined;
+  /** Whether a limit lets no other message begin now. */
   readonly isLastForNow: boolean;
   begin(): void;
   end(): void;
@@ -36,7 +38,7 @@ const LEARNING = 1 / 8;
 /** The messages of one listener that wait or run, and how long they take. */
 class Queue {
   held = 0;
-  /** With a rate limit, one waits for it, and the others for that one, in their order. */
+  /** With a limit, one waits for it, and the others for that one, in their order. */
   readonly line = new Semaphore(1);
   /** Ends the wait of each message that has no turn yet. */
   private readonly waiting = new Set<AbortSource>();
@@ -78,20 +80,21 @@ class Queue {
     const { limiter } = this.listener;
     const { clock } = this;
     const beganMs = this.progressed();
-    let isSetAside = limiter !== undefined;
+    let hasBegun = false;
     const begin = (): void => {
-      if (isSetAside) limiter?.begin(clock.monotonicMs());
-      isSetAside = false;
+      if (!hasBegun) limiter?.begin(clock.monotonicMs());
+      hasBegun = true;
     };
     const end = (): void => {
-      if (isSetAside) limiter?.giveBack();
-      isSetAside = false;
+      if (hasBegun) limiter?.end();
+      else limiter?.giveBack();
       this.handlerMs += (this.progressed() - beganMs - this.handlerMs) * LEARNING;
       this.held--;
       release();
     };
     return {
       kind: 'granted',
+      lost: limiter?.lost,
       get isLastForNow() {
         return limiter?.isUsedUp(clock.monotonicMs()) ?? false;
       },
@@ -114,7 +117,7 @@ class Queue {
   }
 }
 
-/** Waits for what a rate limit can delay by a day, until it is over or a pause begins. What `closed` waits for must not be the case yet. */
+/** Waits for what a limit can delay by a day, until it is over or a pause begins. What `closed` waits for must not be the case yet. */
 async function unlessClosed(
   over: Abortable,
   closed: (signal: Abortable) => Promise<void>[],
@@ -178,7 +181,7 @@ export class ListenerTurns {
   }
 
   /**
-   * Waits for a turn; undefined when it waited for the rate limit, and its topic was paused.
+   * Waits for a turn; undefined when it waited for a limit, and its topic was paused.
    * @param over ends the wait; aborted here, too, when the message is given back
    * @throws why it was aborted from outside
    */

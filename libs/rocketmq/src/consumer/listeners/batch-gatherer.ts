@@ -6,14 +6,13 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { abortReason, listenTo } from '../../support/abort.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
-import type { Semaphore } from '../../support/semaphore.js';
 import type { BatchContext, BatchListening, MessageHandler } from '../model/handler.js';
 import { runHandler } from './handler-run.js';
 
 /** What batches need of their listener. */
 export interface BatchRunOptions {
   /** One for each concurrent batch. */
-  readonly places: Semaphore;
+  readonly places: { acquire(): Promise<() => void> };
   /** How long one batch may be handled. */
   readonly timeoutMs: number | undefined;
   /** Real time, as for all handlers. */

@@ -1,34 +1,26 @@
 // How often the handlers of a listener may begin over all instances of its group. It takes blocks from the account of the group, which a store
 // keeps, and knows of nothing else: what it has no block for does not begin.
 
-import { raceAbort } from '../../support/abort.js';
 import { onAbort } from '../../support/abort-source.js';
-import { type Clock, DAY_MS, type ScheduledTask, SECOND_MS } from '../../support/clock.js';
-import { withDeadline } from '../../support/deadline.js';
+import { DAY_MS, type ScheduledTask } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import { type BlockRequest, blockMs, largestBlock, reportEarlyMs } from './rate-account.js';
-import { type Limiter, limitText, MAX_POLLED, type RateLimit } from './rate-limiter.js';
-import { type RateLimitPort, SharedAccount } from './shared-account.js';
+import { type LimitStateParts, STORE_RETRY_MS, STORE_TIMEOUT_MS } from './limit-state.js';
+import { type Limiter, MAX_POLLED } from './limiter.js';
+import { blockMs, largestBlock, reportEarlyMs } from './rate-account.js';
+import { limitText, type RateLimit } from './rate-limiter.js';
+import { SharedAccount } from './shared-account.js';
 
-/** What a limiter needs of its consumer. */
-export interface GroupLimiterParts {
-  readonly store: RateLimitPort;
-  /** Identifies the listener in the store. */
-  readonly key: string;
+/** What a limiter over a group needs of its consumer. */
+export interface GroupLimiterParts extends LimitStateParts {
   /** Identifies this process. */
   readonly holder: string;
-  readonly clock: Clock;
   readonly logger: Logger;
   /** Fires when the consumer closes. */
   readonly closing: AbortSignal;
 }
 
-/** How long the store may take to answer, in real time. */
-const STORE_TIMEOUT_MS = 5 * SECOND_MS;
-/** From a failure of the store to the next request. */
-const RETRY_MS = SECOND_MS;
 /** What is received while the store fails is released. */
-const NOT_SOON_MS = DAY_MS;
+export const NOT_SOON_MS = DAY_MS;
 /** How long before a block polls begin, and which part of `perMs` at most. */
 const POLLED_AHEAD_MS = 100;
 const POLLED_AHEAD = 1 / 20;
@@ -48,6 +40,7 @@ type State =
 
 /** Limits the handlers of one listener together with those of other instances. */
 export class GroupLimiter implements Limiter {
+  readonly lost = undefined;
   private state: State = { kind: 'idle' };
   private setAside = 0;
   /** Until when those that are set aside are counted if they begin. */
@@ -98,6 +91,8 @@ export class GroupLimiter implements Limiter {
     this.setAside--;
   }
 
+  end(): void {}
+
   /** Also above 0 while nobody has asked: {@link take} does. */
   waitMs(nowMs: number): number {
     const { state } = this;
@@ -124,7 +119,7 @@ export class GroupLimiter implements Limiter {
     const { state, problem } = this;
     const next =
       state.kind === 'block' && nowMs < state.fromMs ? `in ${Math.ceil(state.fromMs - nowMs)} ms` : 'unknown';
-    const why = problem === undefined ? '' : `, since the store of rate limits does not answer: ${problem}`;
+    const why = problem === undefined ? '' : `, since the store of limits does not answer: ${problem}`;
     return [`${limitText(listener, this.rate)} in the group, the next ${next}${why}`];
   }
 
@@ -147,6 +142,9 @@ export class GroupLimiter implements Limiter {
     this.watchers.add(changed);
     return () => void this.watchers.delete(changed);
   }
+
+  /** The signal of the consumer's end has done it. A block counts on. */
+  async close(): Promise<void> {}
 
   /** A larger block needs fewer requests. One that lasts for long keeps from others what it has not begun. */
   private usedUp(withinMs: number): void {
@@ -198,39 +196,27 @@ export class GroupLimiter implements Limiter {
     this.task?.cancel();
     const before = this.problem;
     this.become({ kind: 'asking', error: before });
-    const done = clock.track('request to the store of rate limits for', key);
     const reported = began.length;
     const kept = this.setAside;
     try {
-      const request: Omit<BlockRequest, 'holder'> = {
-        began: began.map((atMs) => [atMs + this.offsetMs, 1]),
-        kept,
-        wanted,
-      };
-      const granted = await withDeadline(
-        `request to the store of rate limits for ${key}`,
-        STORE_TIMEOUT_MS,
-        closing,
-        ({ signal }) => raceAbort(this.account.request({ ...request, holder }, signal), signal),
-      );
+      const atStore = began.map((atMs) => [atMs + this.offsetMs, 1] as const);
+      const granted = await this.account.request({ holder, began: atStore, kept, wanted }, closing);
       if (closing.aborted) return;
       this.began = began.slice(reported);
       this.offsetMs = granted.offsetMs;
       this.countedUntilMs = granted.sentAtMs + blockMs(this.rate);
       this.isGroupUsedUp = granted.isLater;
-      if (before !== undefined) logger.info('the store of rate limits answers again', { key });
+      if (before !== undefined) logger.info('the store of limits answers again', { key });
       const { block } = granted;
       this.become(block.count === 0 ? { kind: 'idle' } : { kind: 'block', ...block, left: block.count });
     } catch (cause) {
       if (closing.aborted) return;
       const error = describeError(cause);
       if (before === undefined) {
-        const line = 'the store of rate limits does not answer; the listener handles nothing until it does';
+        const line = 'the store of limits does not answer; the listener handles nothing until it does';
         logger.error(line, { key, error });
       }
-      this.become({ kind: 'failing', error, againAtMs: clock.monotonicMs() + RETRY_MS });
-    } finally {
-      done();
+      this.become({ kind: 'failing', error, againAtMs: clock.monotonicMs() + STORE_RETRY_MS });
     }
   }
 

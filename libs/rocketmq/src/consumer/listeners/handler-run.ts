@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly ioClock: Clock;
   /** Fires when the lease is lost; the handler is still waited for. */
   readonly lostSignal: Abortable | undefined;
+  /** Fires when the handler may not run any longer, beside those of other instances; it is still waited for. Undefined: never. */
+  readonly limitSignal?: Abortable | undefined;
   /** Whether it is too late to start a handler: the lease is over, or can no longer be renewed. Default: it is not. */
   isTooLate?(): boolean;
   /** Fires when the consumer can wait no longer. Undefined: the caller handles that. */
@@ -72,7 +74,7 @@ function awaited(
   options: RunOptions,
 ): Promise<RunResult> {
   const { ending } = context;
-  const { timeoutMs, ioClock, lostSignal, forceSignal } = options;
+  const { timeoutMs, ioClock, lostSignal, limitSignal, forceSignal } = options;
   return new Promise((resolve) => {
     let timedOut: HandlerTimeoutError | undefined;
     const end = (result: RunResult): void => {
@@ -80,6 +82,7 @@ function awaited(
       context.isOver = true;
       watch?.stop();
       unlistenLost();
+      unlistenLimit();
       unlistenForce();
       if (result.kind === 'abandoned') options.onIgnoredSignal();
       const isInTime = timedOut === undefined && result.kind !== 'abandoned';
@@ -124,6 +127,7 @@ function awaited(
       options.onLost?.();
       ending.abort(reasonOf(lostSignal));
     });
+    const unlistenLimit = onAbort(limitSignal, () => ending.abort(reasonOf(limitSignal)));
     const unlistenForce = onAbort(forceSignal, () => {
       ending.abort(reasonOf(forceSignal));
       giveUpSoon();

@@ -24,7 +24,10 @@ import { FAILURE_CHECKS, type FailurePolicy } from '../model/failure-policy.js';
 import type { BatchListening, MessageHandler } from '../model/handler.js';
 import { assertFilter, type Subscription } from '../model/subscription.js';
 import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
-import { type Limiter, type RateLimit, RateLimiter, rateLimitCheck } from './rate-limiter.js';
+import type { GroupLimits } from './group-limits.js';
+import type { GroupSlots } from './group-slots.js';
+import { BothLimits, type Limiter } from './limiter.js';
+import { type RateLimit, RateLimiter, rateLimitCheck } from './rate-limiter.js';
 
 /** One listener of a consumer that has several. It receives the messages of its topic that match its filter, and no others. */
 export interface MessageListener extends FailurePolicy {
@@ -40,6 +43,8 @@ export interface MessageListener extends FailurePolicy {
   readonly batch?: BatchListening;
   /** Concurrent handlers; with `batch`: concurrent batches. Default: the consumer's `concurrency`. */
   readonly concurrency?: number;
+  /** Concurrent handlers, or batches, over all instances of the group. Default: the consumer's `groupConcurrency`. */
+  readonly groupConcurrency?: number;
   /** How long its handler may run, in milliseconds. Default: the consumer's `handlerTimeoutMs`. */
   readonly handlerTimeoutMs?: number;
   /** How many messages its handler may be given in a time. Default: the consumer's `rateLimit`. */
@@ -64,6 +69,7 @@ const CHECKS: OptionChecks<MessageListener> = {
     required: ['handler', 'maxSize', 'maxWaitMs'],
   }),
   concurrency: positiveInteger,
+  groupConcurrency: positiveInteger,
   handlerTimeoutMs: positiveNumber,
   rateLimit: rateLimitCheck,
 };
@@ -71,10 +77,11 @@ const CHECKS: OptionChecks<MessageListener> = {
 /** The defaults of listeners. */
 export interface ListenerDefaults extends FailurePolicy {
   readonly concurrency: number;
+  readonly groupConcurrency?: number | undefined;
   readonly handlerTimeoutMs: number | undefined;
   readonly rateLimit?: RateLimit | undefined;
-  /** A limit over all instances. Default: there is none, for a listener that no consumer has. */
-  readonly groupLimiter?: ((listener: string, rate: RateLimit) => Limiter) | undefined;
+  /** Limits over all instances. Default: there are none, for a listener that no consumer has. */
+  readonly overGroup?: GroupLimits | undefined;
   readonly interceptors: readonly ConsumeInterceptor[];
   readonly telemetry?: PushConsumerTelemetry | undefined;
 }
@@ -133,6 +140,8 @@ const POLICY_FIELDS = ['backoff', 'maxAttempts', 'retryOn', 'deadLetterOn', 'dea
 /** The one listener of a consumer with a plain handler. */
 export function onlyListener(name: string, handler: MessageHandler, defaults: ListenerDefaults): Listener {
   const { concurrency, handlerTimeoutMs } = defaults;
+  const slots = new HandlerSlots(concurrency);
+  const { limiter } = limitsOf(name, {}, defaults, slots);
   return {
     name,
     topic: undefined,
@@ -141,8 +150,8 @@ export function onlyListener(name: string, handler: MessageHandler, defaults: Li
     handlerTimeoutMs,
     policy: policyOf({}, defaults),
     permits: concurrency,
-    slots: new HandlerSlots(concurrency),
-    limiter: limiterOf(name, defaults.rateLimit, defaults),
+    slots,
+    limiter,
     isBatch: false,
     isForUnmatched: false,
   };
@@ -159,7 +168,11 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
       throw new UsageError('ILLEGAL_OPTION', 'set either handler or batch', 'handler');
     }
     const places = new Semaphore(concurrency);
-    const gatherer = batch && gathererOf(batch, { places, timeoutMs: handlerTimeoutMs, ioClock }, defaults);
+    const slots =
+      batch === undefined ? new HandlerSlots(concurrency) : new HandlerSlots(concurrency, batch.maxSize, places);
+    const { limiter, groupSlots } = limitsOf(name, listener, defaults, slots);
+    const runOptions = { places: groupSlots?.runsIn(places) ?? places, timeoutMs: handlerTimeoutMs, ioClock };
+    const gatherer = batch && gathererOf(batch, runOptions, defaults);
     const handler = gatherer?.handler ?? (listener.handler as MessageHandler);
     const around = intercepted(handler, defaults.interceptors);
     return {
@@ -171,8 +184,8 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
       handlerTimeoutMs: batch === undefined ? handlerTimeoutMs : undefined,
       policy: policyOf(listener, defaults),
       permits: concurrency * (batch?.maxSize ?? 1),
-      slots: batch === undefined ? new HandlerSlots(concurrency) : new HandlerSlots(concurrency, batch.maxSize, places),
-      limiter: limiterOf(name, listener.rateLimit ?? defaults.rateLimit, defaults),
+      slots,
+      limiter,
       isBatch: batch !== undefined,
       isForUnmatched: false,
     };
@@ -183,9 +196,19 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
   }
 }
 
-function limiterOf(name: string, rate: RateLimit | undefined, { groupLimiter }: ListenerDefaults): Limiter | undefined {
-  if (rate?.scope === 'group') return groupLimiter?.(name, rate);
-  return rate && new RateLimiter(rate);
+/** What it is limited by, and the part of it that batches run in. */
+function limitsOf(
+  name: string,
+  own: Pick<MessageListener, 'rateLimit' | 'groupConcurrency'>,
+  defaults: ListenerDefaults,
+  local: HandlerSlots,
+): { readonly limiter: Limiter | undefined; readonly groupSlots: GroupSlots | undefined } {
+  const { rateLimit: rate = defaults.rateLimit, groupConcurrency: most = defaults.groupConcurrency } = own;
+  const { overGroup } = defaults;
+  const rateLimiter = rate?.scope === 'group' ? overGroup?.rate(name, rate) : rate && new RateLimiter(rate);
+  const groupSlots = most === undefined ? undefined : overGroup?.slots({ name, most, local });
+  const isBoth = groupSlots !== undefined && rateLimiter !== undefined;
+  return { groupSlots, limiter: isBoth ? new BothLimits(groupSlots, rateLimiter) : (groupSlots ?? rateLimiter) };
 }
 
 function observed(handler: MessageHandler, { telemetry }: ListenerDefaults): MessageHandler {

@@ -1,8 +1,8 @@
 // How often the handlers of a listener may begin. It knows no clock: callers pass monotonic business time.
 
-import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
-import { type Clock, DAY_MS, SECOND_MS } from '../../support/clock.js';
+import { DAY_MS, SECOND_MS } from '../../support/clock.js';
 import { integerFrom, numberFrom, objectOf, oneOf } from '../../support/options.js';
+import { type Limiter, MAX_POLLED } from './limiter.js';
 
 /** A limit for the handlers of a listener. */
 export interface RateLimit {
@@ -11,7 +11,7 @@ export interface RateLimit {
   /** In milliseconds, 1 to 86 400 000 (a day); at least 1 000 with the scope `group`. */
   readonly perMs: number;
   /**
-   * `group`: over all instances of the consumer group, which count in the `rateLimitStore`. `process`: each process has a limit of its own.
+   * `group`: over all instances of the consumer group, which count in the `limitStore`. `process`: each process has a limit of its own.
    * Default `process`.
    */
   readonly scope?: 'process' | 'group';
@@ -29,51 +29,6 @@ export const rateLimitCheck = objectOf({
       : undefined,
 });
 
-/** What decides when handlers may begin. */
-export interface Limiter {
-  /** Why it cannot decide; undefined while it can. */
-  readonly problem: string | undefined;
-  /**
-   * Sets one aside, if one may begin: call {@link begin} or {@link giveBack} for it, however much later.
-   * @returns 0, or how long to wait before the next try, in milliseconds; see {@link untilChanged}
-   */
-  take(nowMs: number): number;
-  /** The handler gets one that was set aside. */
-  begin(nowMs: number): void;
-  /** No handler gets one that was set aside. */
-  giveBack(): void;
-  /** How long to wait before the next try, in milliseconds; 0 when one may begin. */
-  waitMs(nowMs: number): number;
-  /** Whether none may begin now. */
-  isUsedUp(nowMs: number): boolean;
-  /** For an operator; nothing while one may begin. */
-  waiting(listener: string, nowMs: number): string[];
-  /** How many messages may begin now; 0 while they are too few for a poll. */
-  startable(nowMs: number): number;
-  /** How long until {@link startable} is not 0, in milliseconds. */
-  startableInMs(nowMs: number): number;
-  /** Calls `changed` when the answers of the others are other ones than time alone would make them. @returns what ends that */
-  watch(changed: () => void): () => void;
-}
-
-/** Waits before the next {@link Limiter.take}. @throws the signal's reason */
-export function untilChanged(limiter: Limiter, clock: Clock, signal: Abortable): Promise<void> {
-  if (signal.aborted) return Promise.reject(reasonOf(signal));
-  const waitMs = limiter.waitMs(clock.monotonicMs());
-  if (waitMs === 0) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const end = (then: () => void): void => {
-      task.cancel();
-      unwatch();
-      unlisten();
-      then();
-    };
-    const task = clock.schedule(Math.ceil(waitMs), () => end(resolve));
-    const unwatch = limiter.watch(() => end(resolve));
-    const unlisten = onAbort(signal, () => end(() => reject(reasonOf(signal))));
-  });
-}
-
 /** The limit of a listener, for an operator. */
 export function limitText(listener: string, { max, perMs }: RateLimit): string {
   return `limited: ${listener}, to ${max} messages per ${perMs} ms`;
@@ -82,11 +37,11 @@ export function limitText(listener: string, { max, perMs }: RateLimit): string {
 /** What a poll should bring at a limit that allows it: so much of what may begin in this time, and no more than a poll asks for. */
 const POLLED_PART = 1 / 20;
 const POLLED_WITHIN_MS = 100;
-export const MAX_POLLED = 32;
 
 /** Limits one process: remembers when the last `max` messages began, and how many may begin and have not. */
 export class RateLimiter implements Limiter {
   readonly problem = undefined;
+  readonly lost = undefined;
   /** A ring. */
   private readonly beganAtMs: Float64Array;
   private first = 0;
@@ -118,6 +73,8 @@ export class RateLimiter implements Limiter {
     this.setAside--;
   }
 
+  end(): void {}
+
   waitMs(nowMs: number): number {
     return this.freeInMs(1, nowMs);
   }
@@ -145,6 +102,8 @@ export class RateLimiter implements Limiter {
   watch(): () => void {
     return () => {};
   }
+
+  async close(): Promise<void> {}
 
   /** How long until so many may begin, in milliseconds. What is set aside begins now at the earliest, and counts for `perMs` then. */
   private freeInMs(wanted: number, nowMs: number): number {

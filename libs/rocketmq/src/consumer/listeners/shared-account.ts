@@ -1,6 +1,6 @@
 // The account of a rate limit in its store, and what it says by the clock of this process.
 
-import type { Clock } from '../../support/clock.js';
+import { LimitState, type LimitStateParts, STORE_TIMEOUT_MS } from './limit-state.js';
 import {
   type Block,
   type BlockRequest,
@@ -10,23 +10,6 @@ import {
   withRequest,
 } from './rate-account.js';
 import type { RateLimit } from './rate-limiter.js';
-
-/** What a store has under a key, and its own time. */
-export interface StoredLimit {
-  /** Milliseconds since 1970 by the clock of the store: one clock for all instances. */
-  readonly nowMs: number;
-  /** 0 where nothing is stored. */
-  readonly version: number;
-  /** Undefined where nothing is stored. */
-  readonly state: string | undefined;
-}
-
-/** What keeps the accounts of limits over all instances of a group: `RateLimitStore` of `nestjs-rocketmq/sql`. */
-export interface RateLimitPort {
-  read(key: string): Promise<StoredLimit>;
-  /** Stores a state in place of that with this version, which then has the next one. @returns false if another one is stored meanwhile */
-  write(key: string, version: number, state: string): Promise<boolean>;
-}
 
 /** A block by the clock of the consumer. */
 interface Granted {
@@ -41,32 +24,34 @@ interface Granted {
 
 /** The account of one listener. */
 export class SharedAccount {
+  private readonly state: LimitState<RateAccount>;
+
   constructor(
     private readonly rate: RateLimit,
-    private readonly parts: { readonly store: RateLimitPort; readonly key: string; readonly clock: Clock },
-  ) {}
+    private readonly parts: LimitStateParts,
+  ) {
+    this.state = new LimitState(EMPTY_ACCOUNT, parts);
+  }
 
-  /**
-   * Repeated while others change the account, and when the answer is too late to begin anything. What was given up must not change the account later:
-   * the next request counts on its own.
-   */
-  async request(request: BlockRequest, signal: AbortSignal): Promise<Granted> {
-    const { store, key, clock } = this.parts;
+  /** Repeated when the answer is too late to begin anything. @param outer ends it early */
+  request(request: BlockRequest, outer: AbortSignal): Promise<Granted> {
+    return this.state.within(STORE_TIMEOUT_MS, outer, (signal) => this.granted(request, signal));
+  }
+
+  private async granted(request: BlockRequest, signal: AbortSignal): Promise<Granted> {
+    const { rate, state } = this;
     for (let reported = request; ; ) {
-      const sentAtMs = clock.monotonicMs();
-      const { nowMs, version, state } = await store.read(key);
-      const readAtMs = clock.monotonicMs();
-      const before = state === undefined ? EMPTY_ACCOUNT : (JSON.parse(state) as RateAccount);
-      const { account, block } = withRequest(before, nowMs, this.rate, reported);
-      signal.throwIfAborted();
-      if (!(await store.write(key, version, JSON.stringify(account)))) continue;
+      const { result, nowMs, sentAtMs, readAtMs } = await state.change(signal, (before, atMs) => {
+        const { account, block } = withRequest(before, atMs, rate, reported);
+        return { state: account, result: block };
+      });
       reported = { ...reported, began: [] };
-      const { count } = block;
+      const { count } = result;
       // Whatever the store's clock showed in between, it is neither too early nor too late.
-      const fromMs = readAtMs + block.fromMs - nowMs;
-      const untilMs = sentAtMs + block.untilMs - nowMs - reportEarlyMs(this.rate);
-      if (count > 0 && clock.monotonicMs() >= untilMs) continue;
-      const isLater = block.fromMs > nowMs;
+      const fromMs = readAtMs + result.fromMs - nowMs;
+      const untilMs = sentAtMs + result.untilMs - nowMs - reportEarlyMs(rate);
+      if (count > 0 && this.parts.clock.monotonicMs() >= untilMs) continue;
+      const isLater = result.fromMs > nowMs;
       return { block: { fromMs, untilMs, count }, isLater, sentAtMs, offsetMs: nowMs - sentAtMs };
     }
   }

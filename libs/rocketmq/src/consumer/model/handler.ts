@@ -4,7 +4,10 @@ import type { MessageView } from '../../protocol/model/message.js';
 
 /** What a handler gets in addition to the message. */
 export interface HandlerContext {
-  /** Fires when the handler exceeds its timeout, when the lease is lost, and at the end of the shutdown's grace period. */
+  /**
+   * Fires when the handler exceeds its timeout, when the lease is lost, or its slot of `groupConcurrency`, and at the end of the shutdown's grace
+   * period.
+   */
   readonly signal: AbortSignal;
   /**
    * The handler has decided the outcome and continues to run: if it exceeds its timeout, this outcome counts.
@@ -38,7 +41,7 @@ export type MessageHandler = (message: MessageView, context: HandlerContext) => 
 
 /** What a batch handler gets in addition to the messages. */
 export interface BatchContext {
-  /** Fires when the handler exceeds its timeout, and when no message of the batch is left to handle (lost lease, shutdown). */
+  /** Fires when the handler exceeds its timeout, and when no message of the batch is left to handle (lost leases or slot, shutdown). */
   readonly signal: AbortSignal;
   /** Fires when the lease of this message is lost: another consumer may have it. */
   signalOf(message: MessageView): AbortSignal;

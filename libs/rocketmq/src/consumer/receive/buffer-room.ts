@@ -5,8 +5,8 @@
 import { LIMITS } from '../../protocol/model/limits.js';
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
+import type { Limiter } from '../listeners/limiter.js';
 import type { Listener, ListenerSet } from '../listeners/message-listener.js';
-import type { Limiter } from '../listeners/rate-limiter.js';
 
 /** The weight of a smaller size against the previous estimate. */
 const FORGETTING = 1 / 8;

@@ -1,6 +1,7 @@
 // What a consumer group is like on a broker that is pulled from: the broker keeps its attempts, and the consumers decide the rest.
 
 import { Code, type Settings, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Consumption } from '../../protocol/model/consumption.js';
 import { DELAY_LEVELS_MS } from '../../protocol/model/delay-levels.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
@@ -10,7 +11,6 @@ import type { RemotingClient } from '../../remoting/remoting-client.js';
 import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { abilitiesOf } from '../broker-release.js';
 import { filterAnswers } from '../filter-answers.js';
-import type { Consumption } from '../gateway-options.js';
 import type { GroupSettings } from '../group-settings.js';
 import { isLiteConsumer, noLiteTopics } from '../lite-topics.js';
 import { groupOf } from '../registration.js';

@@ -11,7 +11,7 @@ import type { RocketMQEvents } from './rocketmq-events.js';
  * - `listening`: its listeners run
  * - `paused`: they run, and this one starts no handler, in this process, until it is resumed
  * - `group-paused`: they run, and the servers deliver nothing, because the consumer group is paused over all instances
- * - `limited`: they run, and its `rateLimit` lets no message begin at this moment
+ * - `limited`: they run, and its `rateLimit` or `groupConcurrency` lets no message begin at this moment
  * - `closed`: its listeners have stopped, or are about to
  */
 export type ListenerStatus = 'idle' | 'listening' | 'limited' | 'paused' | 'group-paused' | 'closed';

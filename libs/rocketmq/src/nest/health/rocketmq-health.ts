@@ -185,7 +185,7 @@ function problemsOfConsumer(
   }
   problems.push(...heldUp.map(heldUpText));
   if (limitError !== undefined) {
-    problems.push(`${limited.join(', ')} waits for the store of rate limits, which does not answer: ${limitError}`);
+    problems.push(`${limited.join(', ')} waits for the store of limits, which does not answer: ${limitError}`);
   }
   if (settleLagMs > maxSettleLagMs) {
     problems.push(`the oldest of its ${unsettled} unsettled messages was received ${settleLagMs} ms ago`);

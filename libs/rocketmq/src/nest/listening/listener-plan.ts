@@ -1,6 +1,7 @@
 // Plans the consumers of an application: merges listener options by precedence and groups listeners by consumer group. Pure.
 // Over 300 lines: what listeners of one group must agree on is seen in one place.
 
+import { broadcastRefused } from '../../consumer/listeners/group-limits.js';
 import { mergedSubscriptions } from '../../consumer/listeners/message-listener.js';
 import type { Subscription } from '../../consumer/model/subscription.js';
 import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
@@ -243,10 +244,10 @@ function modeOf(consumerGroup: string, listeners: readonly PlannedListener[]): '
   const broadcast = listeners.find(({ settings }) => settings.mode === 'broadcast');
   if (broadcast === undefined) return 'shared';
   const shared = listeners.find(({ settings }) => settings.mode !== 'broadcast');
-  const limited = listeners.find(({ settings }) => settings.rateLimit?.scope === 'group');
-  if (limited !== undefined) {
-    const text = `listener ${limited.name}: option rateLimit.scope cannot be group: instances that broadcast share no messages`;
-    throw new UsageError('ILLEGAL_OPTION', text, 'rateLimit.scope');
+  for (const { name, settings } of listeners) {
+    const ofRate = settings.rateLimit?.scope === 'group' ? 'rateLimit.scope' : undefined;
+    const option = settings.groupConcurrency === undefined ? ofRate : 'groupConcurrency';
+    if (option !== undefined) throw broadcastRefused(option, `listener ${name}: `);
   }
   if (shared === undefined) return 'broadcast';
   const text =

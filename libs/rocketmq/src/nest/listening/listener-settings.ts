@@ -14,6 +14,7 @@ export type StartFrom = 'beginning' | 'end' | Date;
 
 /** Options of a listener that are those of the consumer: each of its listeners has its own. */
 export const LISTENER_OPTIONS = [
+  'groupConcurrency',
   'handlerTimeoutMs',
   'rateLimit',
   'maxAttempts',

@@ -147,7 +147,7 @@ const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   failures: objectOf({ options: OF_FAILURES, required: ['topic'] }),
   transactionLog: withMethods('a TransactionLog of nestjs-rocketmq/sql, or another object', 'check'),
   inbox: withMethods('an Inbox of nestjs-rocketmq/sql, or another object', 'assertOutlives'),
-  rateLimitStore: PUSH_CONSUMER_CHECKS.rateLimitStore,
+  limitStore: PUSH_CONSUMER_CHECKS.limitStore,
   transactionOwner: nonEmptyString,
   startTimeoutMs: atLeast(1),
   whenUnavailable: oneOf('fail', 'degraded'),

@@ -219,7 +219,7 @@ export class PartStarter {
   }
 
   private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
-    const { inbox, logger, events = {}, rateLimitStore, telemetry, failures } = this.options;
+    const { inbox, logger, events = {}, limitStore, telemetry, failures } = this.options;
     const keep = failures && ((failure: Failure) => parts.failures?.record(failure));
     const hooks = consumerHooks(events, this.given.events, plan.consumerGroup, keep);
     this.hooks.set(plan, hooks);
@@ -231,7 +231,7 @@ export class PartStarter {
       }),
       describeGroup: async (consumerGroup, given) =>
         (await this.given.admin.ifAny())?.describeGroup(consumerGroup, given),
-      rateLimitStore,
+      limitStore,
       events: hooks,
       telemetry: this.given.events.telemetryOf(telemetry),
       acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),

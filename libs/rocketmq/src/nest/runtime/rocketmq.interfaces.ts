@@ -2,8 +2,8 @@
 
 import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Address } from '../../client/endpoint.js';
+import type { LimitPort } from '../../consumer/listeners/limit-state.js';
 import type { PolicyInForce } from '../../consumer/listeners/listener-fit.js';
-import type { RateLimitPort } from '../../consumer/listeners/shared-account.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import type { ProducerOptions } from '../../producer/producer-options.js';
@@ -144,8 +144,8 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    * can still be redelivered. Default: none.
    */
   readonly inbox?: InboxPort;
-  /** Where instances count together for listeners whose `rateLimit` has `scope: 'group'`: a `RateLimitStore` of `/sql`. Default: none. */
-  readonly rateLimitStore?: RateLimitPort;
+  /** Where instances count together for `groupConcurrency`, and for `rateLimit` with `scope: 'group'`: a `LimitStore` of `/sql`. Default: none. */
+  readonly limitStore?: LimitPort;
   /** Marks the half messages of this service, so that only this service answers their transaction checks. Default: `consumerGroup`. */
   readonly transactionOwner?: string;
   /**

@@ -6,9 +6,9 @@ import { namedRows } from '../rows.js';
 import { isDuplicate } from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { entryStatesOf, quoted } from '../table-name.js';
+import { limits } from './limits.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
-import { rateLimit } from './rate-limit.js';
 import { schedule } from './schedule.js';
 import { AGE, affectedRows, hexOf, marks, readsOnly } from './statements.js';
 
@@ -20,7 +20,7 @@ export const mysql: Dialect = {
   log,
   outbox,
   schedule,
-  rateLimit,
+  limits,
   insertKey,
   deleteOld,
 };
@@ -88,7 +88,7 @@ function version2({ schedule: name }: TableNames): string[] {
   ];
 }
 
-function version3({ rateLimit: name, schedule }: TableNames): string[] {
+function version3({ limit: name, schedule }: TableNames): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${quoted(entryStatesOf(schedule), '`')} (
   \`key\` varbinary(255) NOT NULL PRIMARY KEY,

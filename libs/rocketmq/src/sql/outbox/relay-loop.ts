@@ -3,10 +3,7 @@
 import { backoffMs } from '../../support/backoff.js';
 import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS } from '../../support/clock.js';
 
-/**
- * The shortest rest; each that finds nothing doubles it. What wakes a loop is told before its commit, which takes a database a few
- * milliseconds.
- */
+/** The shortest rest; each that finds nothing doubles it. A loop is woken before a commit, which takes a database a few milliseconds. */
 const FIRST_REST_MS = 2;
 /** The rests after work that failed. */
 const FAILURE_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;

@@ -4,9 +4,9 @@ import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
 import { namedRows } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { entryStatesOf, nameFor, quoted } from '../table-name.js';
+import { limits } from './limits.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
-import { rateLimit } from './rate-limit.js';
 import { schedule } from './schedule.js';
 
 export const postgresql: Dialect = {
@@ -17,7 +17,7 @@ export const postgresql: Dialect = {
   log,
   outbox,
   schedule,
-  rateLimit,
+  limits,
   insertKey,
   deleteOld,
 };
@@ -62,7 +62,7 @@ function version2({ schedule: name }: TableNames): string[] {
   ];
 }
 
-function version3({ rateLimit: name, schedule }: TableNames): string[] {
+function version3({ limit: name, schedule }: TableNames): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${quoted(entryStatesOf(schedule), '"')} (
   "key" text PRIMARY KEY,

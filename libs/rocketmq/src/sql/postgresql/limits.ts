@@ -1,13 +1,13 @@
 // The limits on PostgreSQL.
 
-import type { RateLimitRow, RateLimitStatements } from '../dialect.js';
+import type { LimitRow, LimitStatements } from '../dialect.js';
 import { storedLimitOf } from '../rows.js';
 import { runAlone, type SqlDatabase } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 
-export const rateLimit: RateLimitStatements = { read, write };
+export const limits: LimitStatements = { read, write };
 
-async function read(database: SqlDatabase, table: string, key: string): Promise<RateLimitRow> {
+async function read(database: SqlDatabase, table: string, key: string): Promise<LimitRow> {
   const text =
     'SELECT "n"."nowMs", "t"."version"::float8 AS "version", "t"."state" ' +
     'FROM (SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS "nowMs") "n" ' +

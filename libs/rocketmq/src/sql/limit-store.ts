@@ -8,38 +8,39 @@ import { DEFAULT_TABLES } from './schema.js';
 import type { SqlDatabase } from './sql-port.js';
 import { tableName } from './table-name.js';
 
-/** The options of `RateLimitStore`. */
-export interface RateLimitStoreOptions {
+/** The options of `LimitStore`. */
+export interface LimitStoreOptions {
   /** The database of all instances. Its clock is that of the limits. */
   readonly database: SqlDatabase;
-  /** The name of the table. Default `rocketmq_rate_limit`. */
+  /** The name of the table. Default `rocketmq_limit`. */
   readonly tableName?: string;
 }
 
 /**
- * Keeps the `rateLimit` of listeners with `scope: 'group'`, for the module option `rateLimitStore`: one row for each listener of a group.
+ * Keeps the limits of listeners over all instances of their group, `groupConcurrency` and `rateLimit` with `scope: 'group'`, for the module option
+ * `limitStore`: one row for each limit of a listener.
  * Applications on different clusters need different tables.
  */
-export class RateLimitStore {
+export class LimitStore {
   private readonly database: SqlDatabase;
   private readonly table: string;
   private logger: Logger = silentLogger;
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME` */
-  constructor(options: RateLimitStoreOptions) {
+  constructor(options: LimitStoreOptions) {
     this.database = options.database;
-    this.table = tableName(options.tableName ?? DEFAULT_TABLES.rateLimit);
+    this.table = tableName(options.tableName ?? DEFAULT_TABLES.limit);
   }
 
   /** What is stored under a key, and the time of the database. */
   read(key: string): Promise<{ readonly nowMs: number; readonly version: number; readonly state: string | undefined }> {
-    return dialectOf(this.database).rateLimit.read(this.database, this.table, key);
+    return dialectOf(this.database).limits.read(this.database, this.table, key);
   }
 
   /** Stores a state in place of that with this version. @returns false if another one is stored meanwhile */
   async write(key: string, version: number, state: string): Promise<boolean> {
     try {
-      return await dialectOf(this.database).rateLimit.write(this.database, this.table, key, { version, state });
+      return await dialectOf(this.database).limits.write(this.database, this.table, key, { version, state });
     } catch (error) {
       if (isTransactionConflict(error)) return false;
       throw error;
@@ -51,7 +52,7 @@ export class RateLimitStore {
    * @throws StateError `TABLE_NOT_READY` that names what is missing; errors of the database
    */
   assertReady(): Promise<void> {
-    return assertReady(this.database, { rateLimit: this.table });
+    return assertReady(this.database, { limit: this.table });
   }
 
   /** Called by Nest when the application has started. @throws StateError `TABLE_NOT_READY`, and then it has not started */

@@ -1,15 +1,15 @@
 // The limits on MySQL.
 
-import type { RateLimitRow, RateLimitStatements } from '../dialect.js';
+import type { LimitRow, LimitStatements } from '../dialect.js';
 import { storedLimitOf } from '../rows.js';
 import { isDuplicate } from '../sql-errors.js';
 import { runAlone, type SqlDatabase } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { affectedRows, hexOf, textOf } from './statements.js';
 
-export const rateLimit: RateLimitStatements = { read, write };
+export const limits: LimitStatements = { read, write };
 
-async function read(database: SqlDatabase, table: string, key: string): Promise<RateLimitRow> {
+async function read(database: SqlDatabase, table: string, key: string): Promise<LimitRow> {
   const text =
     "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1000 AS `nowMs`, `t`.`version` AS `version`, `t`.`state` AS `state` " +
     `FROM (SELECT 1 AS \`one\`) \`n\` LEFT JOIN ${quoted(table, '`')} \`t\` ON \`t\`.\`key\` = UNHEX(?)`;
