@@ -34,7 +34,11 @@ func (c *remotingClient) producer() (func([]byte) error, error) {
 		}
 		return err
 	}
-	return send, made.Start()
+	if err := made.Start(); err != nil {
+		return nil, err
+	}
+	// Of many first sends at once, some find no route.
+	return send, send(make([]byte, c.BodyBytes))
 }
 
 func (c *remotingClient) consumer(handle func([]byte)) error {
