@@ -1,4 +1,4 @@
-// The socket floor by name server: frames of the remoting protocol made beforehand, whose answers are told apart by the beginnings of their
+// The socket floor by name server: frames of the remoting protocol made beforehand, whose answers are recognized by the begin of their
 // headers. It pulls, as the Go client does; the position of a queue goes back with its next pull.
 
 import { openFrames, repeated } from './frame-socket.mjs';
