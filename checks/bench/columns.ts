@@ -25,7 +25,7 @@ export interface ColumnOptions {
 export interface Column {
   id: string;
   label: string;
-  /** A file of workloads/, or `java`. */
+  /** A file of workloads/, `java` or `go`. */
   program: string;
   /** Of the program. */
   options?: ColumnOptions;
@@ -134,6 +134,32 @@ const COLUMNS: readonly Column[] = [
     program: 'floors/floor.mjs',
     options: { wire: 'http2' },
     does: ['send', 'drain'],
+  },
+  {
+    id: 'go',
+    label: 'rocketmq-clients golang/v5',
+    program: 'go',
+    does: ['send', 'drain', 'handle'],
+    isSlowToGet: true,
+  },
+  {
+    id: 'socket',
+    label: 'socket, frames made beforehand',
+    program: 'floors/socket.mjs',
+    does: ['send', 'drain'],
+  },
+  {
+    id: 'go-remoting',
+    label: 'rocketmq-client-go/v2 (by name server)',
+    program: 'go',
+    by: 'name-server',
+    isSlowToGet: true,
+  },
+  {
+    id: 'socket-remoting',
+    label: 'socket, frames made beforehand, by name server',
+    program: 'floors/socket.mjs',
+    by: 'name-server',
   },
   ...[8, 32].flatMap((perRequest) =>
     (

@@ -1,6 +1,8 @@
-// Checks the requests of the floor loops with the library's own decoders.
+// Checks the requests of the floor loops with the library's own decoders, and the socket floor on an embedded broker.
 
-import { describe, expect, it } from '@jest/globals';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import {
   AckMessageRequest,
   QueryAssignmentRequest,
@@ -11,6 +13,9 @@ import {
   SendMessageResponse,
   TelemetryCommand,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import { columnOf } from './columns.js';
+import { runClient } from './lib/client-process.mjs';
+import { fill } from './workloads/floors/fill.mjs';
 import { ackEntryOf, messageOf } from './workloads/floors/received.mjs';
 import * as requests from './workloads/floors/requests.mjs';
 
@@ -94,5 +99,35 @@ describe('the floors', () => {
       );
     expect(() => requests.assertOk(answer(20000))).not.toThrow();
     for (const code of [30000, 40402, 50001]) expect(() => requests.assertOk(answer(code))).toThrow('refused');
+  });
+});
+
+describe('the socket floor', () => {
+  let broker: EmbeddedBroker;
+
+  beforeAll(async () => {
+    const names = ['socket', 'socket-remoting'];
+    broker = new EmbeddedBroker({
+      nameServerPort: 0,
+      topics: names.map((name) => ({ name, type: 'normal' })),
+      groups: names.map((name) => ({ name })),
+    });
+    await broker.start();
+  });
+  afterAll(() => broker.stop());
+
+  it.each(['socket', 'socket-remoting'])('counts what is answered, and what it drains: %s', async (topic) => {
+    const endpoints = topic === 'socket' ? broker.endpoints : `name-server:${broker.nameServerEndpoint}`;
+    const run = (task: object) =>
+      runClient(
+        columnOf(topic),
+        { endpoints, topic, group: topic, bodyBytes: 1024, warmUp: 100, ...task },
+        { timeoutMs: 60_000, home: tmpdir(), signal: new AbortController().signal },
+      );
+    // More than the window of a connection holds, as HTTP/2 has it at first.
+    expect(await run({ workload: 'send', inFlight: 200, count: 300 })).toMatchObject({ messages: 300 });
+    await fill(broker.endpoints, { topic, bodyBytes: 1024, count: 400 });
+    const { messages } = await run({ workload: 'drain', count: 500 });
+    expect(messages).toBeGreaterThanOrEqual(500);
   });
 });

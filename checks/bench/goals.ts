@@ -27,6 +27,7 @@ const of =
 const BATCHED = 'ours-batched';
 
 const UNBATCHED_SENDS = ['send-64', 'send-512'].flatMap((section) => [
+  of(section, 'cpuMicros')('at most', 2, 'socket'),
   of(section, 'cpuMicros')('at most', 1.3, 'lean'),
   of(section, 'cpuMicros')('at most', 0.7, 'raw'),
   of(section, 'cpuMicros')('at most', 0.5, 'node'),
@@ -79,10 +80,13 @@ const REMOTING = [
   ...['remoting-send-64', 'remoting-send-512'].flatMap((section) => [
     of(section, 'cpuMicros', 'ours-remoting')('at most', 1, 'ours'),
     of(section, 'cpuMicros', 'ours-remoting-batched')('at most', 1, 'ours-batched'),
+    of(section, 'cpuMicros', 'ours-remoting')('at most', 1.7, 'socket-remoting'),
     of(section, 'perSecond', 'ours-remoting')('at least', 1, 'java-remoting'),
   ]),
   of('remoting-drain', 'cpuMicros', 'ours-remoting')('at most', 1, 'ours'),
   of('remoting-drain', 'perSecond', 'ours-remoting')('at least', 1, 'java-remoting-pop'),
+  // That one pulls, and acknowledges nothing.
+  of('remoting-drain', 'cpuMicros', 'ours-remoting')('at most', 1.6, 'go-remoting'),
   of('remoting-latency', 'p50Ms', 'ours-remoting')('at most', 1, 'java-remoting-pop'),
 ];
 
@@ -99,7 +103,8 @@ export const GOALS: readonly Goal[] = [
   ...UNBATCHED_SENDS,
   ...BATCHED_SENDS,
   ...ONE_AT_A_TIME,
-  of('drain', 'cpuMicros')('at most', 1.5, 'lean'),
+  of('send-512', 'p50Ms')('at most', 1, 'java'),
+  of('drain', 'cpuMicros')('at most', 1, 'lean'),
   of('drain', 'cpuMicros')('at most', 1 / 4, 'node'),
   of('drain', 'cpuMicros')('at most', 1 / 5, 'java'),
   of('drain', 'perSecond')('at least', 3, 'node'),
@@ -108,6 +113,7 @@ export const GOALS: readonly Goal[] = [
     of(section, 'p50Ms')('at most', 1, 'node', 'java'),
     of(section, 'p99Ms')('at most', 1, 'node', 'java'),
   ]),
+  of('latency-1000', 'p99Ms')('at most', 0.6, 'node', 'java', 'go'),
   of('nest', 'perSecond', 'nest')('at least', 0.9, 'ours'),
   of('nest', 'perSecond', 'nest-enhanced')('at least', 0.8, 'ours'),
   // The library extends classes of @nestjs/microservices, whose own loading is not ours to make faster.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DEFAULT_VERSION, hasProxy } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { OptionError, type Values } from '../options.js';
 import type { BENCH_OPTIONS } from './check.js';
-import { columnOf } from './columns.js';
+import { type Column, columnOf } from './columns.js';
 import { runClient } from './lib/client-process.mjs';
 import { secondsOf } from './lib/estimate.js';
 import { Figures, type Run } from './lib/figures.js';
@@ -13,6 +13,7 @@ import { machine } from './lib/machine.js';
 import { readProfile } from './lib/profile.js';
 import { reportText, writeReport } from './lib/report.js';
 import {
+  compileGoRival,
   compileJavaRival,
   installNodeRivals,
   JAVA_4X_CLIENT_VERSION,
@@ -91,20 +92,25 @@ async function onServers(
   use: (plan: Plan, running: Running) => Promise<boolean>,
 ): Promise<boolean> {
   log(`about ${minutes(estimate(planned, isQuick))} on two quiet cores; started at ${new Date().toISOString()}`);
-  for (const { label, leastNode } of new Set(planned.sections.flatMap(planned.columnsOf).map(columnOf))) {
+  const all = new Set(planned.sections.flatMap(planned.columnsOf).map(columnOf));
+  for (const { label, leastNode } of all) {
     if (isTooNew(leastNode)) log(`left out: ${label} needs Node.js ${leastNode}, and this is ${process.versions.node}`);
   }
+  const isWanted = (program: string) => [...all].some((column) => column.program === program);
+  await installNodeRivals(log);
+  const classPath = isWanted('java') ? await compileJavaRival(planned.javaVersions, log) : undefined;
+  const goProgram = isWanted('go') ? await compileGoRival(log) : undefined;
+  const isThere = ({ program, leastNode }: Column) =>
+    !isTooNew(leastNode) && (program !== 'go' || goProgram !== undefined);
   const plan = {
     ...planned,
-    columnsOf: (section: Section) => planned.columnsOf(section).filter((id) => !isTooNew(columnOf(id).leastNode)),
+    isWhole: planned.isWhole && (goProgram !== undefined || !isWanted('go')),
+    columnsOf: (section: Section) => planned.columnsOf(section).filter((id) => isThere(columnOf(id))),
   };
-  const columnsIn = (sections: readonly Section[]) => sections.flatMap(plan.columnsOf).map(columnOf);
-  const wanted = columnsIn(plan.sections);
-  const served = columnsIn(plan.sections.filter(({ startsItself }) => !startsItself));
-  await installNodeRivals(log);
-  const classPath = wanted.some(({ program }) => program === 'java')
-    ? await compileJavaRival(plan.javaVersions, log)
-    : undefined;
+  const served = plan.sections
+    .filter(({ startsItself }) => !startsItself)
+    .flatMap(plan.columnsOf)
+    .map(columnOf);
   const servers: Servers = {};
   try {
     for (const kind of ['real', 'memory', 'remoting', 'async', 'sync', 'postgresql'] as const) {
@@ -112,7 +118,8 @@ async function onServers(
         servers[kind] = await openServer(kind, plan.serverVersion, log, signal);
       }
     }
-    const run: RunClient = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
+    const run: RunClient = (column, task, more) =>
+      runClient(column, task, { home, classPath, goProgram, signal, ...more });
     if (servers.real !== undefined)
       await warmUp(await servers.real.take(), hasProxy(plan.serverVersion) ? 'lean' : 'ours-remoting', {
         run,
@@ -259,6 +266,7 @@ function finish(
 
 function versionsOf(figures: Figures, servers: Servers, javaVersions: JavaVersions): Record<string, string> {
   const { ours, 'ours-remoting': byNameServer, node, java, 'java-warm': warmJava, raw, ...others } = figures.versions();
+  const { go, 'go-remoting': goByNameServer } = others;
   const hasRemoting = Object.keys(others).some((id) => id.startsWith('java-remoting'));
   const named = {
     server: servers.real?.name,
@@ -266,6 +274,8 @@ function versionsOf(figures: Figures, servers: Servers, javaVersions: JavaVersio
     'rocketmq-client-nodejs': node,
     'rocketmq-client-java': (java ?? warmJava) && javaVersions.byProxy,
     'rocketmq-client': hasRemoting && javaVersions.byNameServer,
+    'rocketmq-clients golang/v5': go,
+    'rocketmq-client-go/v2': goByNameServer,
     '@grpc/grpc-js': raw,
   };
   return Object.fromEntries(

@@ -27,6 +27,16 @@ const OTHER_BODIES = {
   drain: ['ours', 'node', 'java', 'lean'],
 };
 
+const QUICK = {
+  send: ['ours', 'ours-batched', 'node', 'raw', 'lean'],
+  drain: ['ours', 'node', 'raw', 'lean'],
+};
+
+const SENDS_BY_NAME_SERVER = [
+  ...['ours', 'ours-remoting', 'ours-batched', 'ours-remoting-batched'],
+  ...['java-remoting', 'go-remoting', 'socket-remoting'],
+];
+
 export const SECTIONS: readonly Section[] = [
   {
     id: 'send-64',
@@ -35,6 +45,7 @@ export const SECTIONS: readonly Section[] = [
     figures: OF_SENDS,
     task: sendTask(64, KIB, 10_000, 30_000),
     quickTask: sendTask(64, KIB, 2_000, 6_000),
+    quickColumns: QUICK.send,
   },
   {
     id: 'send-512',
@@ -82,6 +93,7 @@ export const SECTIONS: readonly Section[] = [
     figures: OF_DRAINS,
     task: drainTask(10_000, 50_000),
     quickTask: drainTask(2_000, 6_000),
+    quickColumns: QUICK.drain,
   },
   {
     id: 'drain-100b',
@@ -108,14 +120,14 @@ export const SECTIONS: readonly Section[] = [
   {
     id: 'latency-1000',
     title: 'From send to handler, 1,000 messages of 1 KiB a second',
-    columns: ['ours', 'node', 'java'],
+    columns: ['ours', 'node', 'java', 'go'],
     figures: ['p50Ms', 'p99Ms', 'cpuPercent', 'residentBytes'],
     task: { workload: 'latency', bodyBytes: KIB, perSecond: 1_000, warmUpSeconds: 3, seconds: 10 },
   },
   {
     id: 'remoting-send-64',
     title: 'Send 1 KiB, 64 in flight, without a proxy',
-    columns: ['ours', 'ours-remoting', 'ours-batched', 'ours-remoting-batched', 'java-remoting'],
+    columns: SENDS_BY_NAME_SERVER,
     figures: OF_SENDS,
     task: sendTask(64, KIB, 10_000, 30_000),
     quickTask: sendTask(64, KIB, 2_000, 6_000),
@@ -124,14 +136,14 @@ export const SECTIONS: readonly Section[] = [
   {
     id: 'remoting-send-512',
     title: 'Send 1 KiB, 512 in flight, without a proxy',
-    columns: ['ours', 'ours-remoting', 'ours-batched', 'ours-remoting-batched', 'java-remoting'],
+    columns: SENDS_BY_NAME_SERVER,
     figures: OF_SENDS,
     task: sendTask(512, KIB, 10_000, 30_000),
   },
   {
     id: 'remoting-drain',
     title: 'Drain a backlog of 1 KiB messages without a proxy',
-    columns: ['ours', 'ours-remoting', 'java-remoting', 'java-remoting-pop'],
+    columns: ['ours', 'ours-remoting', 'java-remoting', 'java-remoting-pop', 'go-remoting', 'socket-remoting'],
     figures: OF_DRAINS,
     task: drainTask(10_000, 50_000),
     quickTask: drainTask(2_000, 6_000),
@@ -140,14 +152,14 @@ export const SECTIONS: readonly Section[] = [
   {
     id: 'remoting-latency',
     title: 'From send to handler without a proxy, 100 messages of 1 KiB a second',
-    columns: ['ours', 'ours-remoting', 'java-remoting-pop'],
+    columns: ['ours', 'ours-remoting', 'java-remoting-pop', 'go-remoting'],
     figures: ['p50Ms', 'p99Ms', 'cpuPercent', 'residentBytes'],
     task: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 3, seconds: 10 },
   },
   {
     id: 'pull-send-64',
     title: 'Send 1 KiB, 64 in flight, to a broker of 4.x',
-    columns: ['ours-remoting', 'java-remoting'],
+    columns: ['ours-remoting', 'java-remoting', 'go-remoting'],
     figures: [...OF_SENDS, 'peakBytes'],
     isOf4x: true,
     task: sendTask(64, KIB, 10_000, 30_000),
@@ -155,7 +167,7 @@ export const SECTIONS: readonly Section[] = [
   {
     id: 'pull-drain',
     title: 'Drain a backlog of 1 KiB messages from a broker of 4.x',
-    columns: ['ours-remoting', 'java-remoting', 'java-remoting-warm'],
+    columns: ['ours-remoting', 'java-remoting', 'java-remoting-warm', 'go-remoting'],
     figures: [...OF_DRAINS, 'peakBytes'],
     isOf4x: true,
     task: drainTask(10_000, 50_000),
@@ -163,7 +175,7 @@ export const SECTIONS: readonly Section[] = [
   {
     id: 'pull-latency',
     title: 'From send to handler on a broker of 4.x, 100 messages of 1 KiB a second',
-    columns: ['ours-remoting', 'java-remoting'],
+    columns: ['ours-remoting', 'java-remoting', 'go-remoting'],
     figures: ['p50Ms', 'p99Ms', 'cpuPercent', 'residentBytes', 'peakBytes'],
     isOf4x: true,
     task: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 3, seconds: 10 },

@@ -12,17 +12,25 @@ const OUTPUT_TAIL = 2000;
 /**
  * @param {import('../columns.ts').Column} column
  * @param {ClientTask} task what the process is to do
- * @param {{ timeoutMs: number, home: string, classPath?: string, nodeFlags?: readonly string[], signal: AbortSignal }} options
+ * @param {{ timeoutMs: number, home: string, classPath?: string, goProgram?: string, nodeFlags?: readonly string[], signal: AbortSignal }} options
  *   `home` takes what the client writes there, its logs
  * @returns {Promise<import('./figures.ts').Measured>}
  * @throws Error with the end of its output when it does not print them in time
  */
-export async function runClient(column, task, { timeoutMs, home, classPath, nodeFlags = [], signal }) {
-  const [program, args] = /** @type {[string, string[]]} */ (
-    column.program === 'java'
-      ? ['java', javaArguments(task, classPath ?? '', home)]
-      : [process.execPath, [...nodeFlags, join(workloads, column.program), JSON.stringify(task)]]
-  );
+export async function runClient(
+  column,
+  task,
+  { timeoutMs, home, classPath = '', goProgram = '', nodeFlags = [], signal },
+) {
+  /** @type {Record<string, [string, string[]]>} */
+  const compiled = {
+    java: ['java', javaArguments(task, classPath, home)],
+    go: [goProgram, [JSON.stringify(task)]],
+  };
+  const [program, args] = compiled[column.program] ?? [
+    process.execPath,
+    [...nodeFlags, join(workloads, column.program), JSON.stringify(task)],
+  ];
   const env = { ...process.env, HOME: home, NODE_ENV: 'production' };
   const child = spawn(program, args, {
     env,

@@ -137,15 +137,17 @@ export function writeReport(folder: string, outcome: Outcome): void {
   mkdirSync(folder, { recursive: true });
   const goals = GOALS.map((goal) => judge(goal, figures));
   const { isComparable } = comparability(figures);
-  const json = { ...about, isComparable, goals, runs };
-  writeFileSync(join(folder, 'results.json'), `${JSON.stringify(json, undefined, 2)}\n`);
+  const all = { ...about, isComparable, goals, runs };
+  writeFileSync(join(folder, 'results.json'), `${JSON.stringify(all, undefined, 2)}\n`);
   const charts = CHARTS.flatMap(({ file, ...chart }) => {
     const svg = chartOf(chart, outcome);
     if (svg === undefined) return [];
     writeFileSync(join(folder, `${file}.svg`), svg);
     return [`![${chart.title}](${file}.svg)`];
   });
-  const head = `# Benchmarks\n\nWritten by \`npm run check bench\`; the same as JSON: [results.json](results.json).`;
+  const what = '[what each row is](../../checks/bench/README.md#what-the-columns-are)';
+  const json = '[results.json](results.json)';
+  const head = `# Benchmarks\n\nWritten by \`npm run check bench\`; the same as JSON: ${json}; ${what}.`;
   writeFileSync(join(folder, 'README.md'), `${[head, ...charts, reportText(outcome)].join('\n\n')}\n`);
 }
 
@@ -182,5 +184,5 @@ function barsOf(section: string, kind: Figure, figures: Figures) {
 
 function kindOf(column: string): 'ours' | 'floor' | 'other' {
   if (/^(ours|nest)/.test(column)) return 'ours';
-  return /^(raw|lean)/.test(column) ? 'floor' : 'other';
+  return /^(raw|lean|socket)/.test(column) ? 'floor' : 'other';
 }

@@ -1,5 +1,5 @@
-// Gets what the benchmarks compare with, at the first run: the packages of checks/bench/package.json, and the official Java client
-// with its program, compiled.
+// Gets what the benchmarks compare with, at the first run: the packages of checks/bench/package.json, and the official clients of Java
+// and Go with their programs, compiled.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ export async function installNodeRivals(log) {
 export async function compileJavaRival({ byProxy, byNameServer }, log) {
   const folder = join(bench, 'java', 'target', `${byProxy}-${byNameServer}`);
   const stamp = join(folder, 'sources');
-  const sources = javaSources();
+  const sources = sourcesOf('java');
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== sources) {
     log(`compiling the Java clients' program, with versions ${byProxy} and ${byNameServer}`);
     rmSync(folder, { recursive: true, force: true });
@@ -55,9 +55,39 @@ export async function compileJavaRival({ byProxy, byNameServer }, log) {
   return [join(folder, 'classes'), join(folder, 'jars', '*')].join(':');
 }
 
-function javaSources() {
-  const root = join(bench, 'java', 'src');
-  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const texts = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
-  return [readFileSync(join(bench, 'java', 'pom.xml'), 'utf8'), ...texts.sort()].join('\n');
+/**
+ * Compiles the Go program unless it is there.
+ * @param {(line: string) => void} log
+ * @returns {Promise<string | undefined>} its path; undefined where Go or its modules cannot be had, which is logged
+ */
+export async function compileGoRival(log) {
+  const folder = join(bench, 'go', 'target');
+  const program = join(folder, 'bench');
+  const stamp = join(folder, 'sources');
+  const sources = sourcesOf('go');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return program;
+  log("compiling the Go clients' program");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  try {
+    await run('go', ['build', '-mod=readonly', '-buildvcs=false', '-o', program, '.'], { cwd: join(bench, 'go') });
+  } catch (error) {
+    const [what, ...more] = String(error).trim().split('\n');
+    log(`left out: the Go clients, as they cannot be compiled: ${what} ${more.at(-1) ?? ''}`);
+    return undefined;
+  }
+  writeFileSync(stamp, sources);
+  return program;
+}
+
+/** @param {string} folder of a program; what is compiled from it is in its folder `target` */
+function sourcesOf(folder) {
+  const root = join(bench, folder);
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !entry.parentPath.startsWith(join(root, 'target')),
+  );
+  return files
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+    .sort()
+    .join('\n');
 }

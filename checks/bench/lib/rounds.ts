@@ -154,7 +154,9 @@ function addressesOf({ by = 'proxy', program }: Column, server: Server | undefin
   if (by === 'proxy') return { endpoints: server?.endpoints };
   if (server?.nameServer === undefined) throw new Error('this server has no name server');
   const { nameServer } = server;
-  return program === 'java' ? { endpoints: nameServer, nameServer } : { endpoints: `name-server:${nameServer}` };
+  return ['java', 'go'].includes(program)
+    ? { endpoints: nameServer, nameServer }
+    : { endpoints: `name-server:${nameServer}` };
 }
 
 function lineOf({ section, column, round, figures, error }: Run, rounds: number): string {

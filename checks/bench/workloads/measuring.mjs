@@ -72,3 +72,36 @@ export class Meter {
     };
   }
 }
+
+/** Measures a drain from the first message after the warm-up to the last that counts. */
+export class DrainMeter {
+  #warmUp;
+  #count;
+  #handled = 0;
+  /** @type {Meter | undefined} */
+  #meter;
+  /** @type {(figures: object) => void} */
+  #finish = () => {};
+  /** @type {Promise<object>} */
+  figures = new Promise((resolve) => {
+    this.#finish = resolve;
+  });
+
+  /** @param {{ warmUp: number, count: number }} task */
+  constructor({ warmUp, count }) {
+    this.#warmUp = warmUp;
+    this.#count = count;
+  }
+
+  /** @param {number} messages that were handled now */
+  add(messages) {
+    this.#handled += messages;
+    if (this.#meter === undefined && this.#handled >= this.#warmUp) {
+      this.#meter = new Meter();
+      this.#handled = 0;
+    } else if (this.#meter !== undefined && this.#handled >= this.#count) {
+      this.#finish(this.#meter.figures(this.#handled));
+      this.#count = Number.POSITIVE_INFINITY;
+    }
+  }
+}

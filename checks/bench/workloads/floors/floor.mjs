@@ -1,7 +1,7 @@
 // A floor: sends and drains in loops that do nothing but call. One process, one wire, one workload, one JSON line.
 
 import { versions } from 'node:process';
-import { Meter, report, taskOfProcess } from '../measuring.mjs';
+import { DrainMeter, Meter, report, taskOfProcess } from '../measuring.mjs';
 import { ackEntryOf, messageOf } from './received.mjs';
 import * as requests from './requests.mjs';
 
@@ -56,40 +56,25 @@ async function drain() {
   const queue = await assignedQueue();
   const request = wire.prepare(requests.receiveRequest({ group: task.group, queue }));
   const head = requests.ackHead(task);
-  let acked = 0;
-  let isOver = false;
-  /** @type {Meter | undefined} */
-  let meter;
-  return new Promise((resolve) => {
-    const onAcked = (/** @type {number} */ count) => {
-      acked += count;
-      if (meter === undefined && acked >= task.warmUp) {
-        meter = new Meter();
-        acked = 0;
-      } else if (meter !== undefined && acked >= task.count && !isOver) {
-        isOver = true;
-        resolve(meter.figures(acked));
-      }
+  const meter = new DrainMeter(task);
+  const receive = () => {
+    /** @type {Buffer[]} */
+    const entries = [];
+    const onMessage = (/** @type {Buffer} */ response) => {
+      const message = messageOf(response);
+      if (message !== null) entries.push(ackEntryOf(message));
     };
-    const receive = () => {
-      if (isOver) return;
-      /** @type {Buffer[]} */
-      const entries = [];
-      const onMessage = (/** @type {Buffer} */ response) => {
-        const message = messageOf(response);
-        if (message !== null) entries.push(ackEntryOf(message));
-      };
-      calls.serverStream(PATHS.receive, request, onMessage, () => {
-        receive();
-        if (entries.length === 0) return;
-        calls.unary(PATHS.ack, wire.prepare(requests.ackRequest(head, entries)), (response) => {
-          requests.assertOk(response);
-          onAcked(entries.length);
-        });
+    calls.serverStream(PATHS.receive, request, onMessage, () => {
+      receive();
+      if (entries.length === 0) return;
+      calls.unary(PATHS.ack, wire.prepare(requests.ackRequest(head, entries)), (response) => {
+        requests.assertOk(response);
+        meter.add(entries.length);
       });
-    };
-    for (let started = 0; started < RECEIVERS; started++) receive();
-  });
+    });
+  };
+  for (let started = 0; started < RECEIVERS; started++) receive();
+  return meter.figures;
 }
 
 /** The server answers no poll before it knows the consumer's settings. */

@@ -117,15 +117,15 @@ export function ackHead({ topic, group }) {
   return Buffer.concat([message(1, resource(group)), message(2, resource(topic))]);
 }
 
-/** Throws unless a response begins with a status of code OK (20000), in all its bytes. @param {Buffer} response */
-export function assertOk(response) {
+/** Throws unless a response begins with a status of code OK (20000), in all its bytes. @param {Buffer} response @param {number} [start] */
+export function assertOk(response, start = 0) {
   // Field 1, a message; in it field 1, an integer of 20000.
-  const at = 2;
+  const at = start + 2;
   const isOk =
-    response[0] === 0x0a &&
+    response[start] === 0x0a &&
     response[at] === 0x08 &&
     response[at + 1] === 0xa0 &&
     response[at + 2] === 0x9c &&
     response[at + 3] === 0x01;
-  if (!isOk) throw new Error(`the server refused: ${response.subarray(0, 200).toString('latin1')}`);
+  if (!isOk) throw new Error(`the server refused: ${response.subarray(start, start + 200).toString('latin1')}`);
 }
