@@ -9,14 +9,12 @@ const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>
 // These start servers of their own, and kill them.
 const startsServers = process.env.ROCKETMQ_TEST_VERSION ? [] : ['<rootDir>/test/restarts/'];
 
-for (const [isLeftOut, folder] of [
-  [needsRealServer.length > 0, 'test/real'],
-  [needsRealServer.length > 0, 'test/alone'],
-  [startsServers.length > 0, 'test/restarts'],
-]) {
-  if (isLeftOut && isNamed(folder))
-    throw new Error(`${folder} needs a real server: npm run test:rocketmq -- ${folder}/… starts one`);
-}
+const leftOut = [
+  ...(needsRealServer.length > 0 ? ['test/real', 'test/alone'] : []),
+  ...(startsServers.length > 0 ? ['test/restarts'] : []),
+];
+for (const folder of leftOut.filter(isNamed))
+  throw new Error(`${folder} needs a real server: npm run test:rocketmq -- ${folder}/… starts one`);
 
 /** @type {import('jest').Config} */
 export default {
