@@ -148,8 +148,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'who pulls a queue begins behind what came before it asked',
     file: 'gateway/pull/queue-puller.ts',
     edits: {
-      '(await this.positions.committedOffset()) ?? (isRetry ? 0 : await this.requests.maxOffset());':
-        'await (isRetry ? this.positions.committedOffset() : this.requests.maxOffset()) ?? 0;',
+      '(await stored()) ?? (isRetry ? 0 : await this.requests.firstOffset(stored));':
+        'await (isRetry ? stored() : this.requests.maxOffset()) ?? 0;',
     },
   },
   {

@@ -237,10 +237,7 @@ export class Client {
 
   private async notifyTermination(): Promise<void> {
     const request = { group: this.groupResource };
-    const options = {
-      what: 'notice of the termination',
-      timeoutMs: Math.min(MAX_TERMINATION_MS, this.connection.requestTimeoutMs),
-    };
+    const options = { what: 'termination', timeoutMs: Math.min(MAX_TERMINATION_MS, this.connection.requestTimeoutMs) };
     this.unlinkCredentials();
     await this.background.stop();
     await Promise.all(

@@ -70,9 +70,8 @@ export interface PushConsumerOptions extends FailurePolicy {
    */
   readonly mode?: 'shared' | 'broadcast';
   /**
-   * How it receives from brokers of 5.x. `pull`: the consumers of the group divide the queues, as on 4.x, which costs less CPU a message. In exchange, no more
-   * consumers than queues receive, one unsettled message delays the stored position of its queue, so that a crash repeats more, and retries wait for one of the 18 delay
-   * levels. All consumers of the group must do the same. Only without a proxy (`name-server:`). Default `pop`; brokers of 4.x are always pulled from.
+   * `pull`: from brokers of 5.x as well, the consumers of the group divide the queues and pull, as on 4.x. All of the group must do so. Only without a proxy
+   * (`name-server:`). Default `pop`; brokers of 4.x are always pulled from.
    */
   readonly consume?: 'pop' | 'pull';
   /** Concurrent handlers of each listener. Default 16. */

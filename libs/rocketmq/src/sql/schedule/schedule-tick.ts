@@ -42,7 +42,7 @@ export function keyOfRun(key: string, id: string): string {
   return `${Buffer.from(key)
     .subarray(0, room)
     .toString()
-    .replace(/\uFFFD+$/, '')}@${id}`;
+    .replace(/\uFFFD{1,3}$/, '')}@${id}`;
 }
 
 /** The message with what identifies it. */
