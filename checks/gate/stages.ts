@@ -88,6 +88,7 @@ export const LEFT_OUT = [
   'server-races',
   'kills',
   'schedule-kills',
+  'limit-kills',
   'request-scope-memory',
   'schema-inclusion',
   'packed-library',

@@ -18,7 +18,7 @@ const write = (): void => {
   lines = [];
 };
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
-const connection = new Connection({ endpoints });
+const connection = new Connection({ endpoints, requestTimeoutMs: 30_000 });
 const limitStore = new LimitStore({ database: port });
 const limited = new PushConsumer(connection, {
   consumerGroup: LIMITED,
