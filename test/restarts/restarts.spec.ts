@@ -113,7 +113,8 @@ describe('a real server under load', () => {
       const cluster = await startRocketMQCluster({ version });
       ends.push(() => cluster.stop());
       // Proxies on one machine advertise one common address; see RocketMQ's useEndpointPortFromRequest.
-      const endpoints = { endpoints: cluster.proxies.join(';'), useBootstrapEndpoints: true };
+      // While a proxy starts on a busy machine, the other one may not answer for seconds.
+      const endpoints = { endpoints: cluster.proxies.join(';'), useBootstrapEndpoints: true, requestTimeoutMs: 10_000 };
       const { producer, arrivals } = await clients(endpoints, cluster.nameServer);
       const load = new Load(producer, 'orders', STEADY_PER_SECOND);
       ends.push(() => load.stop());
