@@ -27,6 +27,19 @@ interface Load {
   readonly bytes: number;
 }
 
+/** What a pass has claimed. */
+export interface Claimed {
+  /** How many messages. */
+  readonly taken: number;
+  /** Whether some are of message groups, whose next ones wait for the end of the pass. */
+  readonly hasGroups: boolean;
+  /**
+   * The end of all their sends. It rejects with errors of the database: messages that were not settled then become available again when the
+   * claim ends.
+   */
+  readonly ended: Promise<void>;
+}
+
 export class OutboxPass {
   private readonly claim: string;
   /** In monotonic time: a step of the wall clock must not extend the lease. */
@@ -35,7 +48,6 @@ export class OutboxPass {
   private unmarked: number[] = [];
   private marking: Promise<void> = Promise.resolve();
   private unsettled = new Map<number, number>();
-  private isOfGroups = false;
 
   /** @param stopping no send starts after it has fired */
   constructor(
@@ -49,11 +61,6 @@ export class OutboxPass {
     this.beginByMs = settings.clock.monotonicMs() + settings.leaseMs - settings.sendTimeoutMs;
   }
 
-  /** Whether it has claimed messages of message groups, whose next ones wait for its end. */
-  get hasGroups(): boolean {
-    return this.isOfGroups;
-  }
-
   /** What it has claimed and neither sent nor given back. */
   get load(): Load {
     let bytes = 0;
@@ -63,17 +70,15 @@ export class OutboxPass {
 
   /**
    * Claims due messages and starts to send them.
-   * @returns how many messages it claimed, and the end of all their sends, which rejects with errors of the database: messages that were not
-   *   settled then become available again when the claim ends
    * @throws errors of the database
    */
-  async begin(): Promise<{ readonly taken: number; readonly ended: Promise<void> }> {
+  async begin(): Promise<Claimed> {
     const { batchSize: limit, clock, leaseMs } = this.settings;
     const nowMs = clock.nowMs();
     const taken = await this.claims.take({ claim: this.claim, nowMs, endsAtMs: nowMs + leaseMs, limit });
     this.unsettled = new Map(taken.map(({ position, body }) => [position, body?.length ?? 0]));
-    this.isOfGroups = taken.some(({ messageGroup }) => messageGroup !== null);
-    return { taken: taken.length, ended: this.sendAll(taken) };
+    const hasGroups = taken.some(({ messageGroup }) => messageGroup !== null);
+    return { taken: taken.length, hasGroups, ended: this.sendAll(taken) };
   }
 
   private async sendAll(taken: readonly ClaimedRow[]): Promise<void> {

@@ -11,7 +11,7 @@ import type { SqlExecutor } from '../sql-port.js';
 import { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxLag } from './outbox.js';
 import { CLAIM_BYTES, OutboxClaims } from './outbox-claims.js';
-import { OutboxPass, type RelayCounts } from './outbox-pass.js';
+import { type Claimed, OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 import { type Found, RelayLoop } from './relay-loop.js';
 
@@ -31,11 +31,8 @@ type State =
   | { readonly kind: 'stopped'; readonly ended: Promise<void> };
 
 /** A pass under way. */
-interface Begun {
+interface Begun extends Claimed {
   readonly pass: OutboxPass;
-  /** How many messages it has claimed. */
-  readonly taken: number;
-  readonly ended: Promise<void>;
 }
 
 /** Batches that may be under way at once. */
@@ -182,8 +179,8 @@ export class OutboxRelay {
     const done = settings.clock.track('pass of an outbox relay');
     const pass = new OutboxPass(settings, this.claims, this.counts, this.excused, stopping.signal);
     try {
-      const { taken, ended } = await pass.begin();
-      return { pass, taken, ended: ended.finally(done) };
+      const claimed = await pass.begin();
+      return { ...claimed, pass, ended: claimed.ended.finally(done) };
     } catch (error) {
       done();
       throw error;
@@ -198,12 +195,13 @@ export class OutboxRelay {
   private async pass(): Promise<Found> {
     try {
       await this.room();
-      const { pass, taken, ended } = await this.begin();
+      const begun = await this.begin();
+      const { taken, ended } = begun;
       if (taken === 0) {
         await ended;
         return { kind: 'nothing' };
       }
-      this.follow(pass, ended);
+      this.follow(begun);
       return { kind: taken < this.settings.batchSize ? 'all' : 'something' };
     } catch (error) {
       return this.failed('an outbox relay could not access its table; it will retry', error);
@@ -234,11 +232,11 @@ export class OutboxRelay {
   }
 
   /** Slow sends, such as to a broker that is down, must not hold up others: nobody waits for a pass. */
-  private follow(pass: OutboxPass, ended: Promise<void>): void {
+  private follow({ pass, hasGroups, ended }: Begun): void {
     const settled = ended
       .then(
         // The next messages of its groups can be claimed from here on.
-        () => pass.hasGroups && this.claiming.wake(),
+        () => hasGroups && this.claiming.wake(),
         (error: unknown) => {
           this.failure = { error };
           this.claiming.wake();
