@@ -34,7 +34,7 @@ declare module 'pg-boss' {
     insert(name: string, jobs: readonly { data: object; startAfter: Date }[]): Promise<unknown>;
     work(
       name: string,
-      options: { batchSize: number; pollingIntervalSeconds: number },
+      options: { batchSize: number; pollingIntervalSeconds: number; burstWhenBatchFull: boolean },
       handler: (jobs: { data: { body: string } }[]) => Promise<unknown>,
     ): Promise<unknown>;
   }

@@ -202,6 +202,34 @@ function scheduleOn({ start }: Server, isolation: string): void {
     expect(bodies()).toEqual(['behind', 'replaced']);
   });
 
+  it('hands over what is sent once and what is repeated together, in the order in which it is due', async () => {
+    const properties = { long: '"'.repeat(16_000) };
+    const message = { topic: 'reminders', messageGroup: 'g', properties };
+    for (const [key, when] of [
+      ['d', { cron: '20 0 * * *' }],
+      ['a', { delayMs: 5 * MINUTE_MS }],
+      ['c', { delayMs: 15 * MINUTE_MS }],
+      ['b', { cron: '10 0 * * *' }],
+    ] as const) {
+      await change((tx) => schedule.set(tx, { key, message: { ...message, body: key }, ...when }));
+    }
+    clock.advanceTo(clock.nowMs() + HOUR_MS);
+    const mine = relay();
+    while ((await mine.runOnce()) > 0);
+    expect(sent.map(({ body }) => String(body))).toEqual(['a', 'b', 'c', 'd']);
+    expect(sent.map((one) => one.properties?.[SCHEDULE_TICK_PROPERTY])).toEqual(
+      ['a@2026-03-28T00:05', 'b@2026-03-28T00:10', 'c@2026-03-28T00:15', 'd@2026-03-28T00:20'].map(
+        (tick) => `${tick}:00.000Z`,
+      ),
+    );
+    expect(sent.every((one) => one.properties?.long === properties.long)).toBe(true);
+    const { entries } = await database.port.transaction((tx) => schedule.pending(tx));
+    expect(entries.map(({ key, dueAt, lastTickAt }) => [key, dueAt.toISOString(), lastTickAt?.toISOString()])).toEqual([
+      ['b', '2026-03-29T00:10:00.000Z', '2026-03-28T00:10:00.000Z'],
+      ['d', '2026-03-29T00:20:00.000Z', '2026-03-28T00:20:00.000Z'],
+    ]);
+  });
+
   it('keeps why an entry is paused, in any characters, and lists page by page', async () => {
     const keys = ['größe-☕', "o'clock\\-😀", 'plain', 'PLAIN', 'plain2'];
     for (const key of keys) await set(key, key, { delayMs: SECOND_MS });

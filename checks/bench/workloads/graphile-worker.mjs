@@ -9,7 +9,7 @@ const CONCURRENCY = 64;
 const logger = new Logger(() => () => {});
 
 await runDatabaseWorkload({
-  version: createRequire(import.meta.url)('graphile-worker/package.json').version,
+  version: createRequire(import.meta.url)('../node_modules/graphile-worker/package.json').version,
 
   async open(_task, pool, handle) {
     const utils = await makeWorkerUtils({ pgPool: pool, logger });

@@ -179,8 +179,8 @@ export interface OutboxStatements {
    * sent: positions are assigned before the commit.
    */
   lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void>;
-  /** The same without waiting. @returns false if another transaction holds the lock */
-  tryLockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<boolean>;
+  /** The same without waiting. @returns those that no other transaction has locked */
+  tryLockGroups(tx: SqlExecutor, table: string, messageGroups: readonly string[]): Promise<ReadonlySet<string>>;
   insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void>;
   lag(tx: SqlExecutor, table: string): Promise<LagRow>;
   parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]>;

@@ -2,7 +2,7 @@
 
 import { StateError } from '../support/errors.js';
 import type { LimitRow } from './dialect.js';
-import type { EntryState, ListedRow, ScheduledRow } from './schedule/schedule-statements.js';
+import type { EntryState, ListedRow, LockedRow, ScheduledRow } from './schedule/schedule-statements.js';
 import type { DialectName } from './sql-port.js';
 
 /**
@@ -56,6 +56,12 @@ export interface StoredEntry extends Omit<ScheduledRow, 'rule'> {
 export function scheduledRowOf({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredEntry): ScheduledRow {
   const rule = cron === null ? undefined : { key, cron, timeZone: String(timeZone) };
   return { key, id, topic, messageGroup, dueAtMs: Number(dueAtMs), rule };
+}
+
+/** The same with its fields, which only what is repeated has. */
+export function lockedRowOf(row: StoredEntry & { readonly fields: string | null }): LockedRow {
+  const { rule, ...entry } = scheduledRowOf(row);
+  return rule === undefined ? { ...entry, rule, fields: null } : { ...entry, rule, fields: String(row.fields) };
 }
 
 /** The same with its state, of which the strings are decoded. */

@@ -13,7 +13,7 @@ import { affectedRows, hexOf, marks, ofHex, readsOnly, textOf } from './statemen
 
 export const outbox: OutboxStatements = {
   lockGroup,
-  tryLockGroup,
+  tryLockGroups,
   insert,
   lag,
   parked,
@@ -34,17 +34,29 @@ export function groupLocksOf(outboxTable: string): string {
 
 async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
   const slot = slotOf(messageGroup);
-  if (!(await hasLocked(tx, table, slot, 'FOR UPDATE'))) throw notReady(`table ${table}_lock has no row ${slot}`);
+  const locked = await lockSlots(tx, table, [slot], 'FOR UPDATE');
+  if (!locked.has(slot)) throw notReady(`table ${table}_lock has no row ${slot}`);
 }
 
 /** A row that is missing counts as locked: to look for it without a lock would wait under SERIALIZABLE. `assertReady` finds it. */
-function tryLockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<boolean> {
-  return hasLocked(tx, table, slotOf(messageGroup), 'FOR UPDATE SKIP LOCKED');
+async function tryLockGroups(
+  tx: SqlExecutor,
+  table: string,
+  messageGroups: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const locked = await lockSlots(tx, table, [...new Set(messageGroups.map(slotOf))], 'FOR UPDATE SKIP LOCKED');
+  return new Set(messageGroups.filter((messageGroup) => locked.has(slotOf(messageGroup))));
 }
 
-async function hasLocked(tx: SqlExecutor, table: string, slot: number, lock: string): Promise<boolean> {
-  const text = `SELECT \`slot\` FROM ${groupLocksOf(table)} WHERE \`slot\` = ? ${lock}`;
-  return (await tx.query(text, [slot])).rows.length > 0;
+async function lockSlots(
+  tx: SqlExecutor,
+  table: string,
+  slots: readonly number[],
+  lock: string,
+): Promise<ReadonlySet<number>> {
+  const text = `SELECT \`slot\` FROM ${groupLocksOf(table)} FORCE INDEX (PRIMARY) WHERE \`slot\` IN (${marks(slots)}) ${lock}`;
+  const { rows } = await tx.query(text, [...slots]);
+  return new Set((rows as readonly { readonly slot: unknown }[]).map(({ slot }) => Number(slot)));
 }
 
 function slotOf(messageGroup: string): number {

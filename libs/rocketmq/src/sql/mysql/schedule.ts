@@ -1,7 +1,7 @@
 // The schedule on MySQL. A relay chooses rows without locks and locks them by their primary keys: by the index of the times, InnoDB would
 // also lock gaps, into which others insert.
 
-import { listedRowOf, numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
+import { listedRowOf, lockedRowOf, numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
 import {
   type EntryState,
   type HandedRow,
@@ -9,6 +9,7 @@ import {
   type ListOptions,
   type LockedRow,
   PAUSE_MS,
+  type RepeatedMessage,
   type ScheduledRow,
   type ScheduleLagRow,
   type ScheduleRow,
@@ -29,8 +30,8 @@ export const schedule: ScheduleStatements = {
   earliest,
   lag,
   lock,
-  copy,
-  advance,
+  move,
+  postpone,
 };
 
 const statesOf = (table: string): string => quoted(entryStatesOf(table), '`');
@@ -62,7 +63,7 @@ async function set(tx: SqlExecutor, name: string, row: ScheduleRow): Promise<voi
 async function cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
   const row = await find(tx, table, key);
   if (row === undefined) return false;
-  await advance(tx, table, { key, nextMs: undefined });
+  await tx.query(`DELETE FROM ${quoted(table, '`')} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
   // An entry that is sent once has no state, unless it is paused.
   if (row.rule !== undefined || row.dueAtMs >= PAUSE_MS) await forget(tx, table, key);
   return true;
@@ -72,23 +73,24 @@ const READ =
   'SELECT HEX(`t`.`key`) AS `key`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `cron`, ' +
   '`time_zone` AS `timeZone`, `due_at` AS `dueAtMs`';
 
+const LOCKED = `${READ}, IF(\`cron\` IS NULL, NULL, HEX(\`fields\`)) AS \`fields\``;
+
 async function find(tx: SqlExecutor, table: string, key: string): Promise<LockedRow | undefined> {
-  const text = `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} AS \`t\` WHERE \`key\` = UNHEX(?) FOR UPDATE`;
+  const text = `${LOCKED} FROM ${quoted(table, '`')} AS \`t\` WHERE \`key\` = UNHEX(?) FOR UPDATE`;
   return lockedRowsOf((await tx.query(text, [hexOf(key)])).rows)[0];
 }
 
 function lockedRowsOf(rows: readonly object[]): readonly LockedRow[] {
-  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({
-    ...scheduledRowOf(decoded(row)),
-    fields: ofHex(row.fields),
-  }));
+  return (rows as readonly (StoredEntry & Pick<LockedRow, 'fields'>)[]).map((row) =>
+    lockedRowOf({ ...decoded(row), fields: ofHex(row.fields) }),
+  );
 }
 
 async function addOnce(
   tx: SqlExecutor,
   name: string,
-  { key: from, id, fields }: Omit<HandedRow, 'nextMs'>,
-  { key, dueAtMs }: Pick<ScheduledRow, 'key' | 'dueAtMs'>,
+  from: string,
+  { key, id, fields, dueAtMs }: RepeatedMessage & Pick<ScheduledRow, 'key' | 'dueAtMs'>,
 ): Promise<void> {
   const table = quoted(name, '`');
   const text =
@@ -145,8 +147,8 @@ async function lock(
   nowMs: number,
 ): Promise<readonly LockedRow[]> {
   const text =
-    `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} AS \`t\` FORCE INDEX (PRIMARY) ` +
-    `WHERE \`key\` IN (${marks(keys, 'UNHEX(?)')}) AND \`due_at\` <= ${nowMs} ORDER BY \`due_at\` FOR UPDATE SKIP LOCKED`;
+    `${LOCKED} FROM ${quoted(table, '`')} AS \`t\` FORCE INDEX (PRIMARY) ` +
+    `WHERE ${keyIn(keys)} AND \`due_at\` <= ${nowMs} ORDER BY \`due_at\` FOR UPDATE SKIP LOCKED`;
   return lockedRowsOf((await tx.query(text, keys.map(hexOf))).rows);
 }
 
@@ -160,20 +162,42 @@ async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {
   return numbersOf<ScheduleLagRow>((await tx.query(text, [])).rows, ['scheduled', 'earliestMs']);
 }
 
-async function copy(tx: SqlExecutor, table: string, outbox: string, { key, id, fields }: HandedRow): Promise<void> {
-  const text =
+/** By their primary keys, also in a table of which MySQL would rather read all: it would lock all. */
+async function move(tx: SqlExecutor, name: string, outbox: string, rows: readonly HandedRow[]): Promise<void> {
+  const table = `${quoted(name, '`')} FORCE INDEX (PRIMARY)`;
+  const keys = rows.map(({ key }) => key);
+  const once = rows.filter(({ tick }) => tick === undefined).map(({ key }) => key);
+  const ticks = rows.flatMap(({ key, tick }) => (tick === undefined ? [] : [{ key, ...tick }]));
+  const ofTick = (column: string, value: string): string =>
+    ticks.length === 0
+      ? column
+      : `CASE \`key\` ${ticks.map(() => `WHEN UNHEX(?) THEN ${value}`).join(' ')} ELSE ${column} END`;
+  const copy =
     `INSERT INTO ${quoted(outbox, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
-    'SELECT ?, `topic`, `message_group`, UNHEX(?), `body`, UTC_TIMESTAMP(3) ' +
-    `FROM ${quoted(table, '`')} WHERE \`key\` = UNHEX(?)`;
-  await tx.query(text, [id, hexOf(fields), hexOf(key)]);
+    `SELECT ${ofTick('`id`', '?')}, \`topic\`, \`message_group\`, ${ofTick('`fields`', 'UNHEX(?)')}, \`body\`, UTC_TIMESTAMP(3) ` +
+    `FROM ${table} WHERE ${keyIn(keys)} ORDER BY \`due_at\``;
+  const values = [
+    ...ticks.flatMap(({ key, id }) => [hexOf(key), id]),
+    ...ticks.flatMap(({ key, fields }) => [hexOf(key), hexOf(fields)]),
+    ...keys.map(hexOf),
+  ];
+  await tx.query(copy, values);
+  if (once.length > 0) {
+    await tx.query(
+      `DELETE \`t\` FROM ${quoted(name, '`')} AS \`t\` FORCE INDEX (PRIMARY) WHERE ${keyIn(once)}`,
+      once.map(hexOf),
+    );
+  }
+  for (const { key, dueAtMs, nextMs } of ticks) {
+    await postpone(tx, name, key, nextMs);
+    await remember(tx, name, key, { lastTickMs: dueAtMs });
+  }
 }
 
-async function advance(
-  tx: SqlExecutor,
-  name: string,
-  { key, nextMs }: Pick<HandedRow, 'key' | 'nextMs'>,
-): Promise<void> {
-  const change = nextMs === undefined ? 'DELETE FROM' : 'UPDATE';
-  const set = nextMs === undefined ? '' : ` SET \`due_at\` = ${nextMs}`;
-  await tx.query(`${change} ${quoted(name, '`')}${set} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
+function keyIn(keys: readonly string[]): string {
+  return `\`key\` IN (${marks(keys, 'UNHEX(?)')})`;
+}
+
+async function postpone(tx: SqlExecutor, table: string, key: string, dueAtMs: number): Promise<void> {
+  await tx.query(`UPDATE ${quoted(table, '`')} SET \`due_at\` = ${dueAtMs} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
 }

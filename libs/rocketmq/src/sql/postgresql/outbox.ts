@@ -9,7 +9,7 @@ import { quoted } from '../table-name.js';
 
 export const outbox: OutboxStatements = {
   lockGroup,
-  tryLockGroup,
+  tryLockGroups,
   insert,
   lag,
   parked,
@@ -24,20 +24,24 @@ export const outbox: OutboxStatements = {
 const LOCK_CLASS = 0x726f636b;
 
 async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
-  await groupLock(tx, 'pg_advisory_xact_lock', table, messageGroup);
+  // As a text, because Prisma cannot read what is void.
+  const text = `SELECT pg_advisory_xact_lock(${lockOf('$2::text')})::text AS "locked"`;
+  await tx.query(text, [quoted(table, '"'), messageGroup]);
 }
 
-async function tryLockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<boolean> {
-  return (await groupLock(tx, 'pg_try_advisory_xact_lock', table, messageGroup)) === 'true';
+async function tryLockGroups(
+  tx: SqlExecutor,
+  table: string,
+  messageGroups: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const text = `SELECT "group" FROM jsonb_array_elements_text($2::jsonb) AS "g" ("group") WHERE pg_try_advisory_xact_lock(${lockOf('"group"')})`;
+  const { rows } = await tx.query(text, [quoted(table, '"'), JSON.stringify(messageGroups)]);
+  return new Set((rows as readonly { readonly group: string }[]).map(({ group }) => group));
 }
 
-/** @returns the answer of the function as a text, because Prisma cannot read what is void */
-async function groupLock(tx: SqlExecutor, lock: string, table: string, messageGroup: string): Promise<string> {
-  // By the table's number, since one table has several names, with its schema and without.
-  const name = `concat(to_regclass($1::text)::oid, '/', $2::text)`;
-  const text = `SELECT ${lock}(${LOCK_CLASS}, hashtext(${name}))::text AS "locked"`;
-  const [row] = (await tx.query(text, [quoted(table, '"'), messageGroup])).rows;
-  return String((row as { readonly locked?: unknown } | undefined)?.locked);
+/** By the number of the table `$1`, since one table has several names, with its schema and without. */
+function lockOf(messageGroup: string): string {
+  return `${LOCK_CLASS}, hashtext(concat(to_regclass($1::text)::oid, '/', ${messageGroup}))`;
 }
 
 async function insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void> {

@@ -1,6 +1,6 @@
 // The schedule on PostgreSQL.
 
-import { listedRowOf, numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
+import { listedRowOf, lockedRowOf, numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
 import {
   type EntryState,
   type HandedRow,
@@ -8,6 +8,7 @@ import {
   type ListOptions,
   type LockedRow,
   PAUSE_MS,
+  type RepeatedMessage,
   type ScheduledRow,
   type ScheduleLagRow,
   type ScheduleRow,
@@ -27,8 +28,8 @@ export const schedule: ScheduleStatements = {
   earliest,
   lag,
   lock,
-  copy,
-  advance,
+  move,
+  postpone,
 };
 
 const statesOf = (table: string): string => quoted(entryStatesOf(table), '"');
@@ -68,20 +69,22 @@ const READ =
   'SELECT "t"."key", "id", "topic", "message_group" AS "messageGroup", "cron", "time_zone" AS "timeZone", ' +
   `${msOf('"due_at"')} AS "dueAtMs"`;
 
+const LOCKED = `${READ}, CASE WHEN "cron" IS NOT NULL THEN "fields"::text END AS "fields"`;
+
 async function find(tx: SqlExecutor, table: string, key: string): Promise<LockedRow | undefined> {
-  const text = `${READ}, "fields"::text AS "fields" FROM ${quoted(table, '"')} AS "t" WHERE "key" = $1 FOR UPDATE`;
+  const text = `${LOCKED} FROM ${quoted(table, '"')} AS "t" WHERE "key" = $1 FOR UPDATE`;
   return lockedRowsOf((await tx.query(text, [key])).rows)[0];
 }
 
 function lockedRowsOf(rows: readonly object[]): readonly LockedRow[] {
-  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({ ...scheduledRowOf(row), fields: row.fields }));
+  return (rows as readonly (StoredEntry & Pick<LockedRow, 'fields'>)[]).map(lockedRowOf);
 }
 
 async function addOnce(
   tx: SqlExecutor,
   name: string,
-  { key: from, id, fields }: Omit<HandedRow, 'nextMs'>,
-  { key, dueAtMs }: Pick<ScheduledRow, 'key' | 'dueAtMs'>,
+  from: string,
+  { key, id, fields, dueAtMs }: RepeatedMessage & Pick<ScheduledRow, 'key' | 'dueAtMs'>,
 ): Promise<void> {
   const table = quoted(name, '"');
   const text =
@@ -136,7 +139,7 @@ async function lock(
   nowMs: number,
 ): Promise<readonly LockedRow[]> {
   const text =
-    `${READ}, "fields"::text AS "fields" FROM ${quoted(table, '"')} AS "t" ` +
+    `${LOCKED} FROM ${quoted(table, '"')} AS "t" ` +
     'WHERE "key" = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) ' +
     'AND "due_at" <= to_timestamp($2::float8 / 1000) ORDER BY "due_at" FOR UPDATE SKIP LOCKED';
   return lockedRowsOf((await tx.query(text, [JSON.stringify(keys), nowMs])).rows);
@@ -149,19 +152,24 @@ async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {
   return numbersOf<ScheduleLagRow>((await tx.query(text, [])).rows, ['scheduled', 'earliestMs']);
 }
 
-async function copy(tx: SqlExecutor, table: string, outbox: string, { key, id, fields }: HandedRow): Promise<void> {
-  const text =
-    `INSERT INTO ${quoted(outbox, '"')} ("id", "topic", "message_group", "fields", "body") ` +
-    `SELECT $2::text, "topic", "message_group", $3::jsonb, "body" FROM ${quoted(table, '"')} WHERE "key" = $1`;
-  await tx.query(text, [key, id, fields]);
+async function move(tx: SqlExecutor, name: string, outbox: string, rows: readonly HandedRow[]): Promise<void> {
+  const table = quoted(name, '"');
+  const handed = rows.map(({ key, tick }) => ({ key, ...tick }));
+  const text = `WITH "handed" AS (SELECT * FROM jsonb_to_recordset($1::jsonb)
+  AS "h" ("key" text, "id" text, "fields" text, "dueAtMs" float8, "nextMs" float8)),
+"removed" AS (DELETE FROM ${table} WHERE "key" IN (SELECT "key" FROM "handed" WHERE "nextMs" IS NULL)),
+"postponed" AS (UPDATE ${table} AS "t" SET "due_at" = to_timestamp("nextMs" / 1000)
+  FROM "handed" WHERE "t"."key" = "handed"."key" AND "nextMs" IS NOT NULL),
+"remembered" AS (INSERT INTO ${statesOf(name)} ("key", "last_tick_at")
+  SELECT "key", to_timestamp("dueAtMs" / 1000) FROM "handed" WHERE "nextMs" IS NOT NULL
+  ON CONFLICT ("key") DO UPDATE SET "last_tick_at" = excluded."last_tick_at")
+INSERT INTO ${quoted(outbox, '"')} ("id", "topic", "message_group", "fields", "body")
+SELECT coalesce("handed"."id", "t"."id"), "topic", "message_group", coalesce("handed"."fields"::jsonb, "t"."fields"), "body"
+FROM "handed" JOIN ${table} AS "t" ON "t"."key" = "handed"."key" ORDER BY "t"."due_at"`;
+  await tx.query(text, [JSON.stringify(handed)]);
 }
 
-async function advance(
-  tx: SqlExecutor,
-  name: string,
-  { key, nextMs }: Pick<HandedRow, 'key' | 'nextMs'>,
-): Promise<void> {
-  const table = quoted(name, '"');
-  if (nextMs === undefined) await tx.query(`DELETE FROM ${table} WHERE "key" = $1`, [key]);
-  else await tx.query(`UPDATE ${table} SET "due_at" = to_timestamp($2::float8 / 1000) WHERE "key" = $1`, [key, nextMs]);
+async function postpone(tx: SqlExecutor, table: string, key: string, dueAtMs: number): Promise<void> {
+  const text = `UPDATE ${quoted(table, '"')} SET "due_at" = to_timestamp($2::float8 / 1000) WHERE "key" = $1`;
+  await tx.query(text, [key, dueAtMs]);
 }

@@ -125,31 +125,30 @@ export class ScheduleHandOver {
     const keys = rows.map(({ key }) => key);
     const ids = new Set<string>();
     const faults: Fault[] = [];
-    const groups = new Map<string, boolean>();
-    for (const row of await schedule.lock(tx, this.table, keys, nowMs)) {
+    const handed: HandedRow[] = [];
+    const locked = await schedule.lock(tx, this.table, keys, nowMs);
+    const groups = [...new Set(locked.flatMap(({ messageGroup }) => messageGroup ?? []))];
+    const ours = groups.length === 0 ? new Set() : await outbox.tryLockGroups(tx, to.table, groups);
+    for (const row of locked) {
       if (ids.size === batchSize) break;
-      const { id, messageGroup } = row;
-      if (messageGroup !== null) {
-        // Its later entries stay as well, to keep their order.
-        const isOurs = groups.get(messageGroup) ?? (await outbox.tryLockGroup(tx, to.table, messageGroup));
-        groups.set(messageGroup, isOurs);
-        if (!isOurs) continue;
+      // All entries of a group that another holds stay, to keep their order.
+      if (row.messageGroup !== null && !ours.has(row.messageGroup)) continue;
+      try {
+        handed.push(await this.handed(row, nowMs));
+        ids.add(row.id);
+      } catch (error) {
+        faults.push({ row, error });
       }
-      const handed = await this.handed(row, nowMs).catch((error: unknown) => void faults.push({ row, error }));
-      if (handed === undefined) continue;
-      await schedule.copy(tx, this.table, to.table, handed);
-      await schedule.advance(tx, this.table, handed);
-      if (handed.nextMs !== undefined) await schedule.remember(tx, this.table, row.key, { lastTickMs: row.dueAtMs });
-      ids.add(id);
     }
+    if (handed.length > 0) await schedule.move(tx, this.table, to.table, handed);
     return { ids, faults };
   }
 
   /** Of several ticks that were missed, the first is sent, and the others are left out. */
-  private async handed({ key, id, fields, dueAtMs, rule }: LockedRow, nowMs: number): Promise<HandedRow> {
-    if (rule === undefined) return { key, id, fields, nextMs: undefined };
+  private async handed({ key, fields, dueAtMs, rule }: LockedRow, nowMs: number): Promise<HandedRow> {
+    if (rule === undefined) return { key, tick: undefined };
     const nextMs = await nextTickMs(rule, Math.max(dueAtMs, nowMs));
-    return { key, id: this.ids.next(nowMs), fields: fieldsAtTick(fields, key, dueAtMs), nextMs };
+    return { key, tick: { id: this.ids.next(nowMs), fields: fieldsAtTick(fields, key, dueAtMs), dueAtMs, nextMs } };
   }
 
   private report({ row: { key, id, topic }, error }: Fault, nowMs: number): void {

@@ -29,8 +29,12 @@ export interface ScheduledRow
   extends Omit<ScheduleRow, 'columns' | 'latestDueMs'>,
     Pick<OutboxColumns, 'topic' | 'messageGroup'> {}
 
-/** An entry that is locked. */
-export interface LockedRow extends ScheduledRow, Pick<OutboxColumns, 'fields'> {}
+/** An entry that is locked. Only what is repeated has its fields: those of an entry that is sent once stay in the database. */
+export type LockedRow = Omit<ScheduledRow, 'rule'> &
+  (
+    | { readonly rule: undefined; readonly fields: null }
+    | { readonly rule: CronRule; readonly fields: OutboxColumns['fields'] }
+  );
 
 /** What happened to an entry, in a table of its own: null for what did not. */
 export interface EntryState {
@@ -60,15 +64,18 @@ export interface ScheduleLagRow {
   readonly earliestMs: number | null;
 }
 
-/** An entry that becomes a message of the outbox. */
-export interface HandedRow {
-  readonly key: string;
-  /** The id of the message. */
+/** What distinguishes one message of a repeated entry from the others. */
+export interface RepeatedMessage {
   readonly id: string;
   /** JSON. */
   readonly fields: string;
-  /** When it is due again; undefined removes it. */
-  readonly nextMs: number | undefined;
+}
+
+/** An entry that becomes a message of the outbox. */
+export interface HandedRow {
+  readonly key: string;
+  /** Undefined for an entry that is sent once: it has what its message needs, and is removed. */
+  readonly tick: (RepeatedMessage & { readonly dueAtMs: number; readonly nextMs: number }) | undefined;
 }
 
 /** The statements of the schedule. A transaction locks a row before it changes its state. */
@@ -86,8 +93,8 @@ export interface ScheduleStatements {
   addOnce(
     tx: SqlExecutor,
     table: string,
-    row: Omit<HandedRow, 'nextMs'>,
-    copy: Pick<ScheduledRow, 'key' | 'dueAtMs'>,
+    from: string,
+    message: RepeatedMessage & Pick<ScheduledRow, 'key' | 'dueAtMs'>,
   ): Promise<void>;
   /** Writes these fields of the state of a row that is locked. */
   remember(tx: SqlExecutor, table: string, key: string, state: Partial<EntryState>): Promise<void>;
@@ -100,8 +107,8 @@ export interface ScheduleStatements {
   lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow>;
   /** Locks those of the rows that are due, and that no other transaction has locked. */
   lock(tx: SqlExecutor, table: string, keys: readonly string[], nowMs: number): Promise<readonly LockedRow[]>;
-  /** Copies a locked row to the outbox. Its body does not leave the database. */
-  copy(tx: SqlExecutor, table: string, outbox: string, row: HandedRow): Promise<void>;
-  /** Removes a locked row, or says when it is due next. */
-  advance(tx: SqlExecutor, table: string, row: Pick<HandedRow, 'key' | 'nextMs'>): Promise<void>;
+  /** Moves locked rows to the outbox, in the order in which they are due. Their bodies do not leave the database. */
+  move(tx: SqlExecutor, table: string, outbox: string, rows: readonly HandedRow[]): Promise<void>;
+  /** Says when a locked row is due. */
+  postpone(tx: SqlExecutor, table: string, key: string, dueAtMs: number): Promise<void>;
 }

@@ -130,13 +130,13 @@ export class Schedule {
     if (row === undefined) return false;
     const nowMs = this.clock.nowMs();
     if (row.rule === undefined) {
-      await schedule.advance(tx, this.table, { key, nextMs: Math.min(row.dueAtMs, nowMs) });
+      await schedule.postpone(tx, this.table, key, Math.min(row.dueAtMs, nowMs));
       if (row.dueAtMs >= PAUSE_MS) await schedule.forget(tx, this.table, key);
     } else {
       const id = this.ids.next(nowMs);
       // Ticks are on whole seconds: what drops duplicates by the tick must not take it for one.
       const fields = fieldsAtTick(row.fields, key, nowMs % SECOND_MS === 0 ? nowMs + 1 : nowMs);
-      await schedule.addOnce(tx, this.table, { key, id, fields }, { key: keyOfRun(key, id), dueAtMs: nowMs });
+      await schedule.addOnce(tx, this.table, key, { key: keyOfRun(key, id), id, fields, dueAtMs: nowMs });
     }
     this.wake();
     return true;
@@ -160,7 +160,7 @@ export class Schedule {
     const row = await schedule.find(tx, this.table, key);
     if (row === undefined) return false;
     const { dueAtMs } = row;
-    if (dueAtMs < PAUSE_MS) await schedule.advance(tx, this.table, { key, nextMs: dueAtMs + PAUSE_MS });
+    if (dueAtMs < PAUSE_MS) await schedule.postpone(tx, this.table, key, dueAtMs + PAUSE_MS);
     await schedule.remember(tx, this.table, key, { pausedAtMs: this.clock.nowMs(), reason });
     return true;
   }
@@ -182,7 +182,7 @@ export class Schedule {
     const { dueAtMs, rule } = row;
     if (dueAtMs < PAUSE_MS) return true;
     const nextMs = rule === undefined ? dueAtMs - PAUSE_MS : await nextTickMs(rule, this.clock.nowMs());
-    await schedule.advance(tx, this.table, { key, nextMs });
+    await schedule.postpone(tx, this.table, key, nextMs);
     if (rule === undefined) await schedule.forget(tx, this.table, key);
     else await schedule.remember(tx, this.table, key, { pausedAtMs: null, reason: null });
     this.wake();
