@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { DEFAULT_VERSION } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { check, type Tools, verdictOf } from '../check.js';
 import type { Options } from '../options.js';
-import { JAVA_CLIENT_VERSION } from './lib/rivals.mjs';
+import { JAVA_CLIENT_VERSION } from './lib/rivals.js';
 
 const ONLY = { type: 'list', says: 'only what begins so' } as const;
 const OUT = 'where the report goes (default: docs/benchmarks for a whole run, else checks/bench/results)';
 
-export const BENCH_OPTIONS = {
+const BENCH_OPTIONS = {
   quick: { type: 'flag', says: 'fewer messages, one round, without what takes long to get' },
   only: { ...ONLY, says: 'only sections whose names begin so' },
   columns: { type: 'list', says: 'only these columns' },
@@ -36,7 +36,7 @@ export const BENCH_OPTIONS = {
   out: { type: 'text', value: 'FOLDER', says: OUT },
 } as const satisfies Options;
 
-export const GROWTH_OPTIONS = {
+const GROWTH_OPTIONS = {
   quick: { type: 'flag', says: 'two points of each line' },
   only: { ...ONLY, says: 'only lines whose names begin so' },
   out: { type: 'text', value: 'FOLDER', says: OUT },

@@ -14,7 +14,7 @@ import {
   TelemetryCommand,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { columnOf } from './columns.js';
-import { runClient } from './lib/client-process.mjs';
+import { runClient } from './lib/client-process.js';
 import { fill } from './workloads/floors/fill.mjs';
 import { ackEntryOf, messageOf } from './workloads/floors/received.mjs';
 import * as requests from './workloads/floors/requests.mjs';

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { endingOf } from '../../scripts/demo/demo-client.js';
 import { valuesIn } from '../options.js';
 import { partsOf } from './lib/profile.js';
-import { OPTIONS } from './load/check.js';
+import { LOAD_CHECK } from './load/check.js';
 import { costOf, figuresOf } from './load/figures.js';
 import { detailOf, PARTS, partOf } from './load/parts.js';
 import { planOf, scheduleOf } from './load/plan.js';
@@ -15,7 +15,7 @@ import { violationsOf } from './load/violations.js';
 const installed = { hasPostgres: true };
 
 function planned(args: readonly string[], here = installed) {
-  return planOf(valuesIn(OPTIONS, args).values, here);
+  return planOf(valuesIn(LOAD_CHECK.options, args).values, here);
 }
 
 describe('the options of a load', () => {

@@ -3,10 +3,9 @@
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_VERSION, hasProxy } from '../../libs/rocketmq/src/cli/server/jars.js';
-import { OptionError, type Values } from '../options.js';
-import type { BENCH_OPTIONS } from './check.js';
+import { OptionError } from '../options.js';
 import { type Column, columnOf } from './columns.js';
-import { runClient } from './lib/client-process.mjs';
+import { runClient } from './lib/client-process.js';
 import { secondsOf } from './lib/estimate.js';
 import { Figures, type Run } from './lib/figures.js';
 import { machine } from './lib/machine.js';
@@ -20,7 +19,7 @@ import {
   JAVA_CLIENT_VERSION,
   JAVA_OPTIONS,
   JAVA_REMOTING_CLIENT_VERSION,
-} from './lib/rivals.mjs';
+} from './lib/rivals.js';
 import { type RunClient, runRounds, type Servers } from './lib/rounds.js';
 import { openServer, type Server } from './lib/servers.js';
 import { keep, keptRatios, ROUNDS as ROUNDS_TO_CHECK, ratiosOf, regressions, SCALE, WATCHED } from './regressions.js';
@@ -35,7 +34,18 @@ const PROFILE_LINES = 25;
 
 type Log = (line: string) => void;
 
-type Options = Values<typeof BENCH_OPTIONS>;
+interface Options {
+  readonly quick: boolean;
+  readonly only: readonly string[] | undefined;
+  readonly columns: readonly string[] | undefined;
+  readonly rounds: number | undefined;
+  readonly scale: number;
+  readonly long: boolean;
+  readonly profile: boolean;
+  readonly version: string;
+  readonly 'java-version': string;
+  readonly out: string | undefined;
+}
 
 interface Tools {
   root: string;

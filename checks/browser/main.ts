@@ -11,8 +11,6 @@ import { Checks } from '../../tools/checks.js';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import type { Counts, Tools } from '../check.js';
-import type { Values } from '../options.js';
-import type { OPTIONS } from './check.js';
 import { runClusterScenarios } from './cluster-scenarios.js';
 import { runProxies } from './console-proxies.js';
 import { runLargeConsole } from './console-scale.js';
@@ -96,7 +94,7 @@ async function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: BROWSER, headless: true, args: BROWSER_ARGS, ...signals });
 }
 
-export async function runBrowser(_values: Values<typeof OPTIONS>, { signal, folder }: Tools): Promise<Counts> {
+export async function runBrowser({ signal, folder }: Tools): Promise<Counts> {
   const browser = await launch();
   // What waits for a page then fails, and ends what it has started.
   signal.addEventListener('abort', () => void browser.close(), { once: true });

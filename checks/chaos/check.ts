@@ -9,7 +9,7 @@ import type { Backend } from './servers.js';
 const BACKENDS = ['embedded', 'rocketmq', 'remoting'] as const satisfies readonly Backend[];
 const DATABASES = ['pglite', 'postgresql', 'mariadb', 'mysql'] as const satisfies readonly DatabaseName[];
 
-export const OPTIONS = {
+const OPTIONS = {
   transport: {
     type: 'choice',
     among: ['http2', 'remoting'],

@@ -6,13 +6,21 @@ import { join } from 'node:path';
 import { hasProxy } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
-import { newSeed, OptionError, type Values } from '../options.js';
-import type { OPTIONS } from './check.js';
+import { newSeed, OptionError } from '../options.js';
+import type { DatabaseName } from './databases.js';
 import { type RunOptions, type RunResult, run } from './run.js';
 import type { Backend } from './servers.js';
 import { recoveryTable, runViolations, summary } from './verdict.js';
 
-type Settings = Values<typeof OPTIONS>;
+interface Settings {
+  readonly transport: 'http2' | 'remoting';
+  readonly version: string;
+  readonly backend: Backend | undefined;
+  readonly database: DatabaseName;
+  readonly long: boolean;
+  readonly rounds: number | undefined;
+  readonly seed: number | undefined;
+}
 
 const BY_TRANSPORT: Readonly<Record<Settings['transport'], readonly Backend[]>> = {
   http2: ['embedded', 'rocketmq'],

@@ -3,7 +3,7 @@
 import { check } from '../check.js';
 import { type Options, SEED } from '../options.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   long: { type: 'flag', says: '250 kills' },
   kills: { type: 'integer', says: 'how often the broker is killed (default: 40, or 250 with --long)' },
   seed: SEED,

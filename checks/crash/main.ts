@@ -9,8 +9,7 @@ import { within } from '../../tools/process/within.js';
 import { seededRandom } from '../../tools/random.js';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 import { type Counts, type Tools, verdictOf } from '../check.js';
-import { newSeed, type Values } from '../options.js';
-import type { OPTIONS } from './check.js';
+import { newSeed } from '../options.js';
 import { type CrashEvent, crashViolations } from './crash-history.js';
 import { BATCH_SIZE, Reader } from './reader.js';
 import { Writer } from './writer.js';
@@ -29,7 +28,13 @@ const TOPICS = ['plain:normal:4', 'steps:fifo:8', 'paid:transaction:2', 'later:d
 const GROUPS = ['readers:normal:1000', 'ordered:fifo:1000'];
 const KINDS = ['began', 'answered', 'ended', 'delivered', 'acked'] as const satisfies readonly CrashEvent['kind'][];
 
-export async function runCrash(values: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+interface CrashValues {
+  readonly long: boolean;
+  readonly kills: number | undefined;
+  readonly seed: number | undefined;
+}
+
+export async function runCrash(values: CrashValues, tools: Tools): Promise<Counts> {
   const { kills = values.long ? LONG_KILLS : KILLS, seed = newSeed() } = values;
   await build({ names: ['nestjs-rocketmq'] });
   tools.print(`seed ${seed}, ${kills} kills, folder ${tools.folder}`);

@@ -3,7 +3,7 @@
 import { check } from '../check.js';
 import { type Options, SEED } from '../options.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   transactions: { type: 'integer', default: 20_000, says: 'how many begin at each isolation level' },
   seed: SEED,
   only: { type: 'list', among: ['postgresql', 'mariadb', 'mysql'], says: 'only these servers' },

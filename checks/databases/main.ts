@@ -5,13 +5,18 @@ import { hasMySql, MYSQL_PRODUCTS } from '../../tools/servers/mysql-server.js';
 import { postgresFolder } from '../../tools/servers/postgres-server.js';
 import { MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
 import type { Counts, Tools } from '../check.js';
-import { newSeed, type Values } from '../options.js';
-import type { OPTIONS } from './check.js';
+import { newSeed } from '../options.js';
 import { race } from './race.js';
 
 const MAX_SHOWN = 20;
 
-export async function runDatabases(values: Values<typeof OPTIONS>, { signal, print }: Tools): Promise<Counts> {
+interface DatabasesValues {
+  readonly transactions: number;
+  readonly seed: number | undefined;
+  readonly only: readonly string[] | undefined;
+}
+
+export async function runDatabases(values: DatabasesValues, { signal, print }: Tools): Promise<Counts> {
   const { transactions, seed = newSeed(), only } = values;
   print(`seed ${seed}, ${transactions} transactions at each level`);
   const checks = new Checks();

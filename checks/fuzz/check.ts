@@ -3,7 +3,7 @@
 import { check } from '../check.js';
 import { type Options, SEED } from '../options.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   long: { type: 'flag', says: 'more requests, and more callers that finish none' },
   requests: { type: 'integer', says: 'how many are sent (default: 20000, or 150000 with --long)' },
   seed: SEED,

@@ -7,9 +7,8 @@ import { build } from '../../scripts/build/build.mjs';
 import { within } from '../../tools/process/within.js';
 import { seededRandom } from '../../tools/random.js';
 import { type Counts, type Tools, verdictOf } from '../check.js';
-import { newSeed, type Values } from '../options.js';
+import { newSeed } from '../options.js';
 import { Attacker, type OnAnswer } from './attacker.js';
-import type { OPTIONS } from './check.js';
 import { Coverage, outcomeOf } from './coverage.js';
 import { Flights } from './flights.js';
 import { FuzzedBroker } from './fuzzed-broker.js';
@@ -47,7 +46,13 @@ const UNFINISHED_TIMES = 2;
 const LONG_UNFINISHED_TIMES = 20;
 const GOOD_USER = { accessKey: 'good', secretKey: 'the key of a good client', isSuper: true };
 
-export async function runFuzz(values: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+interface FuzzValues {
+  readonly long: boolean;
+  readonly requests: number | undefined;
+  readonly seed: number | undefined;
+}
+
+export async function runFuzz(values: FuzzValues, tools: Tools): Promise<Counts> {
   const { long, requests = long ? LONG_REQUESTS : REQUESTS, seed = newSeed() } = values;
   await build({ names: ['nestjs-rocketmq'] });
   tools.print(`seed ${seed}, ${requests} requests`);

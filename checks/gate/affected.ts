@@ -1,11 +1,12 @@
-// What a change can break: which suites import what has changed, and which checks judge it.
+// What a change can break: which suites import or read what has changed, and which checks judge it.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import typescript from 'typescript';
-import { CHECKS } from '../checks.js';
-import { PART_FOLDERS } from '../rocketmq/check.js';
-import type { Command, Stage } from './stages.js';
+import type { Check } from '../check.js';
+import { PART_FOLDERS } from '../rocketmq/parts.js';
+import { READS, STARTS } from './reads.js';
+import { type Command, LEFT_OUT, type Stage } from './stages.js';
 
 const root = join(import.meta.dirname, '../..');
 const FOLDERS = ['apps', 'checks', 'docs/examples', 'libs', 'scripts', 'test', 'tools'];
@@ -55,28 +56,48 @@ function targetOf(file: string, from: string): readonly string[] {
   return [path, path.replace(/\.js$/, '.ts'), path.replace(/\.js$/, '.tsx')];
 }
 
-/** What has changed, and what imports it, directly or not. */
+/** What has changed, and what imports, reads or starts it, directly or not. */
 export function reachedFrom(changed: readonly string[], imports: ImportGraph): ReadonlySet<string> {
   const importers = new Map<string, string[]>();
   for (const [file, targets] of imports) {
     for (const target of targets) importers.set(target, [...(importers.get(target) ?? []), file]);
   }
-  const reached = new Set(changed);
-  for (const file of reached) for (const importer of importers.get(file) ?? []) reached.add(importer);
+  const reached = new Set([...changed, ...changed.flatMap((file) => usersOf(file, READS))]);
+  for (const file of reached) {
+    for (const user of [...(importers.get(file) ?? []), ...usersOf(file, STARTS)]) reached.add(user);
+  }
   return reached;
+}
+
+function usersOf(file: string, uses: Readonly<Record<string, readonly string[]>>): readonly string[] {
+  return Object.keys(uses).filter((user) => uses[user]?.some((path) => isAt(path, file)));
+}
+
+function isAt(path: string, file: string): boolean {
+  return path.endsWith('/') ? file.startsWith(path) : file === path;
+}
+
+interface Change {
+  readonly changed: readonly string[];
+  readonly specs: readonly string[];
+  readonly imports: ImportGraph;
+  readonly checks: readonly Check[];
+  /** Stages that run in turn with others. They run out of turn when a suite or check of theirs has changed itself. */
+  readonly inTurn: readonly Stage[];
 }
 
 /** The stages that what has changed can break, each with the suites that it can break. */
 export function affectedStages(
   stages: readonly Stage[],
-  {
-    changed,
-    specs,
-    imports,
-  }: { readonly changed: readonly string[]; readonly specs: readonly string[]; readonly imports: ImportGraph },
+  { changed, specs, imports, checks, inTurn }: Change,
 ): readonly Stage[] {
   if (changed.some((path) => EVERYTHING.test(path))) return stages;
   const reached = reachedFrom(changed, imports);
+  // Suites and checks that have changed themselves, or parts of theirs: neither a turn nor their time keeps them from running.
+  const own = reachedFrom(
+    changed.filter((path) => /^(checks|test)\//.test(path) || path.endsWith('.spec.ts')),
+    imports,
+  );
   const isProduct = changed.some((path) => /^(apps|libs|scripts)\//.test(path));
   const areDocuments = changed.some((path) => path.endsWith('.md') || path.startsWith('docs/'));
   const isAffected = (spec: string): boolean =>
@@ -85,15 +106,24 @@ export function affectedStages(
     // These read every file.
     /^test\/(house|language|regular-expressions\.long|suites\.long)\.spec\.ts$/.test(spec);
   const wanted = specs.filter(isAffected);
-  return stages.flatMap((stage): readonly Stage[] => {
+  const isLeftOut = (spec: string): boolean => LEFT_OUT.some((end) => spec.endsWith(end));
+  const affected = (stage: Stage, isOutOfTurn: boolean): readonly Stage[] => {
     if (stage.kind === 'same-contract') return [];
     if (stage.kind === 'suite') {
-      const paths = wanted.filter((spec) => isIn(stage, spec));
+      const paths = wanted.filter(
+        (spec) =>
+          (isIn(stage, spec) && (!isOutOfTurn || own.has(spec))) ||
+          (stage.name === 'tests-long' && own.has(spec) && isLeftOut(spec)),
+      );
       return paths.length === 0 ? [] : [{ ...stage, command: withPaths(stage.command, paths) }];
     }
     const name = checkOf(stage);
-    return name === undefined || isJudged(name, changed) ? [stage] : [];
-  });
+    const isWanted =
+      name === undefined || own.has(`checks/${name}/check.ts`) || (!isOutOfTurn && isJudged(name, checks, changed));
+    return isWanted ? [stage] : [];
+  };
+  const others = inTurn.filter(({ name }) => stages.every((stage) => stage.name !== name));
+  return [...stages.flatMap((stage) => affected(stage, false)), ...others.flatMap((stage) => affected(stage, true))];
 }
 
 /** Whether a suite belongs to a stage. */
@@ -125,8 +155,8 @@ function checkOf(stage: Exclude<Stage, { kind: 'same-contract' | 'suite' }>): st
   return command?.includes('check') ? command[command.indexOf('--') + 1] : undefined;
 }
 
-function isJudged(name: string, changed: readonly string[]): boolean {
-  const check = CHECKS.find((one) => one.name === name);
+function isJudged(name: string, checks: readonly Check[], changed: readonly string[]): boolean {
+  const check = checks.find((one) => one.name === name);
   const paths = [`checks/${name}`, ...(check?.judges ?? [])];
   return changed.some((file) => paths.some((path) => file === path || file.startsWith(`${path}/`)));
 }

@@ -1,17 +1,20 @@
 // The gate: what it runs exists, every check has its place, and failures count, also those that pass when they run once more.
 
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { CHECKS } from '../checks.js';
 import { valuesIn } from '../options.js';
 import { affectedStages, reachedFrom, readImports } from './affected.js';
 import { contractCasesOf, countsOf, type JestResults } from './counts.js';
 import { inLanes, specs } from './main.js';
-import { LEFT_OUT, type Stage, stagesOf } from './stages.js';
+import { READS, STARTS } from './reads.js';
+import { type About, LEFT_OUT, type Stage, stagesInTurn, stagesOf } from './stages.js';
 
 const SPECS = specs();
 const HERE = { postgresql: true, mariadb: true, mysql: true, cargo: true };
-const usual = stagesOf({ full: false, seed: 7, specs: SPECS, has: HERE });
-const full = stagesOf({ full: true, seed: 7, specs: SPECS, has: HERE });
+const COMMIT: About = { full: false, seed: 7, specs: SPECS, has: HERE };
+const usual = stagesOf(COMMIT);
+const full = stagesOf({ ...COMMIT, full: true });
 /** Their figures are for people. */
 const MEASURED = ['growth', 'retention', 'backlog'];
 
@@ -118,7 +121,9 @@ describe('the order of the stages', () => {
 
 describe('the stages that a change can break', () => {
   const imports = readImports();
-  const stagesAfter = (...changed: string[]) => affectedStages(usual, { changed, specs: SPECS, imports });
+  const inTurn = stagesInTurn(COMMIT).flat();
+  const stagesAfter = (...changed: string[]) =>
+    affectedStages(usual, { changed, specs: SPECS, imports, checks: CHECKS, inTurn });
   const namesAfter = (...changed: string[]) => stagesAfter(...changed).map(({ name }) => name);
   const suitesOf = (stages: readonly Stage[], name: string): readonly string[] => {
     const stage = stages.find((one) => one.name === name);
@@ -156,6 +161,48 @@ describe('the stages that a change can break', () => {
     expect(suitesOf(stages, 'secured').every((path) => path.startsWith('test/secured/'))).toBe(true);
     expect(suitesOf(stages, 'tests').filter((path) => path.endsWith('.long.spec.ts'))).toEqual([]);
     expect(stages.map(({ name }) => name)).toEqual(expect.arrayContaining(['interop', 'simulation']));
+  });
+
+  it.each([
+    ['.github/workflows/checks.yml', ['checks/pack/workflows.long.spec.ts', 'test/docs/publishing.long.spec.ts']],
+    ['test/sql/support/crash-program.ts', ['test/sql/kills.long.spec.ts', 'test/sql/record.long.spec.ts']],
+    ['test/sql/support/schedule-program.ts', ['test/sql/schedule-kills.long.spec.ts']],
+    ['test/sql/support/limit-program.ts', ['test/sql/limit-kills.long.spec.ts']],
+    ['test/sql/schema-versions/mysql-2.sql', ['test/sql/schema-versions.long.spec.ts']],
+    [
+      'libs/rocketmq/templates/shop/README.md',
+      ['libs/rocketmq/src/cli/new-command.long.spec.ts', 'libs/rocketmq/src/cli/new-template.long.spec.ts'],
+    ],
+    ['libs/rocketmq/bin/nestjs-rocketmq.js', ['checks/crash/without-lmdb.long.spec.ts']],
+    ['libs/rocketmq/schematics/collection.json', ['libs/rocketmq/src/schematics/schematics.long.spec.ts']],
+    ['compose.yaml', ['libs/rocketmq/src/schematics/schematics.long.spec.ts']],
+    ['libs/console/web/tables.css', ['libs/console/src/attacks.long.spec.ts']],
+    ['libs/rocketmq/src/broker/engine/send.ts', ['checks/simulation/mutations.long.spec.ts']],
+  ])('have what reads a file that nothing imports: %s', (changed, readers) => {
+    expect(existsSync(changed)).toBe(true);
+    expect(suitesOf(stagesAfter(changed), 'tests-long')).toEqual(expect.arrayContaining(readers));
+  });
+
+  it('know readers and files that exist', () => {
+    const paths = [READS, STARTS].flatMap((uses) => [...Object.keys(uses), ...Object.values(uses).flat()]);
+    expect(paths.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  it.each(['soak', 'crash', 'fuzz', 'chaos'])(
+    'have the check %s when it has changed itself, whoever has the turn',
+    (name) => {
+      expect(namesAfter(`checks/${name}/main.ts`)).toContain(name);
+      // Where all that it judges has changed, it waits for its turn.
+      const after = namesAfter('libs/rocketmq/src/support/clock.ts');
+      expect(after.includes(name)).toBe(usual.some((stage) => stage.name === name));
+    },
+  );
+
+  it('have a suite that has changed itself, whatever has the turn and however long it takes', () => {
+    expect(suitesOf(stagesAfter('test/alone/order-flow.spec.ts'), 'alone').length).toBeGreaterThan(0);
+    const [leftOut = ''] = SPECS.filter((path) => LEFT_OUT.some((end) => path.endsWith(end)));
+    expect(suitesOf(stagesAfter(leftOut), 'tests-long')).toContain(leftOut);
+    expect(suitesOf(stagesAfter('libs/rocketmq/src/support/clock.ts'), 'tests-long')).not.toContain(leftOut);
   });
 
   it('are the documents and their suites for a page, and all for what everything stands on', () => {

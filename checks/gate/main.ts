@@ -5,12 +5,11 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import { join, sep } from 'node:path';
 import { hasMySql } from '../../tools/servers/mysql-server.ts';
 import { postgresFolder } from '../../tools/servers/postgres-server.ts';
-import type { Counts, Tools } from '../check.js';
-import { OptionError, type Values } from '../options.js';
+import type { Check, Counts, Tools } from '../check.js';
+import { OptionError } from '../options.js';
 import { affectedStages, readImports } from './affected.js';
-import type { OPTIONS } from './check.js';
 import { contractCasesOf, countsOf, readResults, type SuiteCounts, slowestOf } from './counts.js';
-import { type About, type Command, type Stage, stagesOf } from './stages.js';
+import { type About, type Command, type Stage, stagesInTurn, stagesOf } from './stages.js';
 
 const root = join(import.meta.dirname, '../..');
 /** Nothing may hang: what takes this long is ended, and has failed. */
@@ -22,13 +21,30 @@ const TAIL_LINES = 100;
 
 type Ended = { readonly code: number | null; readonly isLate: boolean };
 
-export async function runGate({ full, plan, since }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+interface GateValues {
+  readonly full: boolean;
+  readonly since: string | undefined;
+  readonly plan: boolean;
+}
+
+/** @param checks what the stages run */
+export async function runGate(
+  { full, plan, since }: GateValues,
+  checks: readonly Check[],
+  tools: Tools,
+): Promise<Counts> {
   const given = about(full);
   const all = stagesOf(given);
   const stages =
     since === undefined
       ? all
-      : affectedStages(all, { changed: changedSince(since), specs: given.specs, imports: readImports() });
+      : affectedStages(all, {
+          changed: changedSince(since),
+          specs: given.specs,
+          imports: readImports(),
+          checks,
+          inTurn: stagesInTurn(given).flat(),
+        });
   if (plan) {
     for (const stage of stages) tools.print(lineOf(stage));
     return { passed: 0, failed: 0 };

@@ -1,6 +1,6 @@
 // What the gate runs, in which order, and what runs beside it. Nothing runs here. README.md says what each stage sees that others do not.
 
-import { PARTS } from '../rocketmq/check.js';
+import { PARTS } from '../rocketmq/parts.js';
 
 /** A stage that failed keeps no other from running. */
 export type Stage =
@@ -46,6 +46,7 @@ const OF_4X = ['4.9.7', '4.5.2'];
 /** The embedded broker states such a release, too, and clients pull from it. */
 const BY_PULL = { ROCKETMQ_TEST_TRANSPORT: 'remoting', ROCKETMQ_TEST_VERSION: OF_4X[0] };
 const TRANSPORTS = ['http2', 'grpc-js'];
+const DATABASES = ['postgresql', 'mariadb', 'mysql'] as const;
 /** The oldest server and the other transport run what is about the wire and about batches. */
 const WIRE = ['sending', 'batch', 'compression', 'connections'].map((name) => `test/contract/${name}`);
 /** The programs that the page about 4.x moves, which say that they run on it. */
@@ -109,23 +110,14 @@ const NEAR_NODE = ['broker/store', 'broker/services', 'client/wire', 'http2', 's
 const CLIENTS = ['java', 'node,tools,mixed'];
 const PACKED = 'archive,bare,playground,add-nest-12';
 
-export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
+export function stagesOf(about: About): readonly Stage[] {
+  const { full, seed, specs, has } = about;
   const long = specs.filter((path) => LONG.test(path) && (full || !LEFT_OUT.some((end) => path.endsWith(end))));
   const client = specs.filter((path) => path.startsWith('test/client/'));
   const nearNode = full ? [] : specs.filter((path) => NEAR_NODE.some((room) => path.startsWith(room)));
-  const servers = (['postgresql', 'mariadb', 'mysql'] as const).filter((name) => has[name]);
-  const databases = ['pglite', ...servers];
-  const [oneDatabase = ''] = inTurn(seed, databases);
+  const servers = DATABASES.filter((name) => has[name]);
   const ofOne = full ? [] : inTurn(seed, servers).flatMap((name) => ['--only', name]);
-  const turn = <T>(all: readonly T[]) => (full ? all : inTurn(seed, all));
-  // What takes several clusters to start and minutes of outages runs with `full` only.
-  const restarts = full ? [] : ['test/restarts/restarts.spec.ts', 'test/restarts/slaves.spec.ts'];
-  const outages = [
-    // Crash and simulation are about the embedded broker already.
-    ...(full ? longChaos(databases) : [sound('chaos', '--backend', 'rocketmq', '--database', oneDatabase)]),
-    real('alone', NEWEST, '--part', 'alone'),
-    real('restarts', NEWEST, '--part', 'restarts', ...restarts),
-  ];
+  const [outages = [], wear = []] = stagesInTurn(about).map((all) => (full ? all : inTurn(seed, all)));
   const gateway = GATEWAY.map((name) => `test/contract/${name}.spec.ts`);
   const byRemoting = [
     ...(full ? ['test/contract'] : gateway),
@@ -133,7 +125,6 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     'test/real/foreign-ids.spec.ts',
     'test/real/lite-topics.spec.ts',
   ];
-  const forLong = full ? ['--long'] : [];
   return [
     // What builds in the middle of a suite takes away what the others read.
     alone(script('codegen', 'codegen:check')),
@@ -154,19 +145,14 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     full ? sound('simulation', '--long') : twoSimulations(seed, 15),
     real('rocketmq-remoting', NEWEST, '--part', 'open', '--transport', 'remoting', ...byRemoting),
     ...(full ? everyServer(has.cargo) : inTurn(seed, olderServers())),
-    ...turn(outages),
+    ...outages,
     cases('databases', '--transactions', full ? '3500' : '150', '--seed', String(seed), ...ofOne),
     cases('compose'),
     cases('pack', ...(full ? [] : ['--only', PACKED])),
     script('docs', 'docs:site'),
     // The store's specs, crash test and kills have what a folder does.
     ...(full ? [tests('tests-on-disk', ['test/contract'], { EMBEDDED_STORE: 'lmdb' })] : []),
-    ...turn([
-      sound('soak', ...forLong),
-      sound('crash', ...forLong),
-      sound('fuzz', ...forLong),
-      real('secured', NEWEST, '--part', 'secured'),
-    ]),
+    ...wear,
     tests('tests-grpc-js', full ? [...client, 'test/contract'] : [...CONNECTIONS, ...WIRE], {
       ROCKETMQ_TEST_TRANSPORT: 'grpc-js',
     }),
@@ -178,6 +164,29 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     alone({ kind: 'same-contract', name: 'same-contract' }),
     // For what breaks: their figures fail nothing.
     ...(full ? [sound('load', '--quick'), sound('bench', '--quick')] : []),
+  ];
+}
+
+/** Of each list a commit has one stage, and all with `full`. */
+export function stagesInTurn({ full, seed, has }: About): readonly (readonly Stage[])[] {
+  const databases = ['pglite', ...DATABASES.filter((name) => has[name])];
+  const [oneDatabase = ''] = inTurn(seed, databases);
+  // What takes several clusters to start and minutes of outages runs with `full` only.
+  const restarts = full ? [] : ['test/restarts/restarts.spec.ts', 'test/restarts/slaves.spec.ts'];
+  const forLong = full ? ['--long'] : [];
+  return [
+    [
+      // Crash and simulation are about the embedded broker already.
+      ...(full ? longChaos(databases) : [sound('chaos', '--backend', 'rocketmq', '--database', oneDatabase)]),
+      real('alone', NEWEST, '--part', 'alone'),
+      real('restarts', NEWEST, '--part', 'restarts', ...restarts),
+    ],
+    [
+      sound('soak', ...forLong),
+      sound('crash', ...forLong),
+      sound('fuzz', ...forLong),
+      real('secured', NEWEST, '--part', 'secured'),
+    ],
   ];
 }
 

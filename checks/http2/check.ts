@@ -3,10 +3,10 @@
 import { check } from '../check.js';
 import type { Options } from '../options.js';
 
-export const PARTS = ['h2spec', 'grpc-go', 'grpc-java', 'nghttpx'] as const;
+const PARTS = ['h2spec', 'grpc-go', 'grpc-java', 'nghttpx'] as const;
 
-export const OPTIONS = {
-  only: { type: 'list', among: PARTS, says: 'what judges' },
+const OPTIONS = {
+  only: { type: 'list', among: PARTS, default: PARTS, says: 'what judges' },
 } as const satisfies Options;
 
 export const HTTP2_CHECK = check({

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import { cacheFolder } from '../../libs/rocketmq/src/cli/server/jars.js';
-import { CommandFailure, run } from '../../tools/process/run-command.mjs';
+import { CommandFailure, run } from '../../tools/process/run-command.js';
 import type { Counts, Tools } from '../check.js';
 
 const H2SPEC = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';

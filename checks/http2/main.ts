@@ -2,13 +2,15 @@
 
 import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
-import type { Values } from '../options.js';
-import { type OPTIONS, PARTS } from './check.js';
 import { runH2spec } from './h2spec.js';
 import { judgePeer } from './judge-peer.js';
 import { type Maker, peersOf } from './peers.js';
 
-export async function runHttp2({ only = PARTS }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+/** @param values `only`: what judges */
+export async function runHttp2(
+  { only }: { readonly only: readonly ('h2spec' | Maker)[] },
+  tools: Tools,
+): Promise<Counts> {
   await build({ names: ['nestjs-rocketmq'] });
   const makers = only.filter((part): part is Maker => part !== 'h2spec');
   // h2spec spends its time with waiting.

@@ -4,9 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { INITIAL_WINDOW_BYTES } from '../../libs/rocketmq/src/http2/frames.js';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import type { Tools } from '../check.js';
-import type { PARTS } from './check.js';
 
 /** Of the values in large headers and trailers. The client accepts 64 KiB, with names and 32 bytes for each field. */
 const LARGE_BYTES = 50 * 1024;
@@ -46,7 +45,7 @@ export interface Peer {
   command(place: Place, streams: number): readonly [string, ...string[]];
 }
 
-export type Maker = Exclude<(typeof PARTS)[number], 'h2spec'>;
+export type Maker = 'grpc-go' | 'grpc-java' | 'nghttpx';
 
 /**
  * Four streams are taken by a client with a producer and two consumers for their telemetry and polls; those of the other queue come on top.

@@ -4,7 +4,7 @@ import { check } from '../check.js';
 import type { Options } from '../options.js';
 import { STEPS } from './resources.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   client: {
     type: 'list',
     among: [

@@ -1,5 +1,5 @@
-// A strict embedded broker in a process of its own, for the interop run. Its parent says over IPC what to declare, and its
-// going ends it.
+// A strict embedded broker in a process of its own, for the interop run: plain JavaScript on the built library, as users have it. Its parent
+// says over IPC what to declare, and its end ends it.
 
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 

@@ -3,15 +3,24 @@
 
 import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
-import { OptionError, type Values } from '../options.js';
+import { OptionError } from '../options.js';
 import { isTest, judgeTest } from './any-language.js';
-import type { OPTIONS } from './check.js';
 import { STEPS } from './resources.js';
 import { judgeClients } from './run.js';
 
 const BACKENDS = ['embedded', 'real'] as const;
 
-export async function runInterop(values: Values<typeof OPTIONS>, { print, signal, folder }: Tools): Promise<Counts> {
+interface InteropValues {
+  readonly client: readonly string[];
+  readonly backend: 'both' | (typeof BACKENDS)[number];
+  readonly steps: readonly (typeof STEPS)[number][] | undefined;
+  readonly mutate: 'attempt' | 'tag' | 'order' | undefined;
+  readonly recorded: boolean;
+  readonly record: boolean;
+  readonly keep: string | undefined;
+}
+
+export async function runInterop(values: InteropValues, { print, signal, folder }: Tools): Promise<Counts> {
   const { client, backend, steps = STEPS, mutate, keep, recorded, record } = values;
   if (recorded && record) throw new OptionError('--record needs the real server: leave --recorded out');
   // The programs and the embedded broker are processes of their own, with the library that was built.

@@ -1,7 +1,7 @@
 import { check } from '../check.js';
 import { type Options, SEED } from '../options.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   transport: {
     type: 'choice',
     among: ['http2', 'remoting'],

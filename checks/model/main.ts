@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
-import { newSeed, type Values } from '../options.js';
-import type { OPTIONS } from './check.js';
+import { newSeed } from '../options.js';
 import { readFacts } from './facts.js';
 import { injectFaults } from './faults.js';
 import { type Figures, judge, REASONS } from './verdict.js';
@@ -77,8 +76,15 @@ function report(transport: ModelTransport, faults: ReadonlyMap<string, number>, 
   ].join('\n');
 }
 
+interface ModelValues {
+  readonly transport: (typeof TRANSPORTS)[number] | undefined;
+  readonly seconds: number | undefined;
+  readonly long: boolean;
+  readonly seed: number | undefined;
+}
+
 /** @returns the transports by which all was well, and the others */
-export async function runModel(values: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+export async function runModel(values: ModelValues, tools: Tools): Promise<Counts> {
   const { seed = newSeed(), seconds = values.long ? LONG_SECONDS : SECONDS } = values;
   const transports = TRANSPORTS.filter((one) => values.transport === undefined || one === values.transport);
   await build();

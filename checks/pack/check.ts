@@ -3,7 +3,7 @@
 import { check } from '../check.js';
 import type { Options } from '../options.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   only: { type: 'list', says: 'projects and checks whose names begin so (default: all)' },
   keep: { type: 'text', value: 'FOLDER', says: 'leaves the projects there' },
 } as const satisfies Options;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import { mySqlServer, postgresServer, type UrlServer } from '../../tools/servers/database-at-port.js';
 import { hasMySql } from '../../tools/servers/mysql-server.js';
 import { postgresFolder } from '../../tools/servers/postgres-server.js';

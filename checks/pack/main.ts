@@ -4,11 +4,10 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from '../../scripts/build/build.mjs';
 import { Checks } from '../../tools/checks.js';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import type { Counts, Tools } from '../check.js';
-import { OptionError, type Values } from '../options.js';
+import { OptionError } from '../options.js';
 import { archiveChecks } from './archive.js';
-import type { OPTIONS } from './check.js';
 import { consoleArchiveChecks, consoleChecks, installConsole } from './console.js';
 import { databaseGroups } from './databases.js';
 import { PROJECTS } from './matrix.js';
@@ -39,7 +38,12 @@ interface Packed {
   readonly unpacked: string;
 }
 
-export async function runPack({ only, keep }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+interface PackValues {
+  readonly only: readonly string[] | undefined;
+  readonly keep: string | undefined;
+}
+
+export async function runPack({ only, keep }: PackValues, tools: Tools): Promise<Counts> {
   const folder = keep === undefined ? tools.folder : resolve(keep);
   mkdirSync(folder, { recursive: true });
   await build({ names: ['nestjs-rocketmq', 'nestjs-rocketmq-console'] });

@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 
 const OPTIONS = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
 

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandFailure, run } from '../../tools/process/run-command.mjs';
+import { CommandFailure, run } from '../../tools/process/run-command.js';
 import { NEST_PACKAGES } from './matrix.js';
 import { npmInstall } from './npm-install.js';
 

@@ -2,7 +2,7 @@
 
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import { COMMON_PACKAGES, NEST_PACKAGES, type Project } from './matrix.js';
 import { npmInstall } from './npm-install.js';
 

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 
 const HOST = '127.0.0.1';
 

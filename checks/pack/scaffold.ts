@@ -4,7 +4,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleText } from '../../tools/documents.js';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import { Command } from './command.js';
 
 /** The files of "Getting started", and what they are called in a project. */

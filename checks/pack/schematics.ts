@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepts, takePortBlock } from '../../tools/ports.js';
-import { CommandFailure, run } from '../../tools/process/run-command.mjs';
+import { CommandFailure, run } from '../../tools/process/run-command.js';
 import { until } from '../../tools/until.js';
 import { Command } from './command.js';
 

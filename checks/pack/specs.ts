@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import type { Project } from './matrix.js';
 
 const FOLDERS = ['libs/rocketmq/src/nest/', 'libs/rocketmq/src/terminus/', 'libs/rocketmq/src/testing/'];

@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import { npmInstall } from './npm-install.js';
 
 const OWN_FILES = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq\/|^matchers\./;

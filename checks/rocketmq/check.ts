@@ -1,19 +1,9 @@
 import { DEFAULT_VERSION } from '../../libs/rocketmq/src/cli/server/jars.js';
 import { check } from '../check.js';
 import type { Options } from '../options.js';
+import { PARTS } from './parts.js';
 
-/** The parts and their folders. The order is that of the runs. */
-export const PART_FOLDERS = {
-  open: ['test/contract', 'test/real'],
-  alone: ['test/alone'],
-  secured: ['test/secured'],
-  restarts: ['test/restarts'],
-} as const satisfies Record<string, readonly string[]>;
-export type Part = keyof typeof PART_FOLDERS;
-
-export const PARTS = Object.keys(PART_FOLDERS) as readonly Part[];
-
-export const OPTIONS = {
+const OPTIONS = {
   version: {
     type: 'text',
     value: 'VERSION',

@@ -9,8 +9,8 @@ import { isRust, startRocketMQRust } from '../../tools/servers/rocketmq/rust-ser
 import { type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.js';
 import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.js';
 import type { Counts, Tools } from '../check.js';
-import { OptionError, type Values } from '../options.js';
-import { type OPTIONS, PART_FOLDERS, PARTS, type Part } from './check.js';
+import { OptionError } from '../options.js';
+import { PART_FOLDERS, PARTS, type Part } from './parts.js';
 
 interface Run extends Tools {
   readonly version: string;
@@ -30,8 +30,14 @@ const STARTS: Readonly<Record<Part, (run: Run, args: readonly string[]) => Promi
 const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
 const root = join(import.meta.dirname, '../..');
 
+interface SuitesValues {
+  readonly version: string;
+  readonly part: Part | undefined;
+  readonly transport: string | undefined;
+}
+
 /** @returns the parts that passed and failed; jest prints its own counts */
-export async function runSuites({ version, part, ...values }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+export async function runSuites({ version, part, ...values }: SuitesValues, tools: Tools): Promise<Counts> {
   const transport = values.transport ?? process.env.ROCKETMQ_TEST_TRANSPORT ?? 'http2';
   if (!hasProxy(version) && transport !== 'remoting')
     throw new OptionError(`${version} has no proxy on Maven Central: use --transport remoting`);

@@ -1,7 +1,7 @@
 import { check } from '../check.js';
 import { type Options, SEED } from '../options.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   seconds: { type: 'integer', max: 86_400, says: 'how long, in real time (default: 120)' },
   seeds: { type: 'integer', says: 'ends after so many seeds' },
   long: { type: 'flag', says: 'an hour' },
@@ -13,7 +13,7 @@ export const OPTIONS = {
   branches: { type: 'flag', says: "says how much of the clients' code was reached; slower" },
 } as const satisfies Options;
 
-export const MUTATION_OPTIONS = {
+const MUTATION_OPTIONS = {
   seconds: { type: 'integer', default: 120, says: 'how long each fault is looked for' },
   only: { type: 'text', value: 'TEXT', says: 'only faults that have this in their description' },
   seed: { ...SEED, default: 1, says: 'the first seed' },

@@ -1,7 +1,7 @@
 // Pauses a consumer group on all brokers for a while, as an operator does.
 
 import { SECOND_MS } from 'nestjs-rocketmq';
-import { type GroupRecord, keys } from '../../libs/rocketmq/src/broker/engine/records.js';
+import { type GroupRecord, keys } from '../../libs/rocketmq/src/broker/store/records.js';
 import type { BrokerNode } from './broker-node.js';
 import { NEST_GROUPS } from './nest-checkers.js';
 import type { Fault } from './plan.js';

@@ -2,9 +2,8 @@
 
 import './platform/machine.js';
 import type { Counts, Tools } from '../check.js';
-import { newSeed, type Values } from '../options.js';
+import { newSeed } from '../options.js';
 import { countBranches } from './branches.js';
-import type { OPTIONS } from './check.js';
 import { type Plan, planOf } from './plan.js';
 import { type RunResult, runPlan } from './run.js';
 import { shrink } from './shrink.js';
@@ -15,7 +14,18 @@ const MAX_LINES = 400;
 const HOUR_MS = 3_600_000;
 const SECONDS = 120;
 
-type SimulationValues = Values<typeof OPTIONS>;
+interface SimulationValues {
+  readonly seconds: number | undefined;
+  readonly seeds: number | undefined;
+  readonly long: boolean;
+  readonly seed: number | undefined;
+  /** As JSON. */
+  readonly plan: string | undefined;
+  readonly trace: boolean;
+  readonly brief: boolean;
+  readonly 'keep-going': boolean;
+  readonly branches: boolean;
+}
 
 /** Real time; the clock of a simulation is virtual. */
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;

@@ -5,8 +5,6 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { join } from 'node:path';
 import { SECOND_MS } from 'nestjs-rocketmq';
 import type { Counts, Tools } from '../check.js';
-import type { Values } from '../options.js';
-import type { MUTATION_OPTIONS } from './check.js';
 import { MUTATIONS, type Mutation } from './mutations.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -71,9 +69,15 @@ async function search(
   return undefined;
 }
 
+interface MutationValues {
+  readonly seconds: number;
+  readonly only: string | undefined;
+  readonly seed: number;
+}
+
 /** @returns the faults that were found and missed */
 export async function findMutations(
-  { only = '', seconds, seed }: Values<typeof MUTATION_OPTIONS>,
+  { only = '', seconds, seed }: MutationValues,
   { folder: home, print, signal }: Tools,
 ): Promise<Counts> {
   const counts = { passed: 0, failed: 0 };

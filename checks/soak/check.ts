@@ -3,7 +3,7 @@
 import { check } from '../check.js';
 import type { Options } from '../options.js';
 
-export const OPTIONS = {
+const OPTIONS = {
   long: { type: 'flag', says: 'twice the restarts, ten times the messages, twenty times the clients' },
   transport: {
     type: 'choice',

@@ -8,8 +8,6 @@ import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { build } from '../../scripts/build/build.mjs';
 import { within } from '../../tools/process/within.js';
 import { type Counts, type Tools, verdictOf } from '../check.js';
-import type { Values } from '../options.js';
-import type { OPTIONS } from './check.js';
 import { RealSoakBroker, SoakBroker } from './soak-broker.js';
 
 const ROUNDS = 10;
@@ -48,7 +46,12 @@ interface Run {
   readonly signal: AbortSignal;
 }
 
-export async function runSoak({ long, transport }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+interface SoakValues {
+  readonly long: boolean;
+  readonly transport: keyof typeof BROKERS;
+}
+
+export async function runSoak({ long, transport }: SoakValues, tools: Tools): Promise<Counts> {
   const { print, signal: stop } = tools;
   const plan = long ? LONG : SHORT;
   await build({ names: ['nestjs-rocketmq'] });

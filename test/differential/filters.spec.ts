@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import type { StoredMessage } from '../../libs/rocketmq/src/broker/engine/records.js';
 import { compileSqlFilter, SqlFilterError } from '../../libs/rocketmq/src/broker/filter/sql-filter.js';
 import { Filters } from '../../libs/rocketmq/src/broker/services/filters.js';
 import { AnswerError } from '../../libs/rocketmq/src/broker/services/status.js';
+import type { StoredMessage } from '../../libs/rocketmq/src/broker/store/records.js';
 import { FilterType } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { FILTERS, MESSAGES } from './filter-cases.js';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { linksIn } from '../../tools/documents.js';
-import { run } from '../../tools/process/run-command.mjs';
+import { run } from '../../tools/process/run-command.js';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 
 const script = resolve('scripts/build/set-address.ts');

@@ -1,4 +1,4 @@
-// The embedded broker in a process of its own.
+// The embedded broker in a process of its own. Plain JavaScript: processes that the bench measures start it as well, without the loader of TypeScript.
 
 import { fork } from 'node:child_process';
 import { join } from 'node:path';

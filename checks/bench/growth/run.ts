@@ -6,11 +6,10 @@ import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
 import { startRocketMQCluster } from '../../../tools/servers/rocketmq/cluster.js';
-import { OptionError, type Values } from '../../options.js';
-import type { GROWTH_OPTIONS } from '../check.js';
+import { OptionError } from '../../options.js';
 import { type Column, columnOf } from '../columns.js';
 import { barChart } from '../lib/chart.js';
-import { runClient } from '../lib/client-process.mjs';
+import { runClient } from '../lib/client-process.js';
 import { storeArguments } from '../lib/embedded-arguments.mjs';
 import { machine } from '../lib/machine.js';
 import { processesNaming, usageOf } from '../lib/process-usage.mjs';
@@ -48,9 +47,15 @@ interface Measured {
   error?: string;
 }
 
+interface GrowthValues {
+  readonly only: readonly string[] | undefined;
+  readonly quick: boolean;
+  readonly out: string | undefined;
+}
+
 /** @returns whether all could be measured */
 export async function runGrowth(
-  { only: wanted, quick, out }: Values<typeof GROWTH_OPTIONS>,
+  { only: wanted, quick, out }: GrowthValues,
   { root, ...tools }: Tools & { root: string },
 ): Promise<boolean> {
   const parts = PARTS.filter(

@@ -1,4 +1,4 @@
-// CPU and memory of processes, from /proc, so that one program can measure another. Linux.
+// CPU and memory of processes, from /proc, so that one program can measure another. Linux. Plain JavaScript, for measured processes as well.
 
 import { readdirSync, readFileSync } from 'node:fs';
 

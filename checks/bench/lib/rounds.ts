@@ -4,7 +4,7 @@
 import { loadavg } from 'node:os';
 import { type Column, columnOf } from '../columns.js';
 import type { Section, SectionTask } from '../section.js';
-import type { ClientTask } from './client-process.mjs';
+import type { ClientTask } from './client-process.js';
 import { KINDS, type Measured, type Run } from './figures.js';
 import type { Usage } from './process-usage.mjs';
 import type { Server, ServerKind, ServerSource } from './servers.js';

@@ -1,4 +1,4 @@
-// Numbers of many numbers. What they are of is not known here.
+// Numbers of many numbers. What they are of is not known here. Plain JavaScript, for measured processes as well.
 
 /**
  * The value that `percent` of the values do not exceed (nearest rank).

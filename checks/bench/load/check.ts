@@ -2,10 +2,10 @@ import { check } from '../../check.js';
 import type { Options } from '../../options.js';
 
 /** Where the messages go. `embedded` is flushed once a second, as the real server's store is; `embedded-sync` before each answer. */
-export const BACKENDS = ['embedded', 'embedded-sync', 'rocketmq'] as const;
+const BACKENDS = ['embedded', 'embedded-sync', 'rocketmq'] as const;
 const MAX_INSTANCES = 16;
 
-export const OPTIONS = {
+const OPTIONS = {
   backend: { type: 'list', among: BACKENDS, says: 'these (default: embedded,rocketmq)' },
   instances: {
     type: 'list',

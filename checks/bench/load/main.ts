@@ -4,14 +4,12 @@ import { join } from 'node:path';
 import { build } from '../../../scripts/build/build.mjs';
 import { postgresFolder } from '../../../tools/servers/postgres-server.ts';
 import { type Counts, type Tools, verdictOf } from '../../check.js';
-import type { Values } from '../../options.js';
-import type { OPTIONS } from './check.js';
-import { planOf } from './plan.js';
+import { type LoadValues, planOf } from './plan.js';
 import { runLoad } from './run.js';
 
 const root = join(import.meta.dirname, '../../..');
 
-export async function runLoadCheck(values: Values<typeof OPTIONS>, { folder, print, signal }: Tools): Promise<Counts> {
+export async function runLoadCheck(values: LoadValues, { folder, print, signal }: Tools): Promise<Counts> {
   const plan = planOf(values, { hasPostgres: postgresFolder() !== undefined });
   await build();
   return verdictOf(await runLoad(plan, { root, home: folder, log: print, signal }));

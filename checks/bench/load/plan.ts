@@ -1,8 +1,7 @@
 // What a load measures with its options. Nothing runs here.
 
-import { OptionError, type Values } from '../../options.js';
+import { OptionError } from '../../options.js';
 import { rotated } from '../lib/rounds.js';
-import type { OPTIONS } from './check.js';
 
 export interface Setup {
   readonly backend: string;
@@ -29,7 +28,20 @@ export interface LoadPlan {
   readonly notes: readonly string[];
 }
 
-type LoadValues = Values<typeof OPTIONS>;
+export interface LoadValues {
+  readonly backend: readonly string[] | undefined;
+  readonly instances: readonly string[] | undefined;
+  readonly database: LoadPlan['database'] | undefined;
+  readonly seconds: number | undefined;
+  readonly limit: number;
+  readonly rate: number;
+  readonly clients: number;
+  readonly products: number;
+  readonly rounds: number;
+  readonly profile: boolean;
+  readonly quick: boolean;
+  readonly out: string | undefined;
+}
 
 /** @throws OptionError that names what is not possible */
 export function planOf(values: LoadValues, { hasPostgres }: { readonly hasPostgres: boolean }): LoadPlan {

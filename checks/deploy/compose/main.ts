@@ -13,11 +13,9 @@ import { build } from '../../../scripts/build/build.mjs';
 import { DemoClient, until } from '../../../scripts/demo/demo-client.js';
 import { Checks } from '../../../tools/checks.js';
 import { boardMetrics, servedMetrics } from '../../../tools/dashboard-metrics.js';
-import { run } from '../../../tools/process/run-command.mjs';
+import { run } from '../../../tools/process/run-command.js';
 import { Service } from '../../../tools/process/service-process.js';
 import type { Counts, Tools } from '../../check.js';
-import type { Values } from '../../options.js';
-import type { OPTIONS } from './check.js';
 import { lookAtConsole, openConsole } from './compose-console.js';
 import { databaseUrlOf, loadOn, lookAtDatabases, serverOf } from './compose-databases.js';
 import { composeLoader, loadCompose, serviceOf } from './compose-loader.js';
@@ -46,7 +44,7 @@ const APPS = ['order-demo', 'inventory-demo'];
 /** Where the apps read the environment beside their own options. */
 const KIT = ['span-target.ts', 'demo-logger.ts'];
 
-export async function runCompose(_values: Values<typeof OPTIONS>, { signal, folder, print }: Tools): Promise<Counts> {
+export async function runCompose({ signal, folder, print }: Tools): Promise<Counts> {
   const about: Run = { checks: new Checks(), ends: [], folder, log: (line) => print(`       ${line}`) };
   const { checks, ends, log } = about;
   const program = composeLoader(log);

@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { run } from '../../../tools/process/run-command.mjs';
+import { run } from '../../../tools/process/run-command.js';
 import type { Stage } from './dockerfile.js';
 
 /** What a base image brings along; nothing else of this process's environment reaches a step. */

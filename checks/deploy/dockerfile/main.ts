@@ -7,12 +7,10 @@ import { join } from 'node:path';
 import { DemoClient, json } from '../../../scripts/demo/demo-client.js';
 import { Checks } from '../../../tools/checks.js';
 import { visitConsole } from '../../../tools/console-visit.js';
-import { run } from '../../../tools/process/run-command.mjs';
+import { run } from '../../../tools/process/run-command.js';
 import { Service } from '../../../tools/process/service-process.js';
 import { Postgres, postgresFolder } from '../../../tools/servers/postgres-server.js';
 import type { Counts, Tools } from '../../check.js';
-import type { Values } from '../../options.js';
-import type { OPTIONS } from './check.js';
 import { copyContext } from './docker-context.js';
 import { parseDockerfile } from './dockerfile.js';
 import { environmentOf, inside, replay } from './dockerfile-replay.js';
@@ -34,10 +32,7 @@ interface Run {
   readonly log: (line: string) => void;
 }
 
-export async function runDockerfile(
-  _values: Values<typeof OPTIONS>,
-  { signal, folder, print }: Tools,
-): Promise<Counts> {
+export async function runDockerfile({ signal, folder, print }: Tools): Promise<Counts> {
   const checks = new Checks();
   const ends: Run['ends'] = [];
   const log = (line: string) => print(`       ${line}`);

@@ -31,16 +31,15 @@ import {
 } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import type { DeliveryWatcher } from './engine/engine-listener.js';
-import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { RetentionLimits } from './engine/retention.js';
 import { RELEASE } from './engine/server-names.js';
 import { RegisteredClients } from './remoting/registered-clients.js';
+import { remotingRequirementsOf } from './remoting/remoting-requirements.js';
 import type { RemotingServer, RequestAnswerer } from './remoting/remoting-server.js';
 import { RetentionSweeper } from './retention-sweeper.js';
 import { portTlsOf } from './server-tls.js';
-import { Activity } from './services/activity.js';
 import type { BrokerAddress, BrokerContext } from './services/broker-context.js';
 import { type ConnectionChoice, Faults } from './services/faults.js';
 import type { GrpcServer } from './services/grpc-server.js';
@@ -53,9 +52,11 @@ import { TransactionChecks } from './services/transaction-checks.js';
 import { DamageLog } from './store/damaged-record.js';
 import { LmdbStore, type LmdbStoreOptions } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
+import { nameOfRecord } from './store/records.js';
 import type { Store } from './store/store.js';
 import type { StoreFailure } from './store/store-failure.js';
 import { Ticker } from './ticker.js';
+import { Activity } from './time/activity.js';
 import { type ClientTime, SAME_TIME } from './time/client-time.js';
 import type { SteppedBroker } from './time/time-steps.js';
 import { assertTimeNotMoved, TimeTravel } from './time/time-travel.js';
@@ -482,7 +483,7 @@ export class EmbeddedBroker {
     const requests = new ClientRequests({ ...own, transactionFirstCheckMs });
     checks.askElsewhere = (check) => requests.check(check);
     const answer: RequestAnswerer = async (request, connection) => {
-      this.#access.admitRemoting(request, connection.host);
+      this.#access.admitRemoting(request, connection.host, remotingRequirementsOf);
       return requests.answer(request, connection);
     };
     const admits = (port: number): boolean => faults.admitsConnection(port);

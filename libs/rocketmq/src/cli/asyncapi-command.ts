@@ -1,16 +1,9 @@
 // `nestjs-rocketmq asyncapi`: its options. What it does is in asyncapi/.
 
 import type { Command } from 'commander';
+import type { DocumentValues } from './asyncapi/document-process.js';
 import { type AddCommand, type CommandIo, jsonOption, withExamples } from './command.js';
 import type { OutputValues } from './output.js';
-
-/** The option values of `asyncapi document`. */
-export interface DocumentValues {
-  readonly title?: string;
-  readonly version?: string;
-  readonly out?: string;
-  readonly instantiate?: boolean;
-}
 
 interface DiffValues extends OutputValues {
   readonly allowUnknown?: boolean;

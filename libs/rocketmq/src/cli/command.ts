@@ -135,6 +135,9 @@ export const TOPIC_TYPES = [
   'lite',
 ] as const satisfies readonly TopicType[];
 
+/** What can install a project. */
+export const PACKAGE_MANAGERS = ['npm', 'pnpm', 'yarn'] as const;
+
 /** For an option that can be repeated. */
 export function eachOf<T>(
   parse: (text: string) => T,

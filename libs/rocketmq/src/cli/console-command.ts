@@ -1,21 +1,10 @@
 // `nestjs-rocketmq console`: its command line. console-process.ts runs it; the pages are in the package nestjs-rocketmq-console.
 
 import { InvalidArgumentError } from 'commander';
-import { type AccessValues, accessOptions } from './admin-access.js';
+import { accessOptions } from './admin-access.js';
 import { type AddCommand, portOf, withExamples } from './command.js';
+import type { ConsoleValues } from './console-process.js';
 import { failureTopicOption } from './failure-command.js';
-
-/** The parsed command line of a console. */
-export interface ConsoleValues extends AccessValues {
-  readonly endpoints?: string;
-  readonly proxies?: string;
-  readonly control?: string;
-  readonly host?: string;
-  readonly port?: number;
-  readonly actions?: 'all' | readonly string[];
-  readonly bodies?: 'hidden' | 'shown';
-  readonly failureTopic?: string;
-}
 
 export const addConsoleCommand: AddCommand = (program, io) => {
   const command = program

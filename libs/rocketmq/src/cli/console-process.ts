@@ -3,14 +3,25 @@
 import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { ControlClient } from '../broker/control/control-client.js';
 import { Connection } from '../client/connection.js';
-import { adminOptionsOf } from './admin-access.js';
+import { type AccessValues, adminOptionsOf } from './admin-access.js';
 import type { CommandIo } from './command.js';
-import type { ConsoleValues } from './console-command.js';
 import { consolePackage } from './console-package.js';
 import { jsonLine } from './output.js';
 import { askedToStop } from './until-stopped.js';
 
 const NAME_SERVER = 'name-server:';
+
+/** The parsed command line of a console. */
+export interface ConsoleValues extends AccessValues {
+  readonly endpoints?: string;
+  readonly proxies?: string;
+  readonly control?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly actions?: 'all' | readonly string[];
+  readonly bodies?: 'hidden' | 'shown';
+  readonly failureTopic?: string;
+}
 
 /** Resolves after the console has stopped. @throws when it cannot start */
 export async function runConsole(values: ConsoleValues, io: CommandIo): Promise<void> {

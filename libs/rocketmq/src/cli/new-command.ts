@@ -1,16 +1,8 @@
 // `nestjs-rocketmq new`: its command line. new-project.ts writes and installs the project.
 
 import { Option } from 'commander';
-import { type AddCommand, withExamples } from './command.js';
-
-/** What can install a project. */
-export const PACKAGE_MANAGERS = ['npm', 'pnpm', 'yarn'] as const;
-
-/** The parsed command line of a new project. */
-export interface NewValues {
-  readonly packageManager?: (typeof PACKAGE_MANAGERS)[number];
-  readonly install: boolean;
-}
+import { type AddCommand, PACKAGE_MANAGERS, withExamples } from './command.js';
+import type { NewValues } from './new-project.js';
 
 export const addNewCommand: AddCommand = (program, io) => {
   const command = program

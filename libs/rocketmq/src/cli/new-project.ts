@@ -17,12 +17,17 @@ import { basename, join, relative, resolve } from 'node:path';
 import { packageFolder, packageVersion } from '../schematics/package-folder.js';
 import { quoted } from '../support/command-line.js';
 import { describeError } from '../support/logger.js';
-import { type CommandIo, wrongCall } from './command.js';
-import { type NewValues, PACKAGE_MANAGERS } from './new-command.js';
+import { type CommandIo, PACKAGE_MANAGERS, wrongCall } from './command.js';
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
 /** Published together, in one version. */
 const OWN_PACKAGES = ['nestjs-rocketmq', 'nestjs-rocketmq-console'];
+
+/** The parsed command line of a new project. */
+export interface NewValues {
+  readonly packageManager?: (typeof PACKAGE_MANAGERS)[number];
+  readonly install: boolean;
+}
 
 /** @throws when the folder is not empty, or the packages cannot be installed; then the files are there */
 export async function createProject(

@@ -2,21 +2,8 @@
 
 import { InvalidArgumentError } from 'commander';
 import { declaredGroup, declaredTopic } from './broker-command.js';
-import type { DeclaredGroup, DeclaredTopic } from './broker-config.js';
 import { type AddCommand, eachOf, portOf, TOPIC_TYPES, withExamples } from './command.js';
-
-/** The option values of `server`. */
-export interface ServerValues {
-  readonly version?: string;
-  readonly port?: number;
-  readonly remotingPort?: number;
-  readonly nameServerPort?: number;
-  readonly brokerPort?: number;
-  readonly topic?: readonly DeclaredTopic[];
-  readonly group?: readonly DeclaredGroup[];
-  readonly data?: string;
-  readonly repository?: string;
-}
+import type { ServerValues } from './server-process.js';
 
 export const addServerCommand: AddCommand = (program, io) => {
   const command = program

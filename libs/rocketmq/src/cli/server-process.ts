@@ -2,13 +2,26 @@
 
 import { once } from 'node:events';
 import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
+import type { DeclaredGroup, DeclaredTopic } from './broker-config.js';
 import { type CommandIo, wrongCall } from './command.js';
 import { canDieWithParent } from './server/child-processes.js';
 import { DEFAULT_PORTS, type RunningServer, startServer } from './server/local-server.js';
-import type { ServerValues } from './server-command.js';
 import { askedToStop } from './until-stopped.js';
 
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
+
+/** The option values of `server`. */
+export interface ServerValues {
+  readonly version?: string;
+  readonly port?: number;
+  readonly remotingPort?: number;
+  readonly nameServerPort?: number;
+  readonly brokerPort?: number;
+  readonly topic?: readonly DeclaredTopic[];
+  readonly group?: readonly DeclaredGroup[];
+  readonly data?: string;
+  readonly repository?: string;
+}
 
 /** Resolves after the server has stopped. @throws when it cannot start, or ends by itself */
 export async function runServer(values: ServerValues, io: CommandIo): Promise<void> {

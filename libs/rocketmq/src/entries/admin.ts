@@ -28,7 +28,7 @@ export type {
 } from '../admin/groups/group-clients.js';
 export type { PauseRequest } from '../admin/groups/group-pauses.js';
 export type { GroupDescription, GroupOnBroker, NewGroup } from '../admin/groups/groups.js';
-export type { GroupLag, LagOptions, QueueLag, TopicLag } from '../admin/groups/lag.js';
+export type { GroupLag, LagOptions, TopicLag } from '../admin/groups/lag.js';
 export type { QueueOffset } from '../admin/groups/rewind.js';
 export type { PlannedMove } from '../admin/groups/rewind-plan.js';
 export type { RewindRequest, RewindTarget } from '../admin/groups/rewind-target.js';
@@ -66,6 +66,7 @@ export type { TailedMessages, TailOptions } from '../admin/messages/tail.js';
 export type { BrowseOptions, MessagePageOptions } from '../admin/messages/topic-page.js';
 export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
 export type { TopicKind } from '../admin/system-names.js';
+export type { QueueLag } from '../admin/topics/group-positions.js';
 export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topics/topic-admin.js';
 export type { TopicGroups } from '../admin/topics/topic-groups.js';
 export type { OrderConfiguration, TopicLayout } from '../admin/topics/topic-layouts.js';

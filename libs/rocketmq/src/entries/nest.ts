@@ -159,7 +159,7 @@ export type { Credentials } from '../protocol/credentials/metadata.js';
 export type { HeldUpQueue } from '../protocol/grpc/session-message.js';
 export { StatusError } from '../protocol/grpc/status.js';
 export type { MessageType, MessageView, OutgoingMessage, TopicType } from '../protocol/model/message.js';
-export type { OutboxMessage } from '../sql/outbox/outbox-message.js';
+export type { OutboxMessage } from '../sql/outbox-message.js';
 export type { BackoffPolicy } from '../support/backoff.js';
 export { type Clock as RocketMQClock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 export type { CallOptions as RocketMQCallOptions } from '../support/deadline.js';

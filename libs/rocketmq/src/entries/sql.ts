@@ -19,7 +19,6 @@ export { TransactionLog } from '../sql/log/transaction-log.js';
 export { RecordRolledBackError, TransactionFencedError } from '../sql/log/transaction-log-errors.js';
 export type { TransactionLogOptions } from '../sql/log/transaction-log-options.js';
 export { Outbox, type OutboxLag, type OutboxOptions, type ParkedMessage } from '../sql/outbox/outbox.js';
-export { OUTBOX_ID_PROPERTY, type OutboxMessage } from '../sql/outbox/outbox-message.js';
 export { type OutboxMetrics, OutboxRelay } from '../sql/outbox/outbox-relay.js';
 export type {
   OutboxEvents,
@@ -27,6 +26,7 @@ export type {
   OutboxSend,
   RelayedMessage,
 } from '../sql/outbox/outbox-relay-options.js';
+export { OUTBOX_ID_PROPERTY, type OutboxMessage } from '../sql/outbox-message.js';
 export {
   type DrizzleDatabase,
   type DrizzleExecutor,

@@ -1,7 +1,7 @@
 // What differs between databases: the statements of the log, the inbox, the outbox, the schedule and the limits. Each dialect has a folder.
 
 import type { Resolution } from '../producer/transactions/transaction.js';
-import type { OutboxColumns, StoredColumns } from './outbox/outbox-message.js';
+import type { OutboxColumns, StoredColumns } from './outbox-message.js';
 import type { ScheduleStatements } from './schedule/schedule-statements.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 

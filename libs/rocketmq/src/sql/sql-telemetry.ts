@@ -1,6 +1,6 @@
 // The port for traces and metrics of inbox and outbox. Without an implementation nothing is called.
 
-import type { OutboxMessage } from './outbox/outbox-message.js';
+import type { OutboxMessage } from './outbox-message.js';
 
 /** Telemetry of inboxes and outboxes. Its methods must not throw. */
 export interface SqlTelemetry {

@@ -1,7 +1,7 @@
 // What the matchers see of a test broker.
 
 import type { EmbeddedBroker } from '../broker/embedded-broker.js';
-import { type GroupRecord, keys, type LogPosition, type TopicRecord } from '../broker/engine/records.js';
+import { type GroupRecord, keys, type LogPosition, type TopicRecord } from '../broker/store/records.js';
 import { DEAD_LETTER_PROPERTIES } from '../nest/listening/dead-letter-topic.js';
 import { jsonCodec } from '../nest/messages/body-codecs.js';
 import type { Clock } from '../support/clock.js';

@@ -3,7 +3,7 @@
 import type { AckMark } from '../broker/engine/changes.js';
 import type { Delivery } from '../broker/engine/deliveries.js';
 import type { DeliveryWatcher } from '../broker/engine/engine-listener.js';
-import type { StoredMessage, TopicPosition } from '../broker/engine/records.js';
+import type { StoredMessage, TopicPosition } from '../broker/store/records.js';
 
 /** A message at a group. */
 interface DeliveredMessage extends TopicPosition {

@@ -1,6 +1,5 @@
 // The messages of a test broker as tests see them: what they are, where they are, what they wait for.
 
-import type { StoredMessage } from '../broker/engine/records.js';
 import {
   type DeliveryEntry,
   delayedMessages,
@@ -8,6 +7,7 @@ import {
   messagesOf,
   unsettledDeliveries,
 } from '../broker/engine/views.js';
+import type { StoredMessage } from '../broker/store/records.js';
 import type { Store } from '../broker/store/store.js';
 import { Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { unpackBodyNow } from '../protocol/model/body-encoding.js';

@@ -2,9 +2,7 @@
 
 import { consumerGroupNameProblem, RETRY_PREFIX, topicNameProblem } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
-import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { ObjectKeyedMap } from '../../protocol/remoting/java-json.js';
-import { jsonOf, objectIn, offsetIn, offsetOf, timeIn, undefinedWhen } from '../../remoting/answers.js';
+import { objectIn, offsetOf, undefinedWhen } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
@@ -13,6 +11,7 @@ import { checkName } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
 import { compareQueues, compareText } from '../sort-order.js';
 import { originOfRetryTopic } from '../system-names.js';
+import { behind, type QueueLag, type QueueRow, rowsIn } from '../topics/group-positions.js';
 import { queuesOf, queuesOn, readLimits } from '../topics/topic-offsets.js';
 import { connectionsOn, subscriptionsIn } from './group-clients.js';
 import { groupConfigsIn } from './groups.js';
@@ -26,33 +25,6 @@ export interface LagOptions extends CallOptions {
 }
 
 const CHECKS: OwnChecks<LagOptions> = { topic: checkedElsewhere };
-
-/** The position of the group in a queue. */
-export interface QueueLag {
-  /** The broker's name. */
-  readonly broker: string;
-  readonly queueId: number;
-  /** The offset that the next message of the queue gets. */
-  readonly brokerOffset: number;
-  /**
-   * The position of the group. For a group without order that consumes by pop, as all gRPC clients do: the first message that was
-   * never delivered; messages in flight are before it. For a `fifo` group: the first message that is not settled. For a queue from
-   * which the group has never received: where its first receive starts (see {@link hasStarted}).
-   */
-  readonly consumerOffset: number;
-  /**
-   * Whether the group has received from the queue before. If not, it starts at the first message of the queue while the broker has
-   * that message in memory, otherwise at the last one; the embedded broker starts at the first stored message. Of a queue that cannot be read,
-   * because its topic has more queues to write than to read, no consumer receives anything.
-   */
-  readonly hasStarted: boolean;
-  /** `brokerOffset - consumerOffset`, at least 0. */
-  readonly lag: number;
-  /** How far consumers of the remoting protocol have pulled. With pop the server reports `consumerOffset` here. */
-  readonly pullOffset: number;
-  /** When the message before `consumerOffset` was stored, in milliseconds since 1970; undefined when there is none. */
-  readonly lastTimestampMs: number | undefined;
-}
 
 /** The lag of a group in a topic. */
 export interface TopicLag {
@@ -76,11 +48,6 @@ export interface GroupLag {
   readonly lag: number;
   /** Brokers that did not answer; the result lacks their queues. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
-}
-
-/** A queue of a topic, or of a retry topic. */
-export interface Row extends QueueLag {
-  readonly topic: string;
 }
 
 /** The broker's answer, and the topics it omits because the group has not consumed them. @see ConsumeStats, request code 208 */
@@ -116,40 +83,18 @@ export async function lagOfGroup(
   );
 }
 
-export function rowsIn(answer: RemotingFrame): Row[] {
-  const table = jsonOf(answer).offsetTable;
-  if (!(table instanceof ObjectKeyedMap)) return [];
-  return table.pairs.map(([key, value]) => {
-    const { brokerName, queueId, topic } = objectIn(key);
-    const offsets = objectIn(value);
-    const brokerOffset = offsetIn(offsets.brokerOffset);
-    const consumerOffset = offsetIn(offsets.consumerOffset);
-    return {
-      topic: String(topic),
-      broker: String(brokerName),
-      queueId: Number(queueId),
-      brokerOffset,
-      consumerOffset,
-      lag: behind(brokerOffset, consumerOffset),
-      pullOffset: offsetIn(offsets.pullOffset),
-      lastTimestampMs: timeIn(offsets.lastTimestamp),
-      hasStarted: true,
-    };
-  });
-}
-
 /** Queues that brokers leave out, since nobody may read them: what they hold waits all the same. */
-async function unreadRows(cluster: ClusterAccess, known: readonly Row[], deadline: Deadline): Promise<Row[]> {
+async function unreadRows(cluster: ClusterAccess, known: readonly QueueRow[], deadline: Deadline): Promise<QueueRow[]> {
   const topics = new Set(known.map(({ topic }) => topic).filter((topic) => !topic.startsWith(RETRY_PREFIX)));
   const rows = [...topics].map(async (topic) => {
     if ((await readLimits(cluster, topic, deadline)).size === 0) return [];
     const { unread } = await queuesOf(cluster, topic, deadline);
-    return unread.map(({ offsets: { broker, queueId, minOffset, maxOffset } }): Row => {
+    return unread.map(({ offsets: { broker, queueId, minOffset, maxOffset } }): QueueRow => {
       const row = { topic, broker, queueId, brokerOffset: maxOffset, consumerOffset: minOffset, pullOffset: minOffset };
       return { ...row, lag: behind(maxOffset, minOffset), lastTimestampMs: undefined, hasStarted: false };
     });
   });
-  const isNew = ({ topic, broker, queueId }: Row): boolean =>
+  const isNew = ({ topic, broker, queueId }: QueueRow): boolean =>
     !known.some((row) => row.topic === topic && row.broker === broker && row.queueId === queueId);
   return (await Promise.all(rows)).flat().filter(isNew);
 }
@@ -170,7 +115,7 @@ async function rowsToStartOn(
   broker: MasterBroker,
   { consumerGroup, topics }: { readonly consumerGroup: string; readonly topics: readonly string[] },
   deadline: Deadline,
-): Promise<Row[]> {
+): Promise<QueueRow[]> {
   if (topics.length === 0) return [];
   // Uses the request for all groups, since code 352 (one group) would create a missing one.
   const groups = groupConfigsIn(
@@ -180,7 +125,7 @@ async function rowsToStartOn(
   const rows = topics.map(async (topic) => {
     const queues = await queuesOn(cluster, broker, topic, deadline);
     return Promise.all(
-      queues.map(async ({ queueId, maxOffset: brokerOffset }): Promise<Row> => {
+      queues.map(async ({ queueId, maxOffset: brokerOffset }): Promise<QueueRow> => {
         const start = await startIn(cluster, broker, { consumerGroup, topic, queueId }, deadline);
         // The server's rule: a group that does not start at the first message starts at the last one.
         const consumerOffset = start ?? Math.max(0, brokerOffset - 1);
@@ -210,7 +155,7 @@ async function startIn(
 }
 
 /** Adds the retries to their original topics. Retries of remoting consumers do not name one and stay separate. */
-function topicsOf(group: string, rows: readonly Row[]): TopicLag[] {
+function topicsOf(group: string, rows: readonly QueueRow[]): TopicLag[] {
   const found = new Map<string, { queues: QueueLag[]; retries: number }>();
   for (const { topic, ...queue } of rows) {
     const origin = topic.startsWith(RETRY_PREFIX) ? originOfRetryTopic(group, topic) : undefined;
@@ -225,11 +170,6 @@ function topicsOf(group: string, rows: readonly Row[]): TopicLag[] {
       return { topic, queues, retries, lag: sum(queues.map(({ lag }) => lag)) + retries };
     })
     .sort((left, right) => compareText(left.topic, right.topic));
-}
-
-/** The number of messages between two offsets; a group may be ahead of the broker's answer. */
-function behind(brokerOffset: number, consumerOffset: number): number {
-  return Math.max(0, brokerOffset - consumerOffset);
 }
 
 function sum(numbers: readonly number[]): number {

@@ -19,8 +19,8 @@ import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { assertFields, checkedElsewhere, listWhere, type OptionChecks } from '../../support/options.js';
 import { checkName, checkSought } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
-import { type Row, rowsIn } from '../groups/lag.js';
 import { compareText } from '../sort-order.js';
+import { type QueueRow, rowsIn } from '../topics/group-positions.js';
 import { groupsOnBroker } from '../topics/topic-groups.js';
 import { queuesOn } from '../topics/topic-offsets.js';
 import { type DelayedMessage, delayedUnreadable, delayedView } from './delayed-messages.js';
@@ -282,7 +282,7 @@ class BrokerTrail {
     return consumerGroups === undefined ? asked : asked.catch(() => consumerGroups);
   }
 
-  private async positions(consumerGroup: string): Promise<readonly Row[]> {
+  private async positions(consumerGroup: string): Promise<readonly QueueRow[]> {
     const request = { code: REQUEST_CODES.getConsumeStats, fields: { consumerGroup } };
     return rowsIn(await this.cluster.call(this.broker, request, this.deadline));
   }

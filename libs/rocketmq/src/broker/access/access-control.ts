@@ -7,7 +7,6 @@ import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/
 import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { remotingRequirementsOf } from './remoting-requirements.js';
 import { requirementsOf } from './requirements.js';
 import { type Access, assertUser, type BrokerUser, refusalOf } from './users.js';
 
@@ -90,13 +89,18 @@ export class AccessControl {
   /**
    * Requests of the remoting protocol other than those of clients are administration, which requires a super user.
    * @param from the address of the client, for refusals
+   * @param needsOf what a request requires; undefined if it is administration
    * @throws AccessRefusal
    */
-  admitRemoting(request: RemotingFrame, from: string): void {
+  admitRemoting(
+    request: RemotingFrame,
+    from: string,
+    needsOf: (request: RemotingFrame) => readonly Access[] | undefined,
+  ): void {
     if (this.users === undefined || OF_EVERYBODY.has(request.code)) return;
     const user = this.signerOf(request);
     if (user.isSuper === true) return;
-    const needs = remotingRequirementsOf(request);
+    const needs = needsOf(request);
     if (needs === undefined) {
       throw new AccessRefusal(
         `User:${user.accessKey} has no permission to access Cluster:* by administration, which is for super users here.`,

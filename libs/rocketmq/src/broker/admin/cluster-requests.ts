@@ -3,8 +3,8 @@
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { offsetAt, queueRanges } from '../engine/offsets.js';
-import { keys, type TopicRecord } from '../engine/records.js';
 import { BROKER_NAME, CLUSTER_NAME, RELEASE } from '../engine/server-names.js';
+import { keys, type TopicRecord } from '../store/records.js';
 import { type AdminAnswer, answerWith, refused, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 

@@ -9,8 +9,8 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { fromChanges, fromLiteAttributes, toLiteAttributes } from '../../protocol/remoting/lite-attributes.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { isIntegerFrom } from '../../support/options.js';
-import type { GroupRecord } from '../engine/records.js';
 import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
+import type { GroupRecord } from '../store/records.js';
 import { AdminRefusal, refused } from './admin-answer.js';
 
 /** The server's defaults for missing parts of `ExponentialRetryPolicy`. */

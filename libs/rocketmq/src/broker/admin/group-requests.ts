@@ -4,11 +4,11 @@ import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import type { GroupRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
 import { RELEASE } from '../engine/server-names.js';
 import { type ClientSession, subscriptionOf } from '../services/sessions.js';
+import type { GroupRecord } from '../store/records.js';
 import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupConfigOf, groupNameOf, groupOf } from './group-config.js';

@@ -5,10 +5,10 @@ import { DELAYED_TOPIC, HALF_TOPIC, RETRY_PREFIX } from '../../protocol/model/na
 import type { Engine } from '../engine/engine.js';
 import type { QueueRange } from '../engine/offsets.js';
 import { dueAtOf } from '../engine/recall-handle.js';
-import { type HalfRecord, keys, type StoredMessage } from '../engine/records.js';
 import { asDelayed, asHalf } from '../engine/trail.js';
 import type { MessageEntry } from '../engine/views.js';
 import { peek } from '../store/damaged-record.js';
+import { type HalfRecord, keys, type StoredMessage } from '../store/records.js';
 import type { Key, Store } from '../store/store.js';
 
 /** Whether the messages of a topic with an id are found by {@link keptById}. */

@@ -13,10 +13,10 @@ import {
   type QueueRange,
   topicsOfGroup,
 } from '../engine/offsets.js';
-import { type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import { retryTopicOf } from '../engine/trail.js';
 import { subscriptionOf } from '../services/sessions.js';
+import { type GroupRecord, keys, type TopicRecord } from '../store/records.js';
 import {
   type AdminAnswer,
   AdminRefusal,

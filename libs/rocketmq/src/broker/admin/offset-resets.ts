@@ -1,6 +1,6 @@
 // Positions that an operator moved, until the consumer that pulls from the queue has taken note: it keeps its position itself.
 
-import type { QueueRef } from '../engine/records.js';
+import type { QueueRef } from '../store/records.js';
 
 /** As many as there may be; the oldest give way, and their consumers go on from where they are. */
 const MAX_RESETS = 10_000;

@@ -6,9 +6,9 @@ import { MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { addressOf } from '../engine/born-host.js';
 import type { Engine } from '../engine/engine.js';
-import type { StoredMessage } from '../engine/records.js';
 import { CLUSTER_NAME } from '../engine/server-names.js';
 import type { MessageEntry } from '../engine/views.js';
+import type { StoredMessage } from '../store/records.js';
 import type { ClientTime } from '../time/client-time.js';
 import { isKeptTopic } from './kept-topics.js';
 

@@ -6,8 +6,8 @@ import { topicNameProblem } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { isIntegerFrom } from '../../support/options.js';
-import type { TopicRecord } from '../engine/records.js';
 import type { TopicAlteration } from '../engine/registry.js';
+import type { TopicRecord } from '../store/records.js';
 import { AdminRefusal, refused } from './admin-answer.js';
 
 const READ_WRITE = 6;

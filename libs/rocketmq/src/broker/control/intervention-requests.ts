@@ -3,9 +3,9 @@
 import { UsageError } from '../../support/errors.js';
 import type { DelayedRef } from '../engine/interventions.js';
 import { messagesById } from '../engine/message-index.js';
-import type { LogPosition, TopicPosition } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import type { PendingFault } from '../services/faults.js';
+import type { LogPosition, TopicPosition } from '../store/records.js';
 import { SAME_TIME } from '../time/client-time.js';
 import { storedHandleOf } from '../time/derived-handles.js';
 import type { ControlContext } from './control-context.js';

@@ -1,8 +1,8 @@
 // Computes the lag of groups from the indexes, reading only the oldest messages.
 
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
-import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
 import { messageAt } from '../engine/views.js';
+import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import type { LagState } from './control-views.js';
 import { allOf } from './pages.js';

@@ -3,8 +3,8 @@
 import { isUtf8 } from 'node:buffer';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { dueAtOf, recallHandleOf } from '../engine/recall-handle.js';
-import type { HalfRecord, StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
+import type { HalfRecord, StoredMessage } from '../store/records.js';
 import type { Key } from '../store/store.js';
 import type { ClientTime } from '../time/client-time.js';
 import type { DelayedMessageState, HalfMessageState, MessageState, VisibleMessageState } from './control-views.js';

@@ -1,9 +1,9 @@
 // The broker's metrics, with the names and labels of Apache RocketMQ 5.5.0 for Prometheus (`metricsExporterType=PROM`).
 
-import type { Due } from '../engine/records.js';
-import { keys } from '../engine/records.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import type { Amount, Counted } from '../engine/traffic.js';
+import type { Due } from '../store/records.js';
+import { keys } from '../store/records.js';
 import type { ControlContext } from './control-context.js';
 import type { ClientState, LagState } from './control-views.js';
 import { exposition, type Labels, type MetricFamily, type Sample } from './exposition.js';

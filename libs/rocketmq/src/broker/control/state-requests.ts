@@ -2,6 +2,8 @@
 
 import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
+import { messageAt } from '../engine/views.js';
+import { peek } from '../store/damaged-record.js';
 import {
   type DeliveryRecord,
   dueOf,
@@ -10,9 +12,7 @@ import {
   keys,
   type StoredMessage,
   type TopicRecord,
-} from '../engine/records.js';
-import { messageAt } from '../engine/views.js';
-import { peek } from '../store/damaged-record.js';
+} from '../store/records.js';
 import type { Key } from '../store/store.js';
 import type { ControlContext } from './control-context.js';
 import type { Fields } from './control-input.js';

@@ -1,9 +1,9 @@
 // The time of a broker that can be moved ahead: what it is, what is due next, and moving it.
 
 import { StateError } from '../../support/errors.js';
-import { type DeliveryRecord, type Due, dueOf, type HalfRecord, keys, type StoredMessage } from '../engine/records.js';
 import { messageAt } from '../engine/views.js';
 import { peek } from '../store/damaged-record.js';
+import { type DeliveryRecord, type Due, dueOf, type HalfRecord, keys, type StoredMessage } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import { MAX_ADVANCE_MS, type TimeTarget, type TimeTravel } from '../time/time-travel.js';
 import type { ControlContext } from './control-context.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { storedMessage } from '../../../../../test/fixtures/stored-message.js';
+import { keys } from '../store/records.js';
 import { messagesById, messagesByKey } from './message-index.js';
 import { offsetAt, positionsOf, queueRanges } from './offsets.js';
-import { keys } from './records.js';
 
 const harness = (): EngineHarness => {
   const made = new EngineHarness({ indexed: true });

@@ -2,13 +2,7 @@
 
 import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
-import type { Key } from '../store/store.js';
-import type { Changes } from './changes.js';
-import type { Deliveries } from './deliveries.js';
-import type { LiteTopics } from './lite-topics.js';
-import type { MessageLog } from './log.js';
-import { dueAtOf } from './recall-handle.js';
-import type { LogPosition } from './records.js';
+import type { LogPosition } from '../store/records.js';
 import {
   type ConsumeMode,
   type DeliveryRecord,
@@ -19,7 +13,13 @@ import {
   type QueueRef,
   type StoredMessage,
   type TopicRecord,
-} from './records.js';
+} from '../store/records.js';
+import type { Key } from '../store/store.js';
+import type { Changes } from './changes.js';
+import type { Deliveries } from './deliveries.js';
+import type { LiteTopics } from './lite-topics.js';
+import type { MessageLog } from './log.js';
+import { dueAtOf } from './recall-handle.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
 

@@ -1,7 +1,7 @@
 // The changes of one command. The command's own reads see them; the store applies them as one batch.
 
+import { type Due, dueReference, keys, type TopicPosition } from '../store/records.js';
 import type { Change, Key, KeyPart, ScanOptions, Store } from '../store/store.js';
-import { type Due, dueReference, keys, type TopicPosition } from './records.js';
 import type { TrailNote } from './trail.js';
 
 /** A topic has new messages that consumers may be waiting for, in one group or in all. */

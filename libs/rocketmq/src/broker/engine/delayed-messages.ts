@@ -1,11 +1,11 @@
 // Delayed messages, and their recall.
 
+import type { LogPosition, TopicPosition } from '../store/records.js';
+import { keys, type StoredMessage, type TopicRecord } from '../store/records.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { MessageLog } from './log.js';
 import { dueAtOf, formatRecallHandle, parseRecallHandle } from './recall-handle.js';
-import type { LogPosition, TopicPosition } from './records.js';
-import { keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
 import { delayedEntry, recallEntry } from './trail.js';

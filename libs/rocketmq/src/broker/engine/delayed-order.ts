@@ -1,7 +1,7 @@
 // The delayed messages that wait, in the order in which they arrived, for tools. The store has them by topic and by time.
 
+import { dueOf, keys } from '../store/records.js';
 import type { Key, Store } from '../store/store.js';
-import { dueOf, keys } from './records.js';
 
 /** Read from the store when it is first needed, and then kept up to date: there may be very many. */
 export class DelayedOrder {

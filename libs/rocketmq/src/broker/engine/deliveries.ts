@@ -4,9 +4,6 @@
 
 import { deadLetterTopicOf } from '../../protocol/model/names.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
-import type { Changes } from './changes.js';
-import type { MessageLog } from './log.js';
-import { formatHandle, parseHandle, type ReceiptHandle } from './receipt-handle.js';
 import {
   type DeliveryRecord,
   type DeliveryState,
@@ -16,7 +13,10 @@ import {
   type QueueRef,
   type Renewal,
   type StoredMessage,
-} from './records.js';
+} from '../store/records.js';
+import type { Changes } from './changes.js';
+import type { MessageLog } from './log.js';
+import { formatHandle, parseHandle, type ReceiptHandle } from './receipt-handle.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
 

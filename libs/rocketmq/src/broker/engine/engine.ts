@@ -5,6 +5,7 @@
 import { pauseRefusal } from '../../protocol/model/group-pause.js';
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
+import { type Due, type GroupRecord, isOrdered, keys, type TopicRecord } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import { Administration } from './administration.js';
 import { Changes } from './changes.js';
@@ -18,7 +19,6 @@ import { LogOffsets } from './log-offsets.js';
 import { popOrdered } from './ordered-pop.js';
 import type { PopRequest, PopResult } from './pop.js';
 import { Pop, queueTurns } from './pop.js';
-import { type Due, type GroupRecord, isOrdered, keys, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';

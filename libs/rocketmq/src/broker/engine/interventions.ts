@@ -1,11 +1,11 @@
 // Manual changes to single messages: delivers a delayed message early, or any message again.
 
+import type { TopicPosition } from '../store/records.js';
+import { type DeliveryRecord, type GroupRecord, isOrdered, keys, type QueueRef } from '../store/records.js';
 import type { Changes } from './changes.js';
 import type { DelayedMessages } from './delayed-messages.js';
 import type { Deliveries } from './deliveries.js';
 import type { MessageLog } from './log.js';
-import type { TopicPosition } from './records.js';
-import { type DeliveryRecord, type GroupRecord, isOrdered, keys, type QueueRef } from './records.js';
 
 /** Runs a command atomically: when it throws, none of its changes are applied. */
 type Run = <T>(command: (changes: Changes) => T) => T;

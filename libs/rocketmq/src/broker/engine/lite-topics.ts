@@ -1,7 +1,7 @@
 // Lite topics: each has a queue of its own in its topic, which its first message creates.
 
+import { keys } from '../store/records.js';
 import type { Changes } from './changes.js';
-import { keys } from './records.js';
 import { Refusal } from './refusal.js';
 
 /** The ids of these queues begin here, above those of ordinary queues. */

@@ -1,9 +1,9 @@
 // The offsets of messages in a commit log, by which clients of the remoting protocol name a stored message. This broker has a log for each
 // queue, so such an offset is put together from the number of the topic, the queue, and the offset there.
 
+import { keys, type TopicPosition } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
-import { keys, type TopicPosition } from './records.js';
 
 /** A number in JavaScript is exact up to 53 bits: 13 for the topic, 10 for the queue, 30 for the offset. */
 const OFFSETS = 2 ** 30;

@@ -3,9 +3,9 @@
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import { DamagedRecord } from '../store/damaged-record.js';
 import { weightOf } from '../store/pair-weight.js';
+import { keys, type LogPosition, nameOfRecord, type StoredMessage, type TopicRecord } from '../store/records.js';
 import type { Changes } from './changes.js';
 import { indexKeys } from './message-index.js';
-import { keys, type LogPosition, nameOfRecord, type StoredMessage, type TopicRecord } from './records.js';
 
 /** The fields of a message that determine its queue. */
 type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority'>>;

@@ -3,7 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
-import type { StoredMessage } from './records.js';
+import type { StoredMessage } from '../store/records.js';
 
 const LIMIT_BYTES = 100_000;
 const FULL = expect.objectContaining({ reason: 'store-full', message: expect.stringContaining('maxMemoryBytes') });

@@ -1,8 +1,8 @@
 // Indexes the positions of messages by id and by key. Written with the message; only tools read it.
 
+import type { LogPosition } from '../store/records.js';
+import { keys, type StoredMessage } from '../store/records.js';
 import type { Key, Store } from '../store/store.js';
-import type { LogPosition } from './records.js';
-import { keys, type StoredMessage } from './records.js';
 import { type MessageEntry, messageAt } from './views.js';
 
 /** A query for messages with a key. */

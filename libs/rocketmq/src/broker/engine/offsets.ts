@@ -1,7 +1,7 @@
 // The offsets of topics and groups. Read-only.
 
+import { type DeliveryRecord, type GroupRecord, keys, type QueueRef, type TopicRecord } from '../store/records.js';
 import type { Store } from '../store/store.js';
-import { type DeliveryRecord, type GroupRecord, keys, type QueueRef, type TopicRecord } from './records.js';
 import { messageAt } from './views.js';
 
 /** A queue of a topic: its first stored offset, the offset of its next message, and when its last message was stored. */

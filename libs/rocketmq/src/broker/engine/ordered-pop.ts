@@ -3,8 +3,8 @@
 // after the last attempt (observed on 5.5.0). A poll that takes fewer than those forgets the attempts and the acks of the others
 // (5.5.0: `ConsumerOrderInfoManager` keeps the offsets of the last poll only).
 
+import { type DeliveryRecord, keys, type QueueRef } from '../store/records.js';
 import type { Pop } from './pop.js';
-import { type DeliveryRecord, keys, type QueueRef } from './records.js';
 
 /** @param turns the queues in the order in which they are popped */
 export function popOrdered(pop: Pop, turns: readonly number[]): void {

@@ -2,9 +2,6 @@
 
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
-import type { Changes } from './changes.js';
-import type { Deliveries, Delivery } from './deliveries.js';
-import type { MessageLog } from './log.js';
 import {
   type DeliveryRecord,
   type GroupRecord,
@@ -12,7 +9,10 @@ import {
   type QueueRef,
   type StoredMessage,
   type TopicRecord,
-} from './records.js';
+} from '../store/records.js';
+import type { Changes } from './changes.js';
+import type { Deliveries, Delivery } from './deliveries.js';
+import type { MessageLog } from './log.js';
 
 /** A pop: one ReceiveMessage request. */
 export interface PopRequest {

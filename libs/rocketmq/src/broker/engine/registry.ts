@@ -5,8 +5,8 @@ import { type LiteGroup, resolvedLiteGroup } from '../../protocol/model/lite-gro
 import type { MessageType, TopicType } from '../../protocol/model/message.js';
 import { DEAD_LETTER_PREFIX, deadLetterTopicOf, RETRY_PREFIX } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
+import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage, type TopicRecord } from '../store/records.js';
 import type { Changes } from './changes.js';
-import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 
 /** The default number of queues (`mqadmin updateTopic`). */

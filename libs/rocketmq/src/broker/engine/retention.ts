@@ -2,11 +2,11 @@
 // messages are kept.
 
 import { weightOf } from '../store/pair-weight.js';
+import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { Deliveries } from './deliveries.js';
 import type { MessageLog } from './log.js';
-import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage } from './records.js';
 
 /** The maximum age and size of what is kept. Undefined means no limit. */
 export interface RetentionLimits {

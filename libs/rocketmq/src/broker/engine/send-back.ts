@@ -1,8 +1,8 @@
 // A message that a consumer of the remoting protocol sends back: a copy, for another attempt of its group or for the dead letters.
 
 import { DEAD_LETTER_PREFIX, RETRY_PREFIX } from '../../protocol/model/names.js';
+import type { StoredMessage } from '../store/records.js';
 import type { Changes } from './changes.js';
-import type { StoredMessage } from './records.js';
 import type { Destinations } from './send.js';
 
 /** A copy to store. */

@@ -1,10 +1,10 @@
 // One send: where the messages of a request are stored, by their type.
 
+import type { StoredMessage } from '../store/records.js';
 import type { Changes } from './changes.js';
 import type { DelayedMessages } from './delayed-messages.js';
 import type { LiteTopics } from './lite-topics.js';
 import type { MessageLog } from './log.js';
-import type { StoredMessage } from './records.js';
 import type { Registry } from './registry.js';
 import type { Transactions } from './transactions.js';
 

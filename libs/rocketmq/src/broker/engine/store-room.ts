@@ -1,8 +1,8 @@
 // How large the store may become: `maxStoreBytes` of the engine.
 
 import { weightOf } from '../store/pair-weight.js';
+import type { StoredMessage } from '../store/records.js';
 import type { Store } from '../store/store.js';
-import type { StoredMessage } from './records.js';
 import { Refusal } from './refusal.js';
 
 /** Sends stop at the limit. What is stored can then still be received, for which leases and offsets may take a quarter more. */

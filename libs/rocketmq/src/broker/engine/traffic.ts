@@ -2,9 +2,9 @@
 
 import type { MessageType } from '../../protocol/model/message.js';
 import { SECOND_MS } from '../../support/clock.js';
+import type { StoredMessage } from '../store/records.js';
 import type { DeadLetterMark } from './changes.js';
 import type { Delivery } from './deliveries.js';
-import type { StoredMessage } from './records.js';
 import type { Resolution } from './transactions.js';
 
 /** A number of messages and the total size of their bodies. */

@@ -4,8 +4,6 @@
 
 import { DELAYED_TOPIC, HALF_TOPIC, RETRY_PREFIX } from '../../protocol/model/names.js';
 import { peek } from '../store/damaged-record.js';
-import type { Key, Store } from '../store/store.js';
-import { DelayedOrder } from './delayed-order.js';
 import {
   type DeliveryRecord,
   type GroupRecord,
@@ -14,7 +12,9 @@ import {
   type QueueRef,
   type StoredMessage,
   type TopicPosition,
-} from './records.js';
+} from '../store/records.js';
+import type { Key, Store } from '../store/store.js';
+import { DelayedOrder } from './delayed-order.js';
 import { type MessageEntry, messageAt } from './views.js';
 
 const MAX_ENTRIES = 2_000;

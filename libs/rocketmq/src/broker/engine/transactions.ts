@@ -2,11 +2,11 @@
 
 import { GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
 import { isIntegerFrom } from '../../support/options.js';
+import type { LogPosition } from '../store/records.js';
+import { type HalfRecord, keys, type StoredMessage, type TopicRecord } from '../store/records.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { MessageLog } from './log.js';
-import type { LogPosition } from './records.js';
-import { type HalfRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
 import { halfEntry } from './trail.js';

@@ -1,7 +1,7 @@
 // Selects the messages of an unordered group: first those whose lease ended, then new ones, from all queues of the topic.
 
+import { type DeliveryRecord, keys, type QueueRef } from '../store/records.js';
 import { MAX_SCANNED, type Pop } from './pop.js';
-import { type DeliveryRecord, keys, type QueueRef } from './records.js';
 
 /** @param turns the queues in the order in which they are popped */
 export function popUnordered(pop: Pop, turns: readonly number[]): void {

@@ -1,8 +1,6 @@
 // Read-only views of the broker's state, for tests and tools.
 
 import { peek } from '../store/damaged-record.js';
-import type { Key, Store } from '../store/store.js';
-import { dueAtOf, recallHandleOf } from './recall-handle.js';
 import {
   type DeliveryRecord,
   type Due,
@@ -12,7 +10,9 @@ import {
   isOrdered,
   keys,
   type StoredMessage,
-} from './records.js';
+} from '../store/records.js';
+import type { Key, Store } from '../store/store.js';
+import { dueAtOf, recallHandleOf } from './recall-handle.js';
 
 /** A message with its position. */
 export interface MessageEntry {

@@ -5,8 +5,8 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type AdminAnswer, AdminRefusal, answerWith, refused, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
-import type { ConsumeMode } from '../engine/records.js';
 import { BROKER_NAME } from '../engine/server-names.js';
+import type { ConsumeMode } from '../store/records.js';
 import { poppingGroup } from './pop-requests.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import { objectIn, textIn } from './request-body.js';

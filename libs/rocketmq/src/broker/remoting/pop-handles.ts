@@ -3,8 +3,8 @@
 
 import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { formatHandle, parseHandle } from '../engine/receipt-handle.js';
-import type { GroupRecord, QueueRef } from '../engine/records.js';
-import { type DeliveryRecord, keys } from '../engine/records.js';
+import type { GroupRecord, QueueRef } from '../store/records.js';
+import { type DeliveryRecord, keys } from '../store/records.js';
 import type { Store } from '../store/store.js';
 
 /**

@@ -5,8 +5,8 @@ import { encodeStoredMessage, type StoredMessageFields } from '../../protocol/re
 import { type AdminAnswer, SUCCESS } from '../admin/admin-answer.js';
 import { storedFieldsOf } from '../admin/stored-fields.js';
 import type { Delivery } from '../engine/deliveries.js';
-import { type DeliveryRecord, keys } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
+import { type DeliveryRecord, keys } from '../store/records.js';
 import { kindOf, markOf } from './pop-handles.js';
 import type { RemotingContext } from './remoting-context.js';
 

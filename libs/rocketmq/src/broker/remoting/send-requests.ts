@@ -12,16 +12,16 @@ import { systemRandom } from '../../support/random.js';
 import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import { topicNameOf } from '../admin/topic-config.js';
+import { Refusal } from '../engine/refusal.js';
+import type { SendResult } from '../engine/send.js';
+import { messageAt } from '../engine/views.js';
 import {
   type DeliveryRecord,
   type GroupRecord,
   keys,
   type StoredMessage,
   type TopicPosition,
-} from '../engine/records.js';
-import { Refusal } from '../engine/refusal.js';
-import type { SendResult } from '../engine/send.js';
-import { messageAt } from '../engine/views.js';
+} from '../store/records.js';
 import type { ClientConnection } from './client-connection.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import {

@@ -11,8 +11,8 @@ import { integerIn } from '../../protocol/remoting/property-values.js';
 import { decodeProperties, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { DAY_MS, SECOND_MS } from '../../support/clock.js';
 import { AdminRefusal, numberIn } from '../admin/admin-answer.js';
-import { bodyToStore, partToStore, type RemotingParts, type StoredMessage } from '../engine/records.js';
 import { isTime, NO_BORN_TIME } from '../services/validation.js';
+import { bodyToStore, partToStore, type RemotingParts, type StoredMessage } from '../store/records.js';
 import type { ClientTime } from '../time/client-time.js';
 
 /** A request to store one message, or a batch of them. @see SendMessageRequestHeader of the server */

@@ -3,8 +3,8 @@
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
-import { type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
+import { type GroupRecord, keys, type TopicRecord } from '../store/records.js';
 import { asPopped, markIn, markOf, type PoppedRef, receiptHandleOf, wasOrdered } from './pop-handles.js';
 import { leaseOf } from './pop-requests.js';
 import { PoppedMessages } from './popped-messages.js';

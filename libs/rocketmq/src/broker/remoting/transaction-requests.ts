@@ -6,10 +6,10 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
 import { type AdminAnswer, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
 import { storedFieldsOf } from '../admin/stored-fields.js';
-import { keys, type StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
+import { keys, type StoredMessage } from '../store/records.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import { GRPC_PARTS } from './sent-messages.js';
 

@@ -2,8 +2,8 @@ import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { BrokerWire, messagesIn, statusIn } from '../../../../../tools/wire/broker-wire.js';
 import { message, receiveRequest } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import type { StoredMessage } from '../engine/records.js';
 import { MAX_FILTER_LENGTH } from '../filter/max-filter-length.js';
+import type { StoredMessage } from '../store/records.js';
 import { Filters } from './filters.js';
 
 const wire = new BrokerWire();

@@ -7,9 +7,9 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { isOnlySeparators, tagMatcher } from '../../protocol/model/filter.js';
 import type { PopRequest } from '../engine/pop.js';
-import type { StoredMessage } from '../engine/records.js';
 import { MAX_FILTER_LENGTH } from '../filter/max-filter-length.js';
 import type { SqlFilter } from '../filter/sql-filter.js';
+import type { StoredMessage } from '../store/records.js';
 import { AnswerError } from './status.js';
 
 /** Every receive contains its filter, so compiled filters are cached: at most this many, */

@@ -4,7 +4,7 @@ import { Code, LiteSubscriptionAction } from '../../protocol/grpc/generated/apac
 import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import { assertOwner } from '../access/access-control.js';
-import type { GroupRecord } from '../engine/records.js';
+import type { GroupRecord } from '../store/records.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
 import { subscriptionOf } from './sessions.js';

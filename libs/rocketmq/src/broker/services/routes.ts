@@ -9,8 +9,8 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { toWireMessageType } from '../../protocol/grpc/message-mapping.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
-import type { TopicRecord } from '../engine/records.js';
 import { BROKER_NAME } from '../engine/server-names.js';
+import type { TopicRecord } from '../store/records.js';
 import { type BrokerContext, wireEndpoints } from './broker-context.js';
 import { OK } from './status.js';
 import { groupName, topicName } from './validation.js';

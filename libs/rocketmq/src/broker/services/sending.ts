@@ -11,11 +11,11 @@ import type { SendResultEntry } from '../../protocol/grpc/generated/apache/rocke
 import type { RpcName, RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { deadLetterTopicOf } from '../../protocol/model/names.js';
-import type { StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { wrongTypeWords } from '../engine/registry.js';
 import type { SendRequest, SendResult } from '../engine/send.js';
 import type { Resolution } from '../engine/transactions.js';
+import type { StoredMessage } from '../store/records.js';
 import { storedHandleOf } from '../time/derived-handles.js';
 import type { BrokerContext } from './broker-context.js';
 import { AnswerError, OK } from './status.js';

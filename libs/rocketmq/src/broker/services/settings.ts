@@ -5,7 +5,7 @@ import type { RetryPolicy, Settings } from '../../protocol/grpc/generated/apache
 import { LIMITS } from '../../protocol/model/limits.js';
 import { DEFAULT_LITE_QUOTA } from '../../protocol/model/lite-group.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
-import type { GroupRecord } from '../engine/records.js';
+import type { GroupRecord } from '../store/records.js';
 
 /** The settings that the real server sends to every producer. */
 const PRODUCER_RETRY = {

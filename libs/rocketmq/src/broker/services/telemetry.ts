@@ -4,8 +4,8 @@ import { ClientType, Code, type Settings } from '../../protocol/grpc/generated/a
 import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { sleep } from '../../support/clock.js';
 import { describeError } from '../../support/logger.js';
-import type { GroupRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
+import type { GroupRecord } from '../store/records.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
 import type { FaultAction } from './faults.js';

@@ -13,8 +13,8 @@ import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import { hostOf } from '../engine/born-host.js';
 import type { Delivery } from '../engine/deliveries.js';
 import { isLiteQueue } from '../engine/lite-topics.js';
-import { bodyToStore, partToStore, type StoredMessage } from '../engine/records.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
+import { bodyToStore, partToStore, type StoredMessage } from '../store/records.js';
 import type { ClientTime } from '../time/client-time.js';
 import { hasLiteTopic, hasMessageGroup } from './validation.js';
 

@@ -14,9 +14,9 @@ import type { Logger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import type { EmbeddedBroker } from '../embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
-import { nameOfRecord } from '../engine/records.js';
 import { keyToBytes } from './key-bytes.js';
 import { LmdbStore } from './lmdb-store.js';
+import { nameOfRecord } from './records.js';
 import type { Key } from './store.js';
 
 const wire = new BrokerWire();

@@ -1,7 +1,7 @@
 // Estimates the memory that pairs of the store take, by the sizes of objects on a 64-bit machine. memory-limit.spec.ts compares the
 // estimate with what the heap really takes.
 
-import type { DeliveryRecord, StoredMessage } from '../engine/records.js';
+import type { DeliveryRecord, StoredMessage } from './records.js';
 import type { Key } from './store.js';
 
 /** A key, its place in the tree, and a number or a flag as its value. */

@@ -8,11 +8,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import * as fc from 'fast-check';
 import { SystemClock } from '../../support/clock.js';
-import type { StoredMessage } from '../engine/records.js';
 import { bytesToKey, keyToBytes } from './key-bytes.js';
 import { type FlushMode, LmdbStore } from './lmdb-store.js';
 import { MemoryStore } from './memory-store.js';
 import { weightOf } from './pair-weight.js';
+import type { StoredMessage } from './records.js';
 import { compareKeys, hasPrefix, type Key, type Store } from './store.js';
 
 const onDisk = (flush: FlushMode) => (folder: string) =>

@@ -1,7 +1,7 @@
 // The form of values on disk. A message is a list there, without the names of its fields, which would be a fifth of a small message and the
 // larger part of what its encoding and decoding cost.
 
-import type { RemotingParts, StoredMessage } from '../engine/records.js';
+import type { RemotingParts, StoredMessage } from './records.js';
 
 /** Begins the list of a message. No other list of the store begins with it. */
 const MESSAGE = '\u0000m';

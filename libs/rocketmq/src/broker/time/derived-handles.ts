@@ -1,7 +1,7 @@
 // Recall handles that tools derive from a list of delayed messages.
 
 import { formatRecallHandle, parseRecallHandle } from '../engine/recall-handle.js';
-import { keys } from '../engine/records.js';
+import { keys } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import type { ClientTime } from './client-time.js';
 

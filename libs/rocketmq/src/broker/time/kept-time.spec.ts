@@ -11,8 +11,8 @@ import { ManualClock } from '../../support/manual-clock.js';
 import { TravelClock } from '../../support/travel-clock.js';
 import { EmbeddedBroker } from '../embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
-import { keys } from '../engine/records.js';
 import { MemoryStore } from '../store/memory-store.js';
+import { keys } from '../store/records.js';
 import { TimeTravel } from './time-travel.js';
 
 let bench: TimeBench | undefined;

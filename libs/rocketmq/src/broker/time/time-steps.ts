@@ -3,10 +3,10 @@
 import type { Clock } from '../../support/clock.js';
 import { nextTurn } from '../../support/deadline.js';
 import type { ConnectedClients } from '../connected-clients.js';
-import { type DeliveryRecord, type GroupRecord, isOrdered, keys } from '../engine/records.js';
 import { messageAt } from '../engine/views.js';
-import type { Activity } from '../services/activity.js';
+import { type DeliveryRecord, type GroupRecord, isOrdered, keys } from '../store/records.js';
 import type { Store } from '../store/store.js';
+import type { Activity } from './activity.js';
 import { untilQuiet } from './until-quiet.js';
 
 /** The most moments that pass before other tasks of the event loop run. */

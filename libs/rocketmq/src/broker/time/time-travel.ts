@@ -3,7 +3,7 @@
 import { type Clock, HOUR_MS, SECOND_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import type { TravelClock, TravelPoint } from '../../support/travel-clock.js';
-import { keys } from '../engine/records.js';
+import { keys } from '../store/records.js';
 import type { Change, Store } from '../store/store.js';
 import type { ClientTime } from './client-time.js';
 import { StandingTime } from './standing-time.js';

@@ -6,12 +6,19 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { documentOfModule, type RootModule } from '../../nest/asyncapi/module-document.js';
 import { describeError } from '../../support/logger.js';
-import type { DocumentValues } from '../asyncapi-command.js';
 import { type CommandIo, type ImportModule, wrongCall } from '../command.js';
 
 const DEFAULT_EXPORT = 'AppModule';
 /** How long what the module or its file created may keep this process alive after the application was closed. */
 const AFTERLIFE_MS = 2_000;
+
+/** The option values of `asyncapi document`. */
+export interface DocumentValues {
+  readonly title?: string;
+  readonly version?: string;
+  readonly out?: string;
+  readonly instantiate?: boolean;
+}
 
 /** @throws UsageError for a wrong export or a missing title; whatever the module throws */
 export async function printDocument(module: string, values: DocumentValues, io: CommandIo): Promise<void> {

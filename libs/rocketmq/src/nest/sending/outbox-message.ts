@@ -1,7 +1,7 @@
 // Creates a message for the outbox from the definition of its topic: validated and encoded while the transaction can still fail.
 
 import type { TopicType } from '../../protocol/model/message.js';
-import type { OutboxMessage } from '../../sql/outbox/outbox-message.js';
+import type { OutboxMessage } from '../../sql/outbox-message.js';
 import { UsageError } from '../../support/errors.js';
 import { assertObject, describe } from '../../support/options.js';
 import { type BodyCodec, jsonCodec } from '../messages/body-codecs.js';

@@ -8,9 +8,9 @@ import { RocketMQError, type UsageError } from '../../support/errors.js';
 import { describeError, visible } from '../../support/logger.js';
 import { callWatcher } from '../../support/watchers.js';
 import type { ClaimedRow } from '../dialect.js';
+import { fromColumns } from '../outbox-message.js';
 import type { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxClaims } from './outbox-claims.js';
-import { fromColumns } from './outbox-message.js';
 import type { RelayedMessage, RelaySettings } from './outbox-relay-options.js';
 
 /** The counters of a relay. */

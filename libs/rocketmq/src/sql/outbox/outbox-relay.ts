@@ -6,7 +6,6 @@ import { databaseReadWithin, endsWithin, STOP_GRACE_MS } from '../database-deadl
 import { dialectOf } from '../dialects.js';
 import { checkAtStart } from '../readiness.js';
 import type { ScheduleLag } from '../schedule/schedule.js';
-import { ScheduleHandOver } from '../schedule/schedule-hand-over.js';
 import type { SqlExecutor } from '../sql-port.js';
 import { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxLag } from './outbox.js';
@@ -14,6 +13,7 @@ import { CLAIM_BYTES, OutboxClaims } from './outbox-claims.js';
 import { type Claimed, OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 import { type Found, RelayLoop } from './relay-loop.js';
+import { ScheduleHandOver } from './schedule-hand-over.js';
 
 /** What a relay has done since it was created, its backlog, and what waits in its schedule: zeros without one. */
 export interface OutboxMetrics extends OutboxLag, ScheduleLag {

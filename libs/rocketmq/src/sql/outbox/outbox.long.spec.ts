@@ -7,9 +7,9 @@ import { withCheckpoints } from '../../support/checkpoints.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { StateError, TransportError, UsageError } from '../../support/errors.js';
 import { Inbox } from '../inbox.js';
+import { OUTBOX_ID_PROPERTY } from '../outbox-message.js';
 import type { SqlDatabase } from '../sql-port.js';
 import { Outbox } from './outbox.js';
-import { OUTBOX_ID_PROPERTY } from './outbox-message.js';
 import type { OutboxRelayOptions } from './outbox-relay-options.js';
 
 let bench: OutboxBench;

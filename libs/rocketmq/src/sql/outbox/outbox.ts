@@ -9,6 +9,7 @@ import { checkedPositive, checkedPositiveInteger } from '../../support/options.j
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialects.js';
+import { type OutboxMessage, toColumns } from '../outbox-message.js';
 import { assertReady } from '../readiness.js';
 import { purge } from '../retention.js';
 import { DEFAULT_TABLES } from '../schema.js';
@@ -16,7 +17,6 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import type { SqlTelemetry } from '../sql-telemetry.js';
 import { tableName } from '../table-name.js';
 import { assertTransaction } from '../transaction-guards.js';
-import { type OutboxMessage, toColumns } from './outbox-message.js';
 
 /** The options of `Outbox`. */
 export interface OutboxOptions {

@@ -2,7 +2,7 @@
 
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
 import { keptRows, type RowPlace } from '../outbox/claimed-rows.js';
-import type { OutboxColumns } from '../outbox/outbox-message.js';
+import type { OutboxColumns } from '../outbox-message.js';
 import { numbersOf } from '../rows.js';
 import { runAlone, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';

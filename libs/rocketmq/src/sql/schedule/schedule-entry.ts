@@ -2,7 +2,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import { checkedElsewhere, type OptionChecks } from '../../support/options.js';
-import type { OutboxMessage } from '../outbox/outbox-message.js';
+import type { OutboxMessage } from '../outbox-message.js';
 import { type CronRule, nextTickMs } from './cron.js';
 
 /** A message and when to send it: exactly one of `deliverAt`, `delayMs` and `cron`. */

@@ -1,6 +1,6 @@
 // The rows of a schedule, and its statements, of which each database has its own.
 
-import type { OutboxColumns } from '../outbox/outbox-message.js';
+import type { OutboxColumns } from '../outbox-message.js';
 import type { SqlExecutor } from '../sql-port.js';
 import type { CronRule } from './cron.js';
 

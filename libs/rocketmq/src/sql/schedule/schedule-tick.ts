@@ -2,7 +2,7 @@
 
 import { hasControlCharacter, hasHalfCharacter } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
-import type { OutboxMessage } from '../outbox/outbox-message.js';
+import type { OutboxMessage } from '../outbox-message.js';
 
 /**
  * The property that identifies a message of a schedule: the key of its entry, `@`, and when it was due, such as

@@ -8,7 +8,7 @@ import { assertFields, assertObject } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialects.js';
-import { toColumns } from '../outbox/outbox-message.js';
+import { toColumns } from '../outbox-message.js';
 import { assertReady } from '../readiness.js';
 import { DEFAULT_TABLES } from '../schema.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';

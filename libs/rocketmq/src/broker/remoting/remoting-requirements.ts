@@ -4,9 +4,9 @@
 import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { heartbeatIn } from '../remoting/heartbeat.js';
-import { objectIn, objectsIn, textIn } from '../remoting/request-body.js';
-import type { Access } from './users.js';
+import type { Access } from '../access/users.js';
+import { heartbeatIn } from './heartbeat.js';
+import { objectIn, objectsIn, textIn } from './request-body.js';
 
 type Requirement = (request: RemotingFrame) => readonly Access[];
 

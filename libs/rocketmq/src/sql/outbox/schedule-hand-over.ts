@@ -7,11 +7,11 @@ import { TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { databaseWithin } from '../database-deadline.js';
 import { dialectOf } from '../dialects.js';
-import type { RelaySettings } from '../outbox/outbox-relay-options.js';
+import { nextTickMs } from '../schedule/cron.js';
+import type { HandedRow, LockedRow, ScheduledRow } from '../schedule/schedule-statements.js';
+import { fieldsAtTick } from '../schedule/schedule-tick.js';
 import type { SqlExecutor } from '../sql-port.js';
-import { nextTickMs } from './cron.js';
-import type { HandedRow, LockedRow, ScheduledRow } from './schedule-statements.js';
-import { fieldsAtTick } from './schedule-tick.js';
+import type { RelaySettings } from './outbox-relay-options.js';
 
 /** When an entry that could not be handed over is tried again. */
 const FAULT_RETRY_MS = MINUTE_MS;

@@ -2,28 +2,39 @@
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { JAVA_OPTIONS } from './rivals.mjs';
+import type { Column } from '../columns.js';
+import type { Measured } from './figures.js';
+import { JAVA_OPTIONS } from './rivals.js';
 
 const workloads = join(import.meta.dirname, '..', 'workloads');
 const OUTPUT_TAIL = 2000;
 
-/** @typedef {{ options?: object, [name: string]: unknown }} ClientTask named values; a Java program gets `options` like the others */
+/** Named values; a Java program gets `options` like the others. */
+export interface ClientTask {
+  readonly options?: object;
+  readonly [name: string]: unknown;
+}
+
+interface RunOptions {
+  readonly timeoutMs: number;
+  /** Takes what the client writes there, its logs. */
+  readonly home: string;
+  readonly classPath?: string;
+  readonly goProgram?: string;
+  readonly nodeFlags?: readonly string[];
+  readonly signal: AbortSignal;
+}
 
 /**
- * @param {import('../columns.ts').Column} column
- * @param {ClientTask} task what the process is to do
- * @param {{ timeoutMs: number, home: string, classPath?: string, goProgram?: string, nodeFlags?: readonly string[], signal: AbortSignal }} options
- *   `home` takes what the client writes there, its logs
- * @returns {Promise<import('./figures.ts').Measured>}
+ * @param task what the process is to do
  * @throws Error with the end of its output when it does not print them in time
  */
 export async function runClient(
-  column,
-  task,
-  { timeoutMs, home, classPath = '', goProgram = '', nodeFlags = [], signal },
-) {
-  /** @type {Record<string, [string, string[]]>} */
-  const compiled = {
+  column: Column,
+  task: ClientTask,
+  { timeoutMs, home, classPath = '', goProgram = '', nodeFlags = [], signal }: RunOptions,
+): Promise<Measured> {
+  const compiled: Readonly<Record<string, [string, string[]]>> = {
     java: ['java', javaArguments(task, classPath, home)],
     go: [goProgram, [JSON.stringify(task)]],
   };
@@ -53,8 +64,7 @@ export async function runClient(
     isLate = true;
     child.kill('SIGKILL');
   }, timeoutMs);
-  /** @type {Promise<{ code: number | null, killedBy: string | null }>} */
-  const ending = new Promise((resolve, reject) => {
+  const ending = new Promise<{ code: number | null; killedBy: string | null }>((resolve, reject) => {
     child.once('error', reject).once('close', (code, killedBy) => resolve({ code, killedBy }));
   });
   const { code, killedBy } = await ending.finally(() => clearTimeout(patience));
@@ -65,14 +75,12 @@ export async function runClient(
   throw new Error(`${column.label} ${how}: ${(errors || output.slice(-OUTPUT_TAIL)).trim() || 'it said nothing'}`);
 }
 
-/** @param {ClientTask} task @param {string} classPath @param {string} home */
-function javaArguments({ options, ...task }, classPath, home) {
+function javaArguments({ options, ...task }: ClientTask, classPath: string, home: string): string[] {
   const named = Object.entries({ ...task, ...options }).map(([name, value]) => `${name}=${value}`);
   return [...JAVA_OPTIONS, `-Duser.home=${home}`, '-cp', classPath, 'bench.Bench', ...named];
 }
 
-/** @param {string} output */
-function lastLine(output) {
+function lastLine(output: string): Measured | undefined {
   const line = output.trimEnd().split('\n').at(-1) ?? '';
   return line.startsWith('{') ? JSON.parse(line) : undefined;
 }

@@ -1,12 +1,12 @@
 // A message in the outbox: as it is passed, stored in a row, and sent.
 
 import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
-import { LIMITS } from '../../protocol/model/limits.js';
-import { bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../../protocol/model/message.js';
-import { assertSendable } from '../../protocol/model/message-checks.js';
-import { HALF_CHARACTER_PROBLEM, hasHalfCharacter } from '../../protocol/model/names.js';
-import { UsageError } from '../../support/errors.js';
-import { describeError } from '../../support/logger.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import { bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../protocol/model/message.js';
+import { assertSendable } from '../protocol/model/message-checks.js';
+import { HALF_CHARACTER_PROBLEM, hasHalfCharacter } from '../protocol/model/names.js';
+import { UsageError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
 
 /** The property with the id that {@link Outbox.add} returned, which is also the message id; the property survives where the id does not. */
 export const OUTBOX_ID_PROPERTY = 'rocketmq-outbox-id';

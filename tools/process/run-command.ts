@@ -6,24 +6,26 @@ const TIMEOUT_MS = 10 * 60_000;
 
 /** A command that failed, with all that it printed. */
 export class CommandFailure extends Error {
-  /** @param {string} message @param {string} output */
-  constructor(message, output) {
+  constructor(
+    message: string,
+    readonly output: string,
+  ) {
     super(`${message}:\n${output}`);
-    this.output = output;
   }
 }
 
 /**
  * Runs a command; gives what it printed on both its outputs.
- * @param {string} command @param {readonly string[]} args @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
- * @returns {Promise<string>}
  * @throws CommandFailure
  */
-export function run(command, args, { cwd, env = process.env } = {}) {
+export function run(
+  command: string,
+  args: readonly string[],
+  { cwd, env = process.env }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT_MS });
-    /** @type {Buffer[]} */
-    const chunks = [];
+    const chunks: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
     child.once('error', reject);
     child.once('close', (code, signal) => {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { LiteGroup } from '../../protocol/model/lite-group.js';
 import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
-import type { Key } from '../store/store.js';
+import type { Key } from './store.js';
 
 /** A topic. Its type is undefined until its first message if it was created on first use. */
 export interface TopicRecord {

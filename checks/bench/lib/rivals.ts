@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../../tools/process/run-command.mjs';
+import { run } from '../../../tools/process/run-command.js';
 
 const bench = join(import.meta.dirname, '..');
 const PLUGINS = 'org.apache.maven.plugins:maven';
@@ -19,8 +19,10 @@ export const JAVA_4X_CLIENT_VERSION = '4.9.8';
 /** Its heap does not grow while it is measured. */
 export const JAVA_OPTIONS = ['-Xms512m', '-Xmx512m'];
 
-/** Installs the Node.js packages unless they are there. @param {(line: string) => void} log */
-export async function installNodeRivals(log) {
+type Log = (line: string) => void;
+
+/** Installs the Node.js packages unless they are there. */
+export async function installNodeRivals(log: Log): Promise<void> {
   const lockfile = readFileSync(join(bench, 'package-lock.json'), 'utf8');
   // Modification times are not used, because a checkout changes them.
   const note = join(bench, 'node_modules', '.installed-by-bench');
@@ -32,10 +34,13 @@ export async function installNodeRivals(log) {
 
 /**
  * Compiles the Java program unless it is there: against the newest clients, so that one source serves all versions.
- * @param {{ byProxy: string, byNameServer: string }} versions of the clients that it runs with @param {(line: string) => void} log
- * @returns {Promise<string>} its class path
+ * @param versions of the clients that it runs with
+ * @returns its class path
  */
-export async function compileJavaRival({ byProxy, byNameServer }, log) {
+export async function compileJavaRival(
+  { byProxy, byNameServer }: { readonly byProxy: string; readonly byNameServer: string },
+  log: Log,
+): Promise<string> {
   const folder = join(bench, 'java', 'target', `${byProxy}-${byNameServer}`);
   const stamp = join(folder, 'sources');
   const sources = sourcesOf('java');
@@ -43,7 +48,7 @@ export async function compileJavaRival({ byProxy, byNameServer }, log) {
     log(`compiling the Java clients' program, with versions ${byProxy} and ${byNameServer}`);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    const maven = (/** @type {string} */ remoting, /** @type {string[]} */ ...goals) => {
+    const maven = (remoting: string, ...goals: readonly string[]) => {
       const versions = [`-Dclient.version=${byProxy}`, `-Dremoting.version=${remoting}`];
       const project = ['-f', join(bench, 'java', 'pom.xml'), ...versions, `-Dbench.folder=${folder}`];
       return run('mvn', ['-q', '-B', ...project, ...goals], { cwd: bench });
@@ -57,10 +62,9 @@ export async function compileJavaRival({ byProxy, byNameServer }, log) {
 
 /**
  * Compiles the Go program unless it is there.
- * @param {(line: string) => void} log
- * @returns {Promise<string | undefined>} its path; undefined where Go or its modules cannot be had, which is logged
+ * @returns its path; undefined where Go or its modules cannot be had, which is logged
  */
-export async function compileGoRival(log) {
+export async function compileGoRival(log: Log): Promise<string | undefined> {
   const folder = join(bench, 'go', 'target');
   const program = join(folder, 'bench');
   const stamp = join(folder, 'sources');
@@ -80,8 +84,8 @@ export async function compileGoRival(log) {
   return program;
 }
 
-/** @param {string} folder of a program; what is compiled from it is in its folder `target` */
-function sourcesOf(folder) {
+/** @param folder of a program; what is compiled from it is in its folder `target` */
+function sourcesOf(folder: string): string {
   const root = join(bench, folder);
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter(
     (entry) => entry.isFile() && !entry.parentPath.startsWith(join(root, 'target')),

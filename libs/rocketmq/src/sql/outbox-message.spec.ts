@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { HOUR_MS } from '../../support/clock.js';
+import { HOUR_MS } from '../support/clock.js';
 import { type OutboxMessage, toColumns } from './outbox-message.js';
 
 const bodyOf = (body: OutboxMessage['body']): string =>
