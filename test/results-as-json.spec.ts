@@ -269,6 +269,14 @@ describe('as JSON', () => {
       ],
       listDeadLetters: [() => admin.listDeadLetters('billing'), { total: 1, deadLetters: [message] }],
       planReplay: [() => admin.planReplay('billing'), { planned: [expect.objectContaining({ deadLetter: message })] }],
+      planReplayOf: [
+        async () => admin.planReplayOf('billing', (await admin.listDeadLetters('billing')).deadLetters),
+        { planned: [expect.objectContaining({ deadLetter: message })] },
+      ],
+      exportDeadLetters: [
+        () => admin.exportDeadLetters('billing'),
+        { exported: [expect.objectContaining({ consumerGroup: 'billing', sysFlag: number })] },
+      ],
       replayDeadLetters: [
         () => admin.replayDeadLetters('billing'),
         { replayed: [expect.objectContaining({ queueOffset: number })] },

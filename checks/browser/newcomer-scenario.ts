@@ -16,11 +16,16 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
 import type { Browser } from 'playwright-core';
 import type { Checks } from '../../tools/checks.js';
+import { soon } from '../../tools/until.js';
 import { ConsolePage } from './console-page.js';
 
 const Orders = defineTopic('orders', { type: 'normal' }) as TopicDefinition<{ order: string }>;
 const SAMPLED_MS = 60_000;
 const REASON = 'there is no tax rate for the country eu';
+
+class TaxError extends DeadLetterError {
+  override readonly name = 'TaxError';
+}
 
 /** An application whose handler fails until it is fixed. */
 async function startShop({
@@ -39,7 +44,7 @@ async function startShop({
   class Billing {
     @RocketMQListener(Orders, { consumerGroup: 'billing' })
     charge({ order }: { order: string }): void {
-      if (!isMended) throw new DeadLetterError(REASON);
+      if (!isMended) throw order === 'order-9' ? new TaxError(REASON) : new DeadLetterError(REASON);
       handled.push(order);
     }
   }
@@ -60,6 +65,9 @@ async function startShop({
     handled,
     fix: () => {
       isMended = true;
+    },
+    unfix: () => {
+      isMended = false;
     },
     place: (order: string) => app.get(RocketMQProducer).send(Orders, { order }, { keys: [order] }),
     stop: () => app.close(),
@@ -94,14 +102,29 @@ export async function runNewcomer(
         await console.keys('x', 'r');
         const dialog = console.dialog('Replay a dead letter');
         await dialog.getByText('1 message will be sent to orders.').waitFor();
+        await dialog.getByLabel('Only this group handles them').check();
+        await dialog.getByText('1 message will be sent to orders.').waitFor();
         await dialog.getByRole('button', { name: 'Send 1 message' }).click();
         await dialog.getByText('1 replayed').waitFor();
+        await dialog.getByText('1 message sent').waitFor();
         await console.keys('Escape', 'g', 't');
         await console.page.getByRole('link', { name: 'orders', exact: true }).click();
         await console.page.getByRole('row').filter({ hasText: 'order-7' }).first().getByRole('link').first().click();
         await console.has('Replayed, stored');
         await console.has('handled');
         assert.deepEqual(shop.handled, ['order-7']);
+        shop.unfix();
+        for (const order of ['order-8', 'order-9']) await shop.place(order);
+        await console.open('groups/billing/dead-letters');
+        await console.page.getByRole('group', { name: 'Reason' }).getByRole('button', { name: 'TaxError' }).click();
+        shop.fix();
+        await console.page.getByRole('button', { name: 'Replay all of these' }).click();
+        const ofKind = console.dialog('Replay dead letters of billing');
+        await ofKind.getByText('1 message will be sent to orders.').waitFor();
+        await ofKind.getByRole('button', { name: 'Send 1 message' }).click();
+        await ofKind.getByText('1 replayed').waitFor();
+        await soon(() => shop.handled.length === 2);
+        assert.deepEqual(shop.handled, ['order-7', 'order-9']);
         assert.deepEqual(console.errors, []);
       } finally {
         await console.close();

@@ -135,9 +135,10 @@ describe('dead letters that are replayed', () => {
       consumerGroup,
       ['a', 'b', 'c'].map((body) => ({ topic, body })),
     );
-    const select = ({ body }: DeadLetterView): boolean => body.toString() === 'b';
+    const select = async ({ body }: DeadLetterView): Promise<boolean> => body.toString() === 'b';
+    const { planned } = await world.admin().planReplay(consumerGroup, { select });
     const { replayed } = await world.admin().replayDeadLetters(consumerGroup, { select });
-    expect(bodiesOf(replayed.map(({ deadLetter }) => deadLetter))).toEqual(['b']);
+    for (const all of [planned, replayed]) expect(bodiesOf(all.map(({ deadLetter }) => deadLetter))).toEqual(['b']);
   });
 
   contract(
@@ -210,6 +211,38 @@ describe('dead letters that are replayed', () => {
     const result = await admin.replayDeadLetters(consumerGroup);
     expect(result).toMatchObject({ replayed: [], failed: [{ error: { code: 'ORIGIN_GONE', outcome: 'not-sent' } }] });
     await expect(admin.describeTopic(topic)).resolves.toBeUndefined();
+  });
+});
+
+describe('dead letters that were exported', () => {
+  contract('are sent as they were when their queue is gone, and once', async (world) => {
+    const topic = await world.topic('fifo');
+    const consumerGroup = await group(world, true);
+    const sent: SendMessage = { topic, body: 'x'.repeat(10_000), tag: 't', keys: ['k'], properties: { user: 'Ada' } };
+    const [messageId] = await buried(world, consumerGroup, [{ ...sent, messageGroup: 'order-1' }]);
+    const admin = world.admin();
+    const page = await admin.exportDeadLetters(consumerGroup);
+    expect(page).toMatchObject({ exported: [{ consumerGroup, messageId, originTopic: topic }], next: undefined });
+    const exported = JSON.parse(JSON.stringify(page.exported));
+    await admin.deleteTopic(`%DLQ%${consumerGroup}`);
+    await expect(admin.planReplay(consumerGroup, { exported })).resolves.toMatchObject({ planned: [{ topic }] });
+    await expect(admin.replayDeadLetters(consumerGroup, { exported })).resolves.toMatchObject({
+      replayed: [{ topic, deadLetter: { messageId } }],
+      failed: [],
+      next: undefined,
+    });
+    const recorder = await world.record({ topic, consumerGroup });
+    await world.until('it came', () => recorder.deliveries.length === 1);
+    expect(recorder.deliveries[0]).toMatchObject({
+      text: sent.body,
+      attempt: 1,
+      message: { messageId, tag: 't', keys: ['k'], properties: { user: 'Ada' }, messageGroup: 'order-1' },
+    });
+    await world.until('the index knows it', async () => {
+      const { planned, replayedBefore } = await admin.planReplay(consumerGroup, { exported });
+      return planned.length === 0 && replayedBefore.length === 1;
+    });
+    await expect(admin.replayDeadLetters(consumerGroup, { exported })).resolves.toMatchObject({ replayed: [] });
   });
 });
 

@@ -136,6 +136,21 @@ describe('a plan', () => {
     expect((await admin.topicOffsets('other')).total).toBe(stored);
   });
 
+  it('to replay those of a topic sends no others, and tells other groups to leave them alone', async () => {
+    const core = opened();
+    await bury(['a', 'b']);
+    await bury(['c'], 'other');
+    const { outcome } = await core.change({ ...replay, originTopic: 'other', onlyThisGroup: true });
+    expect([outcome, (await admin.topicOffsets('orders')).total, (await admin.topicOffsets('other')).total]).toEqual([
+      'done',
+      2,
+      2,
+    ]);
+    const { messages } = await admin.browseMessages('other', { order: 'newest-first', limit: 1 });
+    expect(messages).toMatchObject([{ properties: { DEAD_LETTER_REPLAY_GROUP: expect.any(String) } }]);
+    expect(await core.audit()).toMatchObject([{ target: { deadLetters: '1', onlyThisGroup: 'true' } }]);
+  });
+
   it('to replay all leaves out a dead letter of which an edited copy was sent', async () => {
     const core = opened();
     await bury(['{"amount":-1}']);

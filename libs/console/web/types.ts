@@ -88,6 +88,8 @@ export interface DeadLetter extends Message {
 
 export interface DeadLetterPage {
   readonly deadLetters: readonly DeadLetter[];
+  /** Whether the console knows where applications keep failures. */
+  readonly keepsFailures: boolean;
   readonly next?: string;
   readonly total: number;
   readonly failures: readonly BrokerProblem[];

@@ -96,10 +96,17 @@ describe('what a handler threw at a body', () => {
     await pages({}, 'ada');
     for (const app of apps.splice(0)) await app.close();
     const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint ?? '' });
-    const standalone = await startStandaloneConsole({ admin }, { bodies, failureTopic: 'failures' });
+    const standalone = await startStandaloneConsole(
+      { admin },
+      { bodies, failureTopic: 'failures', actions: ['replay'] },
+    );
     const browser = await ConsoleBrowser.open(standalone);
     const { body } = await browser.get('/api/groups/billing/failures');
     const letters = (await browser.get('/api/groups/billing/dead-letters')).body;
+    const planned = async (cause: string): Promise<Json> =>
+      (await browser.post('/api/plans', { action: 'replay', consumerGroup: 'billing', cause })).body;
+    expect((await planned('SyntaxError')).preview.planned).toMatchObject([{ deadLetter: { messageId } }]);
+    expect((await planned('TypeError')).preview.planned).toEqual([]);
     const message = (await browser.get(`/api/topics/orders/messages/${messageId}`)).body;
     await standalone.close();
     await admin.close();
@@ -110,7 +117,7 @@ describe('what a handler threw at a body', () => {
       mayBeMore: false,
       failures: [],
     });
-    expect(letters).toMatchObject({ deadLetters: [{ reason: error, cause: 'SyntaxError' }], failures: [] });
+    expect(letters).toMatchObject({ deadLetters: [{ reason: error, cause: 'SyntaxError' }], keepsFailures: true });
     const next = 'dead letter, attempts-exhausted';
     expect(message).toMatchObject({ elsewhere: [{ consumerGroup: 'billing', deliveryAttempt: 1, error, next }] });
     if (bodies === 'hidden') expect(JSON.stringify([body, letters, message.elsewhere])).not.toContain('card');

@@ -12,7 +12,7 @@ import { forwarded, type OutgoingMessage } from 'nestjs-rocketmq/client';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
-import { deadLetterAt, shortDeadLetter } from '../pages/groups.js';
+import { causesOf, deadLetterAt, shortDeadLetter } from '../pages/groups.js';
 import type { EditedLetter } from './edited-copies.js';
 import { type Fields, wrong } from './fields.js';
 import { assertOrdinary, bodyIn, senderOf } from './send.js';
@@ -35,24 +35,35 @@ interface Result {
   readonly error?: Error;
 }
 
-/** The dead letters of a group: those with these positions, or all. */
+/** The dead letters of a group: those with these positions, of a topic or with the same error; or all. */
 export async function planReplay(context: PageContext, fields: Fields): Promise<Change> {
   const consumerGroup = fields.text('consumerGroup');
   const chosen = fields.texts('positions', MAX_SELECTED);
+  const originTopic = fields.optionalText('originTopic');
+  const cause = fields.optionalText('cause');
   const again = fields.flag('again');
+  const onlyThisGroup = fields.flag('onlyThisGroup');
   const perSecond = fields.optionalCount('perSecond', 1, MAX_PER_SECOND);
   fields.end();
   const wanted = chosen && new Set(chosen);
-  const preview = await previewOf(context, consumerGroup, { wanted, again });
+  const causeOf = cause === undefined ? undefined : await causesOf(context, consumerGroup);
+  const isOfKind = (one: DeadLetterView): boolean =>
+    (originTopic === undefined || one.originTopic === originTopic) && (causeOf === undefined || causeOf(one) === cause);
+  const preview = await previewOf(context, consumerGroup, { wanted, isOfKind, again });
   const positions = new Map(preview.planned.map(({ deadLetter: { position, messageId } }) => [position, messageId]));
   if (perSecond !== undefined && positions.size / perSecond > MAX_SECONDS)
     throw wrong(
       `at ${perSecond} a second this takes longer than ${MAX_SECONDS} s; choose fewer dead letters, or a higher rate`,
     );
-  const replay = new Replay(context, { consumerGroup, again, positions, perSecond });
+  const replay = new Replay(context, { consumerGroup, again, onlyThisGroup, positions, perSecond });
   return {
     action: 'replay',
-    target: { consumerGroup, deadLetters: String(positions.size) },
+    target: {
+      consumerGroup,
+      deadLetters: String(positions.size),
+      ...(cause !== undefined && { cause }),
+      ...(onlyThisGroup && { onlyThisGroup: 'true' }),
+    },
     topics: [...new Set(preview.planned.map(({ topic }) => topic))].sort(),
     preview: { ...preview, perSecond },
     // Each looks for what was replayed before it sends.
@@ -61,12 +72,19 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
   };
 }
 
+interface PreviewRequest {
+  readonly wanted: ReadonlySet<string> | undefined;
+  readonly isOfKind: (one: DeadLetterView) => boolean;
+  readonly again: boolean;
+}
+
 async function previewOf(
   { admin, edited, redaction, request: { signal } }: PageContext,
   consumerGroup: string,
-  { wanted, again }: { readonly wanted: ReadonlySet<string> | undefined; readonly again: boolean },
+  { wanted, isOfKind, again }: PreviewRequest,
 ) {
-  const isWanted = (one: DeadLetterView): boolean => wanted === undefined || wanted.has(positionOf(one));
+  const isWanted = (one: DeadLetterView): boolean =>
+    (wanted === undefined || wanted.has(positionOf(one))) && isOfKind(one);
   const isEdited = (one: DeadLetterView): boolean => !again && edited.has(letterOf(consumerGroup, one));
   const select = (one: DeadLetterView): boolean => {
     if (!isWanted(one)) return false;
@@ -115,6 +133,7 @@ function letterOf(consumerGroup: string, one: DeadLetterView): EditedLetter {
 interface ReplayOrder {
   readonly consumerGroup: string;
   readonly again: boolean;
+  readonly onlyThisGroup: boolean;
   /** Exactly those of the plan: position and id, since another dead letter may be there when the queue was created again. */
   readonly positions: ReadonlyMap<string, string>;
   readonly perSecond: number | undefined;
@@ -145,10 +164,10 @@ class Replay {
   }
 
   private async page(left: Map<string, string>, after: string | undefined, signal: AbortSignal): Promise<ReplayResult> {
-    const { consumerGroup, again, perSecond } = this.order;
+    const { consumerGroup, again, onlyThisGroup, perSecond } = this.order;
     const limit = perSecond === undefined ? PAGE : Math.min(PAGE, perSecond);
     const select = (one: DeadLetterView): boolean => left.get(positionOf(one)) === one.messageId && !this.isEdited(one);
-    const options = { select, again, limit, after, timeoutMs: PAGE_MS, signal };
+    const options = { select, again, onlyThisGroup, limit, after, timeoutMs: PAGE_MS, signal };
     const done = await this.context.admin.replayDeadLetters(consumerGroup, options);
     this.add(done);
     for (const { position } of this.results) left.delete(position);

@@ -2,6 +2,7 @@
 
 import {
   type DeadLetterView,
+  type FailureRecord,
   type GroupDescription,
   positionOf,
   REPLAY_PROPERTY,
@@ -81,7 +82,7 @@ function ownAttempts({ application }: ConsoleSource, { consumerGroup, maxDeliver
 }
 
 export async function deadLetters(context: PageContext, name: string): Promise<object> {
-  const { admin, redaction, request, source } = context;
+  const { admin, redaction, request } = context;
   const query = new Query(request);
   const limit = query.count('limit', DEFAULT_PAGE, MAX_ITEMS);
   const topic = query.text('topic');
@@ -97,26 +98,44 @@ export async function deadLetters(context: PageContext, name: string): Promise<o
     });
     found.push(...page.deadLetters.filter(isMeant));
   }
-  // Why a message is a dead letter is not stored with it; the application that gave it up may know, or have kept it.
-  const events = source.application?.events() ?? [];
   const parts = new Parts();
   const kept = await parts.of('the kept failures', keptFailures(context, name), undefined);
   parts.add([...page.failures, ...(kept?.failures ?? [])]);
+  const reasonOf = reasonsIn(context, kept?.records ?? []);
   return {
     ...page,
     failures: parts.problems,
-    deadLetters: found.map((one) => {
-      const record = failureOfMessage(kept?.records ?? [], one.messageId);
-      if (record !== undefined) {
-        const { error, errorName } = shownRecord(record, redaction.showsBody(one));
-        return { ...shortDeadLetter(redaction, one), reason: error, cause: errorName };
-      }
-      const event = events.find((known) => isOf(known, one));
-      const shown = event && shownEvent(event, redaction.showsBody(one));
-      const cause = event?.error === undefined ? event?.reason : event.errorName;
-      return { ...shortDeadLetter(redaction, one), reason: shown?.error ?? shown?.reason, cause };
-    }),
+    keepsFailures: context.failureTopic !== undefined,
+    deadLetters: found.map((one) => ({ ...shortDeadLetter(redaction, one), ...reasonOf(one) })),
   };
+}
+
+/** Why a message is a dead letter is not stored with it; the application that gave it up may know, or have kept it. */
+function reasonsIn({ redaction, source }: PageContext, records: readonly FailureRecord[]) {
+  const events = source.application?.events() ?? [];
+  return (one: DeadLetterView): { readonly reason?: string | undefined; readonly cause?: string | undefined } => {
+    const record = failureOfMessage(records, one.messageId);
+    if (record !== undefined) {
+      const { error, errorName } = shownRecord(record, redaction.showsBody(one));
+      return { reason: error, cause: errorName };
+    }
+    const event = events.find((known) => isOf(known, one));
+    const shown = event && shownEvent(event, redaction.showsBody(one));
+    const cause = event?.error === undefined ? event?.reason : event.errorName;
+    return { reason: shown?.error ?? shown?.reason, cause };
+  };
+}
+
+/** What dead letters of one kind have in common, as their page shows it. @throws when the kept failures cannot be read */
+export async function causesOf(
+  context: PageContext,
+  name: string,
+): Promise<(one: DeadLetterView) => string | undefined> {
+  const { records, failures } = await keptFailures(context, name);
+  const [failure] = failures;
+  if (failure !== undefined) throw failure.error;
+  const reasonOf = reasonsIn(context, records);
+  return (one) => reasonOf(one).cause;
 }
 
 function isOf({ kind, messageId, consumerGroup }: ConsoleEvent, one: DeadLetterView): boolean {

@@ -48,7 +48,11 @@ export function Compared({ group, position, reason }: ComparedProps) {
               Send an edited copy
             </button>
           )}
-          <button type="button" class="primary" onClick={() => openReplay(group, [position])}>
+          <button
+            type="button"
+            class="primary"
+            onClick={() => openReplay({ consumerGroup: group, positions: [position] })}
+          >
             Replay
           </button>
         </footer>

@@ -91,16 +91,14 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
         {may('replay') && (
           <>
             {chosen.size === 0 && read.value !== undefined && read.value.total > 0 && (
-              <button type="button" onClick={() => openReplay(group, undefined)}>
-                Replay all {count(read.value.total)}
-              </button>
+              <ReplayAll group={group} topic={topic} reason={reason} total={read.value.total} />
             )}
             <button
               type="button"
               class="primary"
               data-key="r"
               disabled={chosen.size === 0}
-              onClick={() => openReplay(group, [...chosen])}
+              onClick={() => openReplay({ consumerGroup: group, positions: [...chosen] })}
             >
               {chosen.size === 0 ? 'Replay' : `Replay ${count(chosen.size)} selected`}
             </button>
@@ -108,7 +106,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
         )}
       </Head>
       <Loaded of={read}>
-        {({ failures, total }) => {
+        {({ failures, total, keepsFailures }) => {
           const shown = items.filter((one) => reason === '' || causeOf(one) === reason);
           return (
             <>
@@ -162,6 +160,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
                   </button>
                 )}
               </p>
+              {!keepsFailures && items.some((one) => causeOf(one) === NOT_NOTED) && <NotNoted />}
               {opened !== '' && (
                 <Compared
                   key={opened}
@@ -194,6 +193,37 @@ function causeOf({ cause, reason = NOT_NOTED }: DeadLetter): string {
 
 function Reason({ one }: { readonly one: DeadLetter }) {
   return <span class={one.reason === undefined ? 'muted' : ''}>{reasonOf(one)}</span>;
+}
+
+interface ReplayAllProps {
+  readonly group: string;
+  readonly topic: string;
+  readonly reason: string;
+  readonly total: number;
+}
+
+/** All, or all of the topic and reason that are chosen, also those that are not on the page yet. */
+function ReplayAll({ group, topic, reason, total }: ReplayAllProps) {
+  // What has no reason has nothing in common.
+  if (reason === NOT_NOTED) return null;
+  const isAll = topic === '' && reason === '';
+  const kind = { originTopic: topic || undefined, cause: reason || undefined };
+  return (
+    <button type="button" onClick={() => openReplay({ consumerGroup: group, ...kind })}>
+      {isAll ? `Replay all ${count(total)}` : 'Replay all of these'}
+    </button>
+  );
+}
+
+function NotNoted() {
+  return (
+    <p class="foot">
+      <span>
+        Reasons that are not noted were in the memory of another instance, or of this one before it was restarted. To
+        keep them, set <code>failures</code> of RocketMQModule and <code>failureTopic</code> of this console.
+      </span>
+    </p>
+  );
 }
 
 interface KindsProps {

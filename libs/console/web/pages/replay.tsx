@@ -10,6 +10,17 @@ import { GroupLink, Problems } from '../ui/parts.js';
 interface ReplayValues {
   readonly perSecond: string;
   readonly isAgain: boolean;
+  readonly isOnlyThisGroup: boolean;
+}
+
+interface ReplayRequest {
+  readonly consumerGroup: string;
+  /** Default: all of the group. */
+  readonly positions?: readonly string[];
+  /** Only those of this topic. */
+  readonly originTopic?: string | undefined;
+  /** Only those that failed by this error. */
+  readonly cause?: string | undefined;
 }
 
 interface Preview {
@@ -25,20 +36,23 @@ interface Preview {
   readonly problems: readonly string[];
 }
 
-/** @param positions undefined: all of the group */
-export function openReplay(consumerGroup: string, positions: readonly string[] | undefined): void {
+export function openReplay({ consumerGroup, positions, ...kind }: ReplayRequest): void {
   openChange<ReplayValues, Preview>({
     title: positions?.length === 1 ? 'Replay a dead letter' : `Replay dead letters of ${consumerGroup}`,
-    form: { perSecond: '', isAgain: false },
+    form: { perSecond: '', isAgain: false, isOnlyThisGroup: false },
     Form: ReplayForm,
-    body: ({ perSecond, isAgain }) => ({
+    body: ({ perSecond, isAgain, isOnlyThisGroup }) => ({
       action: 'replay',
       consumerGroup,
       positions,
+      ...kind,
       again: isAgain || undefined,
+      onlyThisGroup: isOnlyThisGroup || undefined,
       perSecond: perSecond === '' ? undefined : Number(perSecond),
     }),
-    preview: (preview) => <Shown preview={preview} consumerGroup={consumerGroup} />,
+    preview: (preview, { isOnlyThisGroup }) => (
+      <Shown preview={preview} consumerGroup={consumerGroup} isOnlyThisGroup={isOnlyThisGroup} />
+    ),
     confirm: ({ planned }) => (planned.length === 0 ? undefined : `Send ${plural(planned.length, 'message')}`),
     result: (outcome) => <Result outcome={outcome} />,
   });
@@ -64,11 +78,25 @@ function ReplayForm({ form, set }: FormProps<ReplayValues>) {
         />
         <span>Also those that were replayed before</span>
       </label>
+      <label class="tick-field">
+        <input
+          type="checkbox"
+          checked={form.isOnlyThisGroup}
+          onChange={({ currentTarget }) => set({ isOnlyThisGroup: currentTarget.checked })}
+        />
+        <span>Only this group handles them</span>
+      </label>
     </>
   );
 }
 
-function Shown({ preview, consumerGroup }: { readonly preview: Preview; readonly consumerGroup: string }) {
+interface ShownProps {
+  readonly preview: Preview;
+  readonly consumerGroup: string;
+  readonly isOnlyThisGroup: boolean;
+}
+
+function Shown({ preview, consumerGroup, isOnlyThisGroup }: ShownProps) {
   const { planned, skipped, failed, gone = [], problems } = preview;
   const topics = [...new Set(planned.map(({ topic }) => topic))].map((topic) => ({
     topic,
@@ -88,7 +116,10 @@ function Shown({ preview, consumerGroup }: { readonly preview: Preview; readonly
             </p>
             {others.length > 0 && (
               <p class="notice">
-                <strong>Other groups get {some.length === 1 ? 'it' : 'them'} too</strong>
+                <strong>
+                  {isOnlyThisGroup ? 'Other groups skip' : 'Other groups get'} {some.length === 1 ? 'it' : 'them'}
+                  {!isOnlyThisGroup && ' too'}
+                </strong>
                 <span>
                   {others.map((name, index) => (
                     <span key={name}>
@@ -96,7 +127,9 @@ function Shown({ preview, consumerGroup }: { readonly preview: Preview; readonly
                       <GroupLink name={name} />
                     </span>
                   ))}
-                  . They handle the same message a second time.
+                  {isOnlyThisGroup
+                    ? '. Consumers of other clients than this library, and simple consumers, handle the same message a second time.'
+                    : '. They handle the same message a second time.'}
                 </span>
               </p>
             )}
@@ -153,28 +186,19 @@ interface Details {
   }[];
 }
 
-const OUTCOMES: Readonly<Record<string, string>> = {
-  replayed: 'sent',
-  'replayed-before': 'not sent: replayed before',
-  failed: 'not sent',
-};
-
 /** What became of each message. */
 function Result({ outcome: { details } }: { readonly outcome: Outcome }) {
   const { results = [] } = details as Details;
-  const failed = results.filter(({ outcome }) => outcome === 'failed');
-  const others = results.filter(({ outcome }) => outcome !== 'failed');
+  const rowsOf = (wanted: string): LotProps['rows'] =>
+    results
+      .filter(({ outcome }) => outcome === wanted)
+      .map(({ messageId, error }) => [{ messageId, keys: [] }, error?.message]);
+  const [failed, sent, before] = [rowsOf('failed'), rowsOf('replayed'), rowsOf('replayed-before')];
   return (
     <>
-      <Lot
-        title={`${plural(failed.length, 'message')} could not be sent`}
-        isBad
-        rows={failed.map(({ messageId, error }) => [{ messageId, keys: [] }, error?.message])}
-      />
-      <Lot
-        title={plural(others.length, 'other message')}
-        rows={others.map(({ messageId, outcome }) => [{ messageId, keys: [] }, OUTCOMES[outcome] ?? outcome])}
-      />
+      <Lot title={`${plural(failed.length, 'message')} could not be sent`} isBad rows={failed} />
+      <Lot title={`${plural(sent.length, 'message')} sent`} rows={sent} />
+      <Lot title={`${plural(before.length, 'message')} not sent: replayed before`} rows={before} />
     </>
   );
 }

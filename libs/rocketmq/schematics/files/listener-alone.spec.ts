@@ -4,6 +4,7 @@ import { RocketMQModule } from 'nestjs-rocketmq';
 import { deliver } from 'nestjs-rocketmq/testing';
 import { ReminderListener } from './reminder.listener.js';
 
+// The first run on a slow machine can take longer than test runners wait.
 it('acknowledges a message', async () => {
   // Without a broker: nothing is connected unless the application is started.
   const app = await Test.createTestingModule({
@@ -15,4 +16,4 @@ it('acknowledges a message', async () => {
   expect(await deliver(app, ReminderListener, 'handle', body)).toEqual({
     outcome: 'acked',
   });
-});
+}, 60_000);

@@ -22,9 +22,15 @@ import {
 import { resolveTls, type TlsOptions } from '../support/tls.js';
 import { type BrokerClocks, brokerClocks } from './broker-clocks.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
-import { planReplay, type ReplayPlan } from './dead-letters/dead-letter-plan.js';
+import { type LettersPlan, planReplay, planReplayOf, type ReplayPlan } from './dead-letters/dead-letter-plan.js';
 import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letters/dead-letter-replay.js';
-import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters/dead-letters.js';
+import {
+  type DeadLetterPage,
+  type DeadLetterPageOptions,
+  type DeadLetterView,
+  listDeadLetters,
+} from './dead-letters/dead-letters.js';
+import { type ExportOptions, type ExportPage, exportDeadLetters } from './dead-letters/exported-dead-letters.js';
 import {
   type DeletedGroup,
   type DeleteGroupOptions,
@@ -403,6 +409,19 @@ export class RocketMQAdmin {
    */
   planReplay(consumerGroup: string, options?: ReplayOptions): Promise<ReplayPlan> {
     return planReplay(this.cluster, consumerGroup, options);
+  }
+
+  /** @internal for dead letters that were listed already */
+  planReplayOf(consumerGroup: string, deadLetters: readonly DeadLetterView[]): Promise<LettersPlan> {
+    return planReplayOf(this.cluster, consumerGroup, deadLetters);
+  }
+
+  /**
+   * A page of dead letters, or a selection of it, as values of JSON with all that is needed to send them later (`exported` of
+   * {@link replayDeadLetters}), when the server has deleted them, or on another cluster. Changes nothing. They contain the bodies.
+   */
+  exportDeadLetters(consumerGroup: string, options?: ExportOptions): Promise<ExportPage> {
+    return exportDeadLetters(this.cluster, consumerGroup, options);
   }
 
   /**

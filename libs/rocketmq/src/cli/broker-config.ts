@@ -21,6 +21,8 @@ export interface BrokerValues {
   readonly control?: ControlAddress;
   /** The port of the console; true: any free port. */
   readonly console?: number | true;
+  /** Of the console. */
+  readonly failureTopic?: string;
   readonly strict?: boolean;
   readonly recall?: boolean;
   readonly timeTravel?: boolean;

@@ -30,7 +30,8 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
     throw wrongCall('--console needs the name server port; leave --no-name-server-port out');
   }
   const pages = values.console === undefined ? undefined : await consolePackage(process.cwd(), io.importModule);
-  const wanted = pages && { pages, port: values.console === true ? 0 : (values.console ?? 0) };
+  const port = values.console === true ? 0 : values.console;
+  const wanted = pages && { pages, options: { port, failureTopic: values.failureTopic } };
   // Invalid options are an error of the call.
   let broker = brokerOf({ nameServerPort: DEFAULT_NAME_SERVER_PORT, ...options }, io);
   const stop = askedToStop();
@@ -81,7 +82,8 @@ export async function brokerOptionsOf(
   values: BrokerValues,
   readConfig: (file: string) => string,
 ): Promise<EmbeddedBrokerOptions> {
-  const { config, topic, group, control, console: _, nameServerPort, advertise, recall, ...plain } = values;
+  const { config, topic, group, control, nameServerPort, advertise, recall, ...others } = values;
+  const { console: _, failureTopic: __, ...plain } = others;
   const file = config === undefined ? {} : await parsedFile(readConfig(config));
   const { tls, ...rest } = file;
   const read = (name: string): string => readConfig(join(dirname(config ?? ''), name));
@@ -182,13 +184,13 @@ function at(endpoints: string, host: string | undefined, port: number | undefine
 
 interface WantedConsole {
   readonly pages: ConsolePackage;
-  readonly port: number;
+  readonly options: Parameters<ConsolePackage['startStandaloneConsole']>[1];
 }
 
 /** The console of a broker in this process. */
 async function startConsole(
   { endpoints, nameServerEndpoint, control }: EmbeddedBroker,
-  { pages, port }: WantedConsole,
+  { pages, options }: WantedConsole,
   io: CommandIo,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
   const { RocketMQAdmin } = await import('../admin/rocketmq-admin.js');
@@ -202,7 +204,7 @@ async function startConsole(
   try {
     const log = (line: string): void => io.err(`${line}\n`);
     const source = { admin, control, connection, title: `Embedded broker ${endpoints}`, log };
-    const console = await pages.startStandaloneConsole(source, { port });
+    const console = await pages.startStandaloneConsole(source, options);
     return { url: console.url, close: () => console.close().then(close) };
   } catch (error) {
     await close();

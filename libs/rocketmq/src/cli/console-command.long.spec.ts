@@ -87,8 +87,10 @@ const CONSOLE = /^console on (http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]+)$/m;
 
 describe('the console of the command line', () => {
   it('starts with a broker, and beside one that runs', async () => {
-    const broker = new Program(['broker', '--port', '0', '--control', '0', '--topic', 'orders', '--console']);
+    const started = ['broker', '--port', '0', '--control', '0', '--topic', 'orders', '--console'];
+    const broker = new Program([...started, '--failure-topic', 'orders', '--group', 'billing']);
     const own = await opened(await broker.printed(CONSOLE));
+    expect((await own.get('/api/groups/billing/dead-letters')).body).toMatchObject({ keepsFailures: true });
     expect((await own.raw('/')).status).toBe(200);
     expect((await own.get('/api/session')).body).toMatchObject({ kind: 'embedded', has: { control: true } });
     const { done } = await own.change({ action: 'send', topic: 'orders', text: 'hello' });
@@ -142,6 +144,11 @@ describe('the console of the command line', () => {
     expect({ code: await wrong.closed, err: wrong.err }).toEqual({
       code: 1,
       err: expect.stringContaining('option actions of the console must be'),
+    });
+    const alone = new Program(['broker', '--failure-topic', 'failures']);
+    expect({ code: await alone.closed, err: alone.err }).toEqual({
+      code: 2,
+      err: expect.stringContaining('--failure-topic is for the console; add --console'),
     });
     const rule = new Program(['console', '--bodies', 'some']);
     expect({ code: await rule.closed, err: rule.err }).toEqual({

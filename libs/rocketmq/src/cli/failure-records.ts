@@ -65,6 +65,11 @@ export async function latestFailures(
   return new Map(found.flat());
 }
 
+/** What stands for its kind: the class of the error, and the same with its code. */
+export function errorNames(record: FailureRecord): readonly string[] {
+  return [record.error.name, nameText(record)];
+}
+
 function nameText({ error: { name, code } }: FailureRecord): string {
   return code === undefined ? name : `${name} ${code}`;
 }

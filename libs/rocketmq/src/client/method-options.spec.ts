@@ -186,6 +186,7 @@ describe('an administration client', () => {
     ['messageTrail', (admin, options) => admin.messageTrail({ topic: 'orders', messageId: 'x' }, options)],
     ['listDeadLetters', (admin, options) => admin.listDeadLetters('shop', options)],
     ['planReplay', (admin, options) => admin.planReplay('shop', options)],
+    ['exportDeadLetters', (admin, options) => admin.exportDeadLetters('shop', options)],
     ['replayDeadLetters', (admin, options) => admin.replayDeadLetters('shop', options)],
     ['brokers', (admin, options) => admin.brokers(options)],
     ['brokerVersions', (admin, options) => admin.brokerVersions(options)],

@@ -11,7 +11,13 @@ export {
   type ReplayOptions,
   type ReplayResult,
 } from '../admin/dead-letters/dead-letter-replay.js';
-export type { DeadLetterPage, DeadLetterPageOptions, DeadLetterView } from '../admin/dead-letters/dead-letters.js';
+export type {
+  DeadLetterPage,
+  DeadLetterPageOptions,
+  DeadLetterView,
+  SelectOptions,
+} from '../admin/dead-letters/dead-letters.js';
+export type { ExportedDeadLetter, ExportOptions, ExportPage } from '../admin/dead-letters/exported-dead-letters.js';
 export type { BrokerFailure } from '../admin/each-broker.js';
 export type {
   DeletedGroup,

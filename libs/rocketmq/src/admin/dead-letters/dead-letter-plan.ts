@@ -2,12 +2,13 @@
 
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { mapConcurrently } from '../../support/concurrently.js';
+import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
 import { CONCURRENT_LOOKUPS } from '../messages/message-lookup.js';
 import { groupsOn, type TopicGroups } from '../topics/topic-groups.js';
 import { type Outcome, outcomesOf, ReplayPass } from './dead-letter-destination.js';
-import { REPLAY_CHECKS, type ReplayOptions, type ReplayResult } from './dead-letter-replay.js';
-import { checkPage, type DeadLetterView, readPage } from './dead-letters.js';
+import { lettersOf, REPLAY_CHECKS, type ReplayOptions, type ReplayResult } from './dead-letter-replay.js';
+import { chosenOf, type DeadLetterView } from './dead-letters.js';
 
 /** A dead letter that a replay would send. */
 export interface PlannedReplay {
@@ -25,6 +26,9 @@ export interface ReplayPlan extends Omit<ReplayResult, 'replayed'> {
   readonly planned: readonly PlannedReplay[];
 }
 
+/** The plan of dead letters that were read already. */
+export type LettersPlan = Pick<ReplayPlan, 'planned' | 'replayedBefore' | 'failed'>;
+
 /** @throws the error of a server that does not answer for a topic: a plan is complete or fails */
 export async function planReplay(
   cluster: ClusterAccess,
@@ -35,28 +39,49 @@ export async function planReplay(
     `plan the replay of dead letters of ${consumerGroup}`,
     options,
     async (deadline) => {
-      checkPage(consumerGroup, options);
-      const { letters, next, failures } = await readPage(cluster, consumerGroup, options, deadline);
-      const pass = new ReplayPass(cluster, deadline, options.again);
-      const groups = new Map<string, Promise<TopicGroups>>();
-      const chosen = letters.filter(({ deadLetter }) => options.select === undefined || options.select(deadLetter));
-      const outcomes = await mapConcurrently(chosen, CONCURRENT_LOOKUPS, async ({ deadLetter }) => {
-        const planning = pass.one(deadLetter, async ({ topic }): Promise<PlannedReplay> => {
-          const asked = groups.get(topic) ?? groupsOn(cluster, topic, deadline);
-          groups.set(topic, asked);
-          const { consumerGroups, failures: away } = await asked;
-          const [failure] = away;
-          if (failure !== undefined) throw failure.error;
-          return { deadLetter, topic, consumerGroups };
-        });
-        return planning.catch((error: unknown): Outcome<PlannedReplay> => {
-          if (!RocketMQError.is(error) || error.code !== 'MESSAGE_GROUP_UNAVAILABLE') throw error;
-          return { kind: 'failed', deadLetter, error };
-        });
-      });
-      const { done: planned, ...rest } = outcomesOf(outcomes);
-      return { planned, ...rest, next, failures };
+      const { letters, next, failures } = await lettersOf(cluster, consumerGroup, options, deadline);
+      const chosen = await chosenOf(letters, options);
+      const deadLetters = chosen.map(({ deadLetter }) => deadLetter);
+      return { ...(await planOf(cluster, deadLetters, deadline, options.again)), next, failures };
     },
     REPLAY_CHECKS,
   );
+}
+
+/** @param deadLetters those of a page of the group */
+export async function planReplayOf(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  deadLetters: readonly DeadLetterView[],
+  options: CallOptions = {},
+): Promise<LettersPlan> {
+  return cluster.run(`plan the replay of dead letters of ${consumerGroup}`, options, (deadline) =>
+    planOf(cluster, deadLetters, deadline),
+  );
+}
+
+async function planOf(
+  cluster: ClusterAccess,
+  deadLetters: readonly DeadLetterView[],
+  deadline: Deadline,
+  again?: boolean,
+): Promise<LettersPlan> {
+  const pass = new ReplayPass(cluster, deadline, again);
+  const groups = new Map<string, Promise<TopicGroups>>();
+  const outcomes = await mapConcurrently(deadLetters, CONCURRENT_LOOKUPS, async (deadLetter) => {
+    const planning = pass.one(deadLetter, async ({ topic }): Promise<PlannedReplay> => {
+      const asked = groups.get(topic) ?? groupsOn(cluster, topic, deadline);
+      groups.set(topic, asked);
+      const { consumerGroups, failures: away } = await asked;
+      const [failure] = away;
+      if (failure !== undefined) throw failure.error;
+      return { deadLetter, topic, consumerGroups };
+    });
+    return planning.catch((error: unknown): Outcome<PlannedReplay> => {
+      if (!RocketMQError.is(error) || error.code !== 'MESSAGE_GROUP_UNAVAILABLE') throw error;
+      return { kind: 'failed', deadLetter, error };
+    });
+  });
+  const { done: planned, ...rest } = outcomesOf(outcomes);
+  return { planned, ...rest };
 }

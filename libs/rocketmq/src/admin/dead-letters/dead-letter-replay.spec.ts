@@ -179,6 +179,41 @@ describe('a replay that fails', () => {
   });
 });
 
+describe('a replay of what was exported', () => {
+  it('sends it as its queue has stored it', async () => {
+    const { admin, requests } = await adminWith([letter(0, { __SHARDINGKEY: 'a' })], [stored, stored]);
+    const { exported } = await admin.exportDeadLetters('g');
+    const copy = JSON.parse(JSON.stringify(exported));
+    await admin.replayDeadLetters('g');
+    await admin.replayDeadLetters('g', { exported: copy });
+    const [first, second] = requests();
+    expect(second?.fields).toEqual(first?.fields);
+    expect(second?.body).toEqual(first?.body);
+  });
+
+  it.each([
+    ['is of another group', { consumerGroup: 'h' }, 'exported[0] is of group h, not g'],
+    ['has no position', { position: 'x' }, 'exported[0] is wrong: position must be a position'],
+    ['has another field', { topics: 'x' }, 'exported[0] is wrong: topics is unknown'],
+    ['has too many bytes of properties', { properties: { a: 'x'.repeat(40_000) } }, '32767 are the most'],
+  ])('is refused where one %s', async (_, change, problem) => {
+    const { admin, requests } = await adminWith([letter(0)], [stored]);
+    const { exported } = await admin.exportDeadLetters('g');
+    const wrong = exported.map((one) => ({ ...one, ...change })) as typeof exported;
+    for (const call of [admin.replayDeadLetters('g', { exported: wrong }), admin.planReplay('g', { exported: wrong })])
+      await expect(call).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', message: expect.stringContaining(problem) });
+    expect(requests()).toEqual([]);
+  });
+
+  it('is refused together with a page, and beyond the size of a page', async () => {
+    const { admin } = await adminWith([letter(0)], []);
+    const { exported } = await admin.exportDeadLetters('g');
+    const many = Array.from({ length: 101 }, () => exported[0] as (typeof exported)[number]);
+    for (const options of [{ exported, limit: 1 }, { exported, after: 'broker-0/0/0' }, { exported: many }])
+      await expect(admin.replayDeadLetters('g', options)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION' });
+  });
+});
+
 describe('the plan of a replay', () => {
   it('has the order of the dead letters, though it looks up several at once', async () => {
     const letters = Array.from({ length: 40 }, (_, offset) => letter(offset));

@@ -13,17 +13,23 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
-import { anyFunction, type OwnChecks, trueOrFalse } from '../../support/options.js';
+import { anyObject, listWhere, type OwnChecks, refused, trueOrFalse } from '../../support/options.js';
 import type { BrokerFailure } from '../each-broker.js';
 import { PROPERTIES } from '../messages/message-view.js';
 import { positionOf } from '../messages/positions.js';
-import { PAGE_CHECKS } from '../messages/topic-page.js';
 import { type Destination, type Outcome, outcomesOf, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
-import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
+import {
+  checkPage,
+  type DeadLetterPageOptions,
+  type DeadLetterView,
+  readPage,
+  SELECT_CHECKS,
+  type SelectOptions,
+  type StoredDeadLetter,
+} from './dead-letters.js';
+import { type ExportedDeadLetter, storedOf } from './exported-dead-letters.js';
 
-export interface ReplayOptions extends DeadLetterPageOptions {
-  /** Which dead letters of the page to send. Default: all. */
-  readonly select?: (deadLetter: DeadLetterView) => boolean;
+export interface ReplayOptions extends DeadLetterPageOptions, SelectOptions {
   /** Also replay those that were already replayed. Default: false. */
   readonly again?: boolean;
   /**
@@ -31,13 +37,18 @@ export interface ReplayOptions extends DeadLetterPageOptions {
    * Consumers of other clients, and simple consumers, do not know of it and receive them as usual. Default: false, all groups of the topic handle them.
    */
   readonly onlyThisGroup?: boolean;
+  /**
+   * Send these instead of a page of the queue, also when it no longer has them: up to 100 of this group, from `exportDeadLetters()`. Without
+   * `limit` and `after`. Default: a page of the queue.
+   */
+  readonly exported?: readonly ExportedDeadLetter[];
 }
 
 export const REPLAY_CHECKS: OwnChecks<ReplayOptions> = {
-  ...PAGE_CHECKS,
-  select: anyFunction,
+  ...SELECT_CHECKS,
   again: trueOrFalse,
   onlyThisGroup: trueOrFalse,
+  exported: listWhere('exported dead letters', (one) => anyObject(one) === undefined),
 };
 
 /** A dead letter that was replayed: same body, tag, keys, properties and message id, as a first attempt. */
@@ -56,7 +67,7 @@ export interface ReplayResult {
   readonly replayedBefore: readonly DeadLetterView[];
   /** Could not be sent: the original topic is unknown or deleted, or the broker rejected it. Another replay fails again. */
   readonly failed: readonly { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[];
-  /** The position at which to continue; undefined at the end. */
+  /** The position at which to continue; undefined at the end, and with `exported`. */
   readonly next: string | undefined;
   /** Brokers whose dead letters could not be read. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
@@ -65,7 +76,7 @@ export interface ReplayResult {
 /**
  * A replay was interrupted: a server could not be reached, or the deadline passed. `done` has what was sent before; its `next` is
  * the dead letter at which the replay ended, which may or may not have been sent. Continuing there sends it at most once more, and
- * not at all if its first copy is found.
+ * not at all if its first copy is found. With `exported`, the same call again continues.
  */
 export class ReplayInterruptedError extends RocketMQError {
   constructor(
@@ -101,12 +112,11 @@ export async function replayDeadLetters(
     `replay dead letters of ${consumerGroup}`,
     options,
     async (deadline) => {
-      checkPage(consumerGroup, options);
-      const page = await readPage(cluster, consumerGroup, options, deadline);
+      const page = await lettersOf(cluster, consumerGroup, options, deadline);
       const replay = new Replay(cluster, deadline, consumerGroup, options);
       for (const { stored, deadLetter } of page.letters) {
         try {
-          if (options.select !== undefined && !options.select(deadLetter)) continue;
+          if (options.select !== undefined && !(await options.select(deadLetter))) continue;
           await replay.one(stored, deadLetter);
         } catch (error) {
           const done = { ...replay.result, next: positionOf(deadLetter), failures: page.failures };
@@ -117,6 +127,21 @@ export async function replayDeadLetters(
     },
     REPLAY_CHECKS,
   );
+}
+
+/** Those that were given, or else a page of the queue. @throws UsageError */
+export async function lettersOf(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  options: ReplayOptions,
+  deadline: Deadline,
+): Promise<Pick<ReplayResult, 'next' | 'failures'> & { readonly letters: readonly StoredDeadLetter[] }> {
+  checkPage(consumerGroup, options);
+  const { exported, limit, after } = options;
+  if (exported === undefined) return readPage(cluster, consumerGroup, options, deadline);
+  if (limit !== undefined || after !== undefined)
+    throw refused('exported', 'cannot be together with limit or after, which are of the queue; leave them out');
+  return { letters: await storedOf(consumerGroup, exported), next: undefined, failures: [] };
 }
 
 /** One replay, and what it has done so far. */

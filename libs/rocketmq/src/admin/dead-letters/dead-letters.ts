@@ -3,14 +3,25 @@
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import { mapConcurrently } from '../../support/concurrently.js';
 import type { Deadline } from '../../support/deadline.js';
+import { anyFunction, type OwnChecks } from '../../support/options.js';
 import { checkName } from '../checks.js';
 import type { BrokerFailure } from '../each-broker.js';
+import { CONCURRENT_LOOKUPS } from '../messages/message-lookup.js';
 import type { StoredMessageView } from '../messages/message-view.js';
 import { originOfDeadLetter } from '../messages/origin-topic.js';
 import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readTopicPage } from '../messages/topic-page.js';
 
 export interface DeadLetterPageOptions extends MessagePageOptions {}
+
+/** Which dead letters of a page are meant. */
+export interface SelectOptions {
+  /** Which of them; a promise is awaited. Default: all. */
+  readonly select?: (deadLetter: DeadLetterView) => boolean | Promise<boolean>;
+}
+
+export const SELECT_CHECKS: OwnChecks<DeadLetterPageOptions & SelectOptions> = { ...PAGE_CHECKS, select: anyFunction };
 
 /** A message that a group failed to handle. */
 export interface DeadLetterView extends StoredMessageView {
@@ -31,7 +42,7 @@ export interface DeadLetterPage {
 }
 
 /** A dead letter as it is stored, and its view. */
-interface StoredDeadLetter {
+export interface StoredDeadLetter {
   readonly stored: StoredMessageFields;
   readonly deadLetter: DeadLetterView;
 }
@@ -72,4 +83,14 @@ export async function readPage(
     return { stored, deadLetter: { ...view, consumerGroup, originTopic } };
   });
   return { letters, ...page };
+}
+
+/** Those that `select` accepts, in their order. */
+export async function chosenOf(
+  letters: readonly StoredDeadLetter[],
+  { select }: SelectOptions,
+): Promise<readonly StoredDeadLetter[]> {
+  if (select === undefined) return letters;
+  const accepted = await mapConcurrently(letters, CONCURRENT_LOOKUPS, async ({ deadLetter }) => select(deadLetter));
+  return letters.filter((_, index) => accepted[index]);
 }

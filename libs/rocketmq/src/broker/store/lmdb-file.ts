@@ -64,7 +64,7 @@ export class LmdbFile {
     private readonly damage: Damage,
   ) {}
 
-  /** @throws StateError `LMDB_MISSING`, `DATA_DAMAGED`, `DATA_FOREIGN` */
+  /** @throws StateError `DATA_DAMAGED`, `DATA_FOREIGN`; and that of {@link loadLmdb} */
   static async open(folder: StoreFolder, damage: Damage): Promise<LmdbFile> {
     const lmdb = await loadLmdb();
     const path = join(folder.path, DATA_FILE);
@@ -201,7 +201,8 @@ export class LmdbFile {
   }
 }
 
-async function loadLmdb(): Promise<Lmdb> {
+/** @throws StateError `LMDB_MISSING` */
+export async function loadLmdb(): Promise<Lmdb> {
   try {
     return await import('lmdb');
   } catch (error) {

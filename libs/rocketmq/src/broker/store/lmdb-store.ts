@@ -73,7 +73,9 @@ export class LmdbStore implements Store {
   private async openLmdb(path: string): Promise<OpenFile> {
     // Not loaded by a broker in memory.
     const { StoreFolder } = await import('./store-folder.js');
-    const { LmdbFile } = await import('./lmdb-file.js');
+    const { LmdbFile, loadLmdb } = await import('./lmdb-file.js');
+    // Without the package, the folder is not created either.
+    await loadLmdb();
     const folder = await StoreFolder.claim(path);
     try {
       return { file: await LmdbFile.open(folder, (key) => this.damage(key)), folder };

@@ -42,19 +42,18 @@ export async function keepDeadLetter(
 ): Promise<Settlement> {
   const { policy, backoff } = options;
   const { report } = context;
-  const { message, reason, error } = deadLetter;
+  const { message, reason } = deadLetter;
+  const { isLite, maxAttempts } = context.settings();
+  const deadLetterTo = reason === 'corrupt-body' && !isLite ? undefined : policy.deadLetterTo;
   await report.deadLetter(
-    message,
-    reason,
-    error,
+    deadLetter,
+    deadLetterTo !== undefined,
     policy.onDeadLetter && (() => policy.onDeadLetter?.(deadLetter)),
     (hook) => inTime('onDeadLetter', hook, context, options),
   );
-  const { isLite, maxAttempts } = context.settings();
-  if (policy.deadLetterTo === undefined || (reason === 'corrupt-body' && !isLite))
-    return { kind: 'deadLetter', reason };
+  if (deadLetterTo === undefined) return { kind: 'deadLetter', reason };
   try {
-    await store(policy.deadLetterTo, deadLetter, context, options);
+    await store(deadLetterTo, deadLetter, context, options);
     return { kind: 'ack' };
   } catch (failure) {
     const isHopeless = failure instanceof UsageError || message.deliveryAttempt >= maxAttempts;

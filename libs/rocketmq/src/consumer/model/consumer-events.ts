@@ -6,7 +6,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { commandLine } from '../../support/command-line.js';
 import { describeError, type LogFields, type Logger } from '../../support/logger.js';
 import type { PushConsumerTelemetry } from './consumer-telemetry.js';
-import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
+import type { DeadLetter, DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
 
 /** How many messages one log line lists. */
 const MAX_IDS = 10;
@@ -69,17 +69,21 @@ export class ConsumerReporter {
   }
 
   /**
+   * @param isElsewhere whether the listener stores it, and not the broker
    * @param ownHook the hook of the message's listener
    * @param inTime limits the wait for a hook
    */
   async deadLetter(
-    message: MessageView,
-    reason: DeadLetterReason,
-    error: unknown,
+    { message, reason, error }: Pick<DeadLetter, 'message' | 'reason' | 'error'>,
+    isElsewhere: boolean,
     ownHook: (() => unknown) | undefined,
     inTime: (hook: () => unknown) => Promise<unknown>,
   ): Promise<void> {
-    this.logger.error('a message is dead-lettered', { ...this.fields(message), reason, ...errorFields(error) });
+    const next = isElsewhere
+      ? 'its deadLetterTo stores it'
+      : `fix the cause, then replay it in the console, or with: ${commandLine('dlq', 'replay', this.consumerGroup)}`;
+    const fields = { ...this.fields(message), reason, ...errorFields(error) };
+    this.logger.error(`a message is dead-lettered; ${next}`, fields);
     this.telemetry?.deadLetter(message, reason);
     const { onDeadLetter } = this.events;
     const hook = onDeadLetter && (() => this.events.onDeadLetter?.(message, reason, error));

@@ -1,0 +1,79 @@
+// `nestjs-rocketmq dlq export` and `dlq import`: their command lines. dead-letter-file.ts has the file.
+
+import type { Command } from 'commander';
+import { accessOptions, commandOn, withAdmin } from './admin-access.js';
+import { type CommandIo, plural, withExamples } from './command.js';
+import { type ChoiceValues, choiceOptions, selectOf } from './dead-letter-choice.js';
+import {
+  assertExists,
+  PlanTotal,
+  printPlan,
+  ReplayTotal,
+  type SendValues,
+  sendOptions,
+} from './dead-letter-replay-command.js';
+import { print, reportFailures } from './output.js';
+
+type ExportValues = ChoiceValues & { after?: string };
+
+export function addExport(dlq: Command, io: CommandIo): void {
+  const command = dlq
+    .command('export')
+    .description(
+      'Writes dead letters into a new file, with their bodies: a line of JSON for each, with all that dlq import needs to send it later or on another cluster. With --failure-topic, each with its reason. The last line says whether the file is complete, or where to continue.',
+    )
+    .argument('<group>')
+    .argument('<file>')
+    .option('--after <position>', 'begin at this position: next of the last line of a file, or position of any line');
+  accessOptions(choiceOptions(command)).action(async (group: string, file: string, values: ExportValues) => {
+    const { exportTo } = await import('./dead-letter-file.js');
+    const { after, failureTopic } = values;
+    const { count, next, failures } = await withAdmin(values, io, async (admin) => {
+      await assertExists(admin, group, values);
+      const select = await selectOf(admin, group, values);
+      return exportTo(file, { admin, group, select, after, failureTopic }, io);
+    });
+    print(io, values, { consumerGroup: group, file, exported: count, next, failures }, () => {
+      return `${plural(count, 'dead letter')} in ${file}\n`;
+    });
+    reportFailures(io, failures);
+    if (next === undefined) return;
+    const rest = commandOn(values, 'dlq', 'export', group, 'FILE', '--after', next);
+    io.warn(`${file} is full; write the rest into another file: ${rest}`);
+    io.fail();
+  });
+  withExamples(command, [
+    ['dlq export billing billing.jsonl', 'all of them'],
+    ['dlq export billing cards.jsonl --error CardError --failure-topic failures', 'those of one kind of error'],
+  ]);
+}
+
+export function addImport(dlq: Command, io: CommandIo): void {
+  const command = dlq
+    .command('import')
+    .description(
+      'Sends the dead letters in a file of dlq export to their topics, as dlq replay does: those that were already replayed are skipped. A line that is wrong is named, and nothing is sent.',
+    )
+    .argument('<file>');
+  accessOptions(sendOptions(command)).action(async (file: string, values: SendValues) => {
+    const { checkFile, lotsIn } = await import('./dead-letter-file.js');
+    const { again = false, onlyThisGroup = false, yes } = values;
+    const stoppedAfter = await checkFile(file);
+    if (stoppedAfter !== undefined) io.warn(`${file} is not complete: its export ended ${stoppedAfter}`);
+    const total = new ReplayTotal(io, values, { file });
+    const plan = new PlanTotal();
+    await withAdmin(values, io, async (admin) => {
+      for await (const { group, exported } of lotsIn(file)) {
+        const options = { exported, again, onlyThisGroup };
+        if (yes === true) await total.added(() => admin.replayDeadLetters(group, options));
+        else plan.add(await admin.planReplay(group, options));
+      }
+    });
+    if (yes === true) total.print();
+    else printPlan(io, values, plan, { file }, () => '');
+  });
+  withExamples(command, [
+    ['dlq import billing.jsonl', 'show what would be sent'],
+    ['dlq import billing.jsonl --only-this-group --yes', 'send it, to the group that failed alone'],
+  ]);
+}

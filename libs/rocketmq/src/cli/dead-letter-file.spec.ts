@@ -1,0 +1,216 @@
+// Dead letters that are chosen by their error, and those in a file.
+
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { type Called, call, words } from '../../../../test/fixtures/command-line.js';
+import { NestBench } from '../../../../test/fixtures/nest-bench.js';
+import { until } from '../../../../tools/until.js';
+import type { ExportedDeadLetter } from '../admin/dead-letters/exported-dead-letters.js';
+import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
+import { DeadLetterError, RocketMQListener, RocketMQProducer } from '../entries/nest.js';
+import { exportTo } from './dead-letter-file.js';
+
+class CardError extends Error {
+  override readonly name = 'CardError';
+  readonly code = 'E_DECLINED';
+}
+
+@Injectable()
+class Billing {
+  @RocketMQListener('orders', { consumerGroup: 'billing', maxAttempts: 1 })
+  charge(body: string): void {
+    if (body === 'hopeless') throw new DeadLetterError('no such account');
+    throw new CardError(`card of ${body} declined`);
+  }
+}
+
+const FAILURES = '--failure-topic failures';
+const folder = mkdtempSync(join(tmpdir(), 'dead-letters-'));
+let bench: NestBench;
+let file: string;
+let count = 0;
+
+beforeAll(async () => {
+  bench = await NestBench.open({ nameServerPort: 0 });
+  bench.broker.declareTopic({ name: 'failures', type: 'normal', queues: 2 });
+  const app = await bench.start({ providers: [Billing], options: { failures: { topic: 'failures' } } });
+  const producer = app.get(RocketMQProducer);
+  for (const body of ['Ada', 'Bob', 'hopeless'])
+    await producer.send({ topic: 'orders', body: `"${body}"`, keys: [body], tag: 'paid', properties: { of: body } });
+  await until(() => bench.broker.messages('failures').length === 3);
+  await until(async () => (await on('dlq list billing')).out.includes('3 of 3 dead letters'));
+  await bench.closeApps();
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await bench.close();
+});
+beforeEach(() => {
+  file = join(folder, `${++count}.jsonl`);
+});
+
+const on = (line: string): Promise<Called> =>
+  call([...words(line), '--name-server', bench.broker.nameServerEndpoint ?? '']);
+const linesOf = (name: string) =>
+  readFileSync(name, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const keysOf = (lines: readonly ExportedDeadLetter[]) => lines.map(({ properties: { KEYS } }) => KEYS).sort();
+
+describe('dlq replay --error', () => {
+  it('chooses by the class of the error, or by class and code', async () => {
+    const chosen = async (...names: string[]) =>
+      (
+        await call([
+          ...words(`dlq replay billing ${FAILURES} --name-server ${bench.broker.nameServerEndpoint}`),
+          ...names.flatMap((name) => ['--error', name]),
+        ])
+      ).out;
+    expect(await chosen('CardError')).toContain('2 dead letters would be replayed');
+    expect(await chosen('CardError E_DECLINED')).toContain('2 dead letters would be replayed');
+    expect(await chosen('CardError E_OTHER')).toContain('0 dead letters would be replayed');
+    expect(await chosen('CardError', 'DeadLetterError')).toContain('3 dead letters would be replayed');
+  });
+
+  it('is refused where the errors are not known', async () => {
+    expect(await on('dlq replay billing --error CardError')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--error needs --failure-topic'),
+    });
+    expect(await on('dlq replay billing --error CardError --failure-topic nope')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('"nope" does not exist'),
+    });
+  });
+});
+
+describe('dlq export', () => {
+  it('writes a private file: a line for each with its reason, and a last one that says that it is complete', async () => {
+    expect(await on(`dlq export billing ${file} ${FAILURES}`)).toEqual({
+      code: 0,
+      out: `3 dead letters in ${file}\n`,
+      err: '',
+    });
+    const lines = linesOf(file);
+    expect(lines.at(-1)).toEqual({ exported: 3, next: null });
+    expect(keysOf(lines.slice(0, -1))).toEqual(['Ada', 'Bob', 'hopeless']);
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        consumerGroup: 'billing',
+        originTopic: 'orders',
+        properties: expect.objectContaining({ KEYS: 'Ada', TAGS: 'paid', of: 'Ada' }),
+        body: Buffer.from('"Ada"').toString('base64'),
+        reason: 'attempts-exhausted: CardError E_DECLINED: card of Ada declined',
+      }),
+    );
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('writes only those that are chosen', async () => {
+    await on(`dlq export billing ${file} ${FAILURES} --error DeadLetterError`);
+    expect(keysOf(linesOf(file).slice(0, -1))).toEqual(['hopeless']);
+  });
+
+  it('replaces no file, and leaves none of a group that does not exist', async () => {
+    writeFileSync(file, 'mine');
+    const refused = { code: 2, err: expect.stringContaining('nothing was written; name a new file') };
+    expect(await on(`dlq export billing ${file}`)).toMatchObject(refused);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+    expect(await on(`dlq export nope ${file}2`)).toMatchObject({ code: 1 });
+    expect(() => statSync(`${file}2`)).toThrow('ENOENT');
+  });
+
+  it('says in the last line where to continue when the file is full, and continues there', async () => {
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint ?? '' });
+    const request = { admin, group: 'billing', after: undefined, failureTopic: undefined };
+    const { next } = await exportTo(file, { ...request, maxBytes: 10 }, { warn() {} });
+    await admin.close();
+    const [first, end] = linesOf(file);
+    expect(end).toEqual({ exported: 1, next });
+    await on(`dlq export billing ${file}2 --after ${next}`);
+    expect(keysOf([first, ...linesOf(`${file}2`).slice(0, -1)])).toEqual(['Ada', 'Bob', 'hopeless']);
+  });
+
+  it('says in the last line where to continue when a server fails', async () => {
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint ?? '' });
+    const failing = {
+      exportDeadLetters: async (group: string, options: { after?: string }) => {
+        if (options.after !== undefined) throw new Error('gone');
+        return admin.exportDeadLetters(group, { limit: 1 });
+      },
+    } as unknown as RocketMQAdmin;
+    const request = { admin: failing, group: 'billing', after: undefined, failureTopic: undefined };
+    const error = await exportTo(file, request, { warn() {} }).catch((reason: Error) => reason);
+    const [, end] = linesOf(file);
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`1 dead letter in ${file}, then failed: gone; write the rest into another`),
+    });
+    expect(end).toEqual({ exported: 1, next: expect.any(String) });
+    await admin.close();
+    expect((await on(`dlq import ${file}`)).err).toContain(`its export ended at ${end.next}, where another export`);
+  });
+});
+
+describe('dlq import', () => {
+  it('names the line that is wrong, and sends nothing', async () => {
+    await on(`dlq export billing ${file}`);
+    const whole = readFileSync(file, 'utf8');
+    const [first = ''] = whole.split('\n');
+    const wrong: [string, string][] = [
+      ['not JSON', 'line 5 is no whole line of JSON; nothing was sent'],
+      ['{"consumerGroup":"billing"}', 'line 5: position is missing; nothing was sent'],
+      ['7', 'line 5: must be an object, not 7; nothing was sent'],
+      [first.replace(/"body":"[^"]*"/, '"body":"%"'), 'line 5: body must be base64; nothing was sent'],
+      [first.replace('"orders"', '"or ders"'), 'line 5: originTopic "or ders" '],
+      [first.replace('"of":', '"o\\u0002f":'), 'line 5: properties must have no empty names, and no characters'],
+      [first.replace('"flag"', '"flags"'), 'line 5: flags is unknown'],
+    ];
+    for (const [line, problem] of wrong) {
+      writeFileSync(file, `${whole}${line}\n`);
+      expect(await on(`dlq import ${file} --yes`)).toEqual({ code: 2, out: '', err: expect.stringContaining(problem) });
+    }
+    expect((await on('dlq list billing')).out).not.toMatch(/ yes /);
+    expect(await on(`dlq import ${file}-none --yes`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('cannot read'),
+    });
+  });
+
+  it('warns of a file whose export was stopped, and sends what it has', async () => {
+    await on(`dlq export billing ${file}`);
+    const [first, second] = linesOf(file) as ExportedDeadLetter[];
+    writeFileSync(file, `${JSON.stringify(first)}\n\n${JSON.stringify(second)}`);
+    const { code, out, err } = await on(`dlq import ${file}`);
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: expect.stringContaining(`its export ended after ${second?.position}`),
+    });
+    expect(out).toContain('2 dead letters would be replayed');
+  });
+
+  it('shows what it would send, sends it once, and knows what a replay has sent', async () => {
+    await on(`dlq export billing ${file}`);
+    await on('dlq replay billing --key Bob --yes');
+    const plan = await on(`dlq import ${file} --only-this-group`);
+    expect(plan).toMatchObject({ code: 0, err: '' });
+    expect(plan.out).toBe(
+      'topic orders is consumed by: billing\n2 dead letters would be replayed, 1 skipped because they already were, 0 cannot be replayed; nothing was sent; add --yes to replay them\n',
+    );
+    // Its queue is no longer needed.
+    await on('topic delete %DLQ%billing --yes');
+    const sent = '2 dead letters replayed, 1 skipped because they already were, 0 failed\n';
+    expect(await on(`dlq import ${file} --yes`)).toEqual({ code: 0, out: sent, err: '' });
+    const again = await on(`dlq import ${file} --yes --json`);
+    expect(JSON.parse(again.out)).toEqual({ file, done: true, replayed: [], replayedBefore: 3, failed: [] });
+    const orders = bench.broker.messages('orders');
+    expect(orders).toHaveLength(6);
+    for (const key of ['Ada', 'Bob', 'hopeless']) {
+      const [first, second] = orders.filter(({ keys }) => keys.includes(key));
+      expect(second).toMatchObject({ messageId: first?.messageId, tag: 'paid', body: first?.body });
+    }
+  });
+});

@@ -1,0 +1,222 @@
+// The file of `dlq export`: a line of JSON for each dead letter, and a last line that says how far it went.
+
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { SelectOptions } from '../admin/dead-letters/dead-letters.js';
+import { type ExportedDeadLetter, exportedProblem } from '../admin/dead-letters/exported-dead-letters.js';
+import type { BrokerFailure } from '../admin/each-broker.js';
+import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
+import { describeError } from '../support/logger.js';
+import { type CommandIo, plural, wrongCall } from './command.js';
+import { latestFailures, reasonText } from './failure-records.js';
+import { jsonLine } from './output.js';
+
+/** Bodies are of no use to other users of this machine. */
+const PRIVATE_FILE = 0o600;
+const MAX_FILE_BYTES = 1024 ** 3;
+/** Longer than the largest message that servers return, in base64. */
+const MAX_LINE_BYTES = 32 * 1024 ** 2;
+const LINE_END = 0x0a;
+const PAGE = 32;
+/** What is sent with one call. */
+const MAX_LOT = 32;
+const MAX_LOT_BYTES = 16 * 1024 ** 2;
+
+/** The last line. */
+interface End {
+  readonly exported: number;
+  /** Where to continue; null when there is nothing more. */
+  readonly next: string | null;
+}
+
+interface ExportRequest extends SelectOptions {
+  readonly admin: RocketMQAdmin;
+  readonly group: string;
+  readonly after: string | undefined;
+  readonly failureTopic: string | undefined;
+  /** For tests. */
+  readonly maxBytes?: number;
+}
+
+interface Exported {
+  readonly count: number;
+  /** Where to continue when the file is full. */
+  readonly next: string | undefined;
+  readonly failures: readonly BrokerFailure[];
+}
+
+/** @throws when the file exists; when a server fails, after it has written where to continue */
+export async function exportTo(file: string, request: ExportRequest, io: Pick<CommandIo, 'warn'>): Promise<Exported> {
+  const handle = await open(file, 'wx', PRIVATE_FILE).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') throw wrongCall(`${file} exists; nothing was written; name a new file`);
+    throw error;
+  });
+  const writer = new FileWriter(handle, request.maxBytes ?? MAX_FILE_BYTES);
+  let after = request.after;
+  try {
+    const failures: BrokerFailure[] = [];
+    do {
+      const page = await pageOf(request, after, io);
+      failures.push(...page.failures.filter(({ name }) => failures.every((one) => one.name !== name)));
+      for (const one of page.exported) {
+        if (await writer.add(one)) continue;
+        await writer.end(one.position);
+        return { count: writer.count, next: one.position, failures };
+      }
+      after = page.next;
+    } while (after !== undefined);
+    await writer.end(null);
+    return { count: writer.count, next: undefined, failures };
+  } catch (error) {
+    if (writer.count === 0) {
+      await rm(file);
+      throw error;
+    }
+    // A page that was written in part is in the next file as a whole: what is in two files is sent once.
+    if (after !== undefined) await writer.end(after).catch(() => {});
+    const count = plural(writer.count, 'dead letter');
+    const rest =
+      after === undefined ? 'export again into another file' : `write the rest into another file with --after ${after}`;
+    throw new Error(`${count} in ${file}, then failed: ${describeError(error)}; ${rest}`, { cause: error });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Those of a page, with their reasons where they are known. */
+async function pageOf(
+  { admin, group, select, failureTopic }: ExportRequest,
+  after: string | undefined,
+  io: Pick<CommandIo, 'warn'>,
+) {
+  const page = await admin.exportDeadLetters(group, { limit: PAGE, after, select });
+  if (failureTopic === undefined) return page;
+  const ids = page.exported.map(({ messageId }) => messageId);
+  const known = await latestFailures(admin, failureTopic, group, ids).catch((error: unknown) => {
+    io.warn(`why these dead letters failed is not known: ${describeError(error)}`);
+    return undefined;
+  });
+  const exported = page.exported.map((one): ExportedDeadLetter => {
+    const failure = known?.get(one.messageId);
+    return failure === undefined ? one : { ...one, reason: reasonText(failure) };
+  });
+  return { ...page, exported };
+}
+
+class FileWriter {
+  count = 0;
+  private bytes = 0;
+
+  constructor(
+    private readonly handle: FileHandle,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** Writes a whole line, or nothing when the file is full: then false. */
+  async add(one: ExportedDeadLetter): Promise<boolean> {
+    const line = Buffer.from(jsonLine(one));
+    if (this.count > 0 && this.bytes + line.length > this.maxBytes) return false;
+    await this.handle.appendFile(line);
+    this.bytes += line.length;
+    this.count++;
+    return true;
+  }
+
+  async end(next: string | null): Promise<void> {
+    await this.handle.appendFile(jsonLine({ exported: this.count, next } satisfies End));
+    await this.handle.sync();
+  }
+}
+
+/**
+ * Reads all of a file, before any of it is sent.
+ * @returns undefined when it is complete, otherwise how it ended
+ * @throws UsageError that names the line that is wrong
+ */
+export async function checkFile(file: string): Promise<string | undefined> {
+  let stopped: string | undefined = 'before its first dead letter';
+  for await (const { value } of linesOf(file)) {
+    if (isEnd(value)) stopped = value.next === null ? undefined : `at ${value.next}, where another export can begin`;
+    else stopped = `after ${value.position}`;
+  }
+  return stopped;
+}
+
+/** The dead letters of a file, some of one group at a time. */
+export async function* lotsIn(
+  file: string,
+): AsyncGenerator<{ readonly group: string; readonly exported: readonly ExportedDeadLetter[] }> {
+  let lot: ExportedDeadLetter[] = [];
+  let lotBytes = 0;
+  const groupOf = ([first]: readonly ExportedDeadLetter[]): string => first?.consumerGroup ?? '';
+  for await (const { value, bytes } of linesOf(file)) {
+    if (isEnd(value)) continue;
+    const isFull = lot.length >= MAX_LOT || lotBytes + bytes > MAX_LOT_BYTES || groupOf(lot) !== value.consumerGroup;
+    if (lot.length > 0 && isFull) {
+      yield { group: groupOf(lot), exported: lot };
+      lot = [];
+      lotBytes = 0;
+    }
+    lot.push(value);
+    lotBytes += bytes;
+  }
+  if (lot.length > 0) yield { group: groupOf(lot), exported: lot };
+}
+
+interface Line {
+  readonly value: ExportedDeadLetter | End;
+  readonly bytes: number;
+}
+
+/** Those that are not empty. @throws UsageError that names the line that is wrong */
+async function* linesOf(file: string): AsyncGenerator<Line> {
+  let number = 0;
+  for await (const bytes of rawLines(file)) {
+    const where = `${file}, line ${++number}`;
+    if (bytes === undefined) throw wrongCall(`${where} has more than ${MAX_LINE_BYTES} bytes; nothing was sent`);
+    if (bytes.length > 0) yield { value: valueIn(bytes.toString('utf8'), where), bytes: bytes.length };
+  }
+}
+
+function valueIn(text: string, where: string): Line['value'] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    const cure = 'if the export was stopped in this line, delete it';
+    throw wrongCall(`${where} is no whole line of JSON; nothing was sent; ${cure}`);
+  }
+  if (isEnd(value)) return value;
+  const problem = exportedProblem(value);
+  if (problem === undefined) return value as ExportedDeadLetter;
+  throw wrongCall(`${where}: ${problem}; nothing was sent`);
+}
+
+function isEnd(value: unknown): value is End {
+  const { exported, next } = Object(value) as Partial<Record<keyof End, unknown>>;
+  return typeof exported === 'number' && (next === null || typeof next === 'string');
+}
+
+/** Without their ends; undefined, the last one, for a line that is too long. @throws UsageError when the file cannot be read */
+async function* rawLines(file: string): AsyncGenerator<Buffer | undefined> {
+  let begun: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      let start = 0;
+      for (let end = chunk.indexOf(LINE_END); end >= 0; end = chunk.indexOf(LINE_END, start)) {
+        yield Buffer.concat([...begun, chunk.subarray(start, end)]);
+        begun = [];
+        length = 0;
+        start = end + 1;
+      }
+      begun.push(chunk.subarray(start));
+      length += chunk.length - start;
+      if (length > MAX_LINE_BYTES) return yield undefined;
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw wrongCall(`cannot read ${file}: ${describeError(error)}`);
+  }
+  yield Buffer.concat(begun);
+}
