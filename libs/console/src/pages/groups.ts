@@ -64,6 +64,11 @@ export async function group({ admin, watch, request, source }: PageContext, name
   };
 }
 
+/** As the applications have kept it; nothing where the topic is not known. */
+export async function lagHistory({ keptLag, operationsTopic }: PageContext, name: string): Promise<object> {
+  return { operationsTopic, hours: [], failures: [], ...(await keptLag.of(name)) };
+}
+
 function noGroup(name: string): ConsoleRefusal {
   return new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${name} does not exist`);
 }

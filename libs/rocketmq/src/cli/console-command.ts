@@ -3,7 +3,7 @@
 import { InvalidArgumentError } from 'commander';
 import { type AccessValues, accessOptions } from './admin-access.js';
 import { type AddCommand, portOf, withExamples } from './command.js';
-import { failureTopicOption } from './failure-command.js';
+import { operationsTopicOption } from './failure-command.js';
 
 /** The parsed command line of a console. */
 export interface ConsoleValues extends AccessValues {
@@ -14,7 +14,7 @@ export interface ConsoleValues extends AccessValues {
   readonly port?: number;
   readonly actions?: 'all' | readonly string[];
   readonly bodies?: 'hidden' | 'shown';
-  readonly failureTopic?: string;
+  readonly operationsTopic?: string;
 }
 
 export const addConsoleCommand: AddCommand = (program, io) => {
@@ -40,7 +40,7 @@ export const addConsoleCommand: AddCommand = (program, io) => {
     .option('--port <port>', 'port of the console (default: any free port)', portOf)
     .option('--actions <names>', 'what can be changed: all, or names such as replay,rewind', actionsOf)
     .option('--bodies <rule>', 'hidden or shown', bodiesOf)
-    .addOption(failureTopicOption());
+    .addOption(operationsTopicOption());
   accessOptions(command).action(async (values: ConsoleValues) => {
     const { runConsole } = await import('./console-process.js');
     await runConsole(values, io);
