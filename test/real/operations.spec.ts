@@ -139,15 +139,16 @@ describe('operations on a real server', () => {
   });
 
   it('failures of listeners are kept in a topic, and are read after the application has ended', async () => {
-    const [failureTopic, group] = [`${prefix}failures`, `${prefix}charging`];
-    const app = await start({ provision: 'create', failures: { topic: 'failures' } }, [Charging]);
+    const [operationsTopic, group] = [`${prefix}operations`, `${prefix}charging`];
+    const app = await start({ provision: 'create', operations: { topic: 'operations' } }, [Charging]);
     await app.get(RocketMQProducer).send(Charges, { id: 'a' });
     await eventually(
       () => admin.listDeadLetters(group),
       ({ total }) => total === 1,
     );
     await Promise.all(apps.splice(0).map((one) => one.close()));
-    const run = (...words: string[]) => call([...words, '--failure-topic', failureTopic, '--name-server', nameServer]);
+    const run = (...words: string[]) =>
+      call([...words, '--operations-topic', operationsTopic, '--name-server', nameServer]);
     const listed = await eventually(
       () => run('failure', 'list', group),
       ({ out }) => out.startsWith('2 times'),

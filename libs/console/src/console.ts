@@ -12,6 +12,7 @@ import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { CachedAnswer } from './cluster/cached-answer.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
 import { controllerForMany } from './cluster/controller-for-many.js';
+import { KeptLag } from './cluster/kept-lag.js';
 import { RecallWatch } from './cluster/recall-watch.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
 import { assertOwnPage, assertOwnReading } from './http/guard.js';
@@ -39,6 +40,7 @@ export class Console {
   private readonly time: TimeWatch;
   private readonly versions: PageContext['versions'];
   private readonly recall: RecallWatch;
+  private readonly keptLag: KeptLag;
   private readonly ending = controllerForMany();
 
   /** @throws TypeError for an option that is wrong */
@@ -60,6 +62,8 @@ export class Console {
       VERSIONS_MS,
       monotonicMs,
     );
+    const { operationsTopic } = this.options;
+    this.keptLag = new KeptLag({ admin, operationsTopic, monotonicMs, signal: this.ending.signal });
     this.recall = new RecallWatch(admin, monotonicMs, this.ending.signal);
     this.time = new TimeWatch(source.time ?? (control && timeOf(control)), monotonicMs, this.ending.signal);
   }
@@ -101,15 +105,15 @@ export class Console {
   }
 
   private contextOf(request: ConsoleRequest): PageContext {
-    const { source, watch, time, versions, recall, audit, edited, options } = this;
+    const { source, watch, time, versions, recall, keptLag, audit, edited, options } = this;
     const redaction = new Redaction(options.bodies, request.viewer, (error) =>
       source.log(`console: the rule for bodies failed, so a body is hidden: ${oneLine(messageOf(error))}`),
     );
     const { admin, nowMs } = source;
     const actions = [...options.actions].filter((action) => isPossible(action, source));
-    const { failureTopic } = options;
-    const shown = { redaction, request, actions, audit, edited, nowMs, failureTopic };
-    return { source, admin, watch, time, versions, recall, ...shown };
+    const { operationsTopic } = options;
+    const shown = { redaction, request, actions, audit, edited, nowMs, operationsTopic };
+    return { source, admin, watch, time, versions, recall, keptLag, ...shown };
   }
 
   private async plan(request: ConsoleRequest): Promise<unknown> {

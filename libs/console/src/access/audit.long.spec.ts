@@ -107,7 +107,7 @@ describe('options', () => {
   it.each([
     [{ authorise: () => false }, 'the console has no option "authorise"'],
     [{ body: 'hidden' }, 'the console has no option "body"'],
-    [{ failureTopic: '' }, 'option failureTopic of the console must be the name of a topic'],
+    [{ operationsTopic: '' }, 'option operationsTopic of the console must be the name of a topic'],
     [{ actions: ['replays'] }, 'option actions of the console must be'],
     [{ authorize: true }, 'option authorize of the console must be a function'],
   ])('that are wrong are refused: %j', (options, message) => {

@@ -31,7 +31,7 @@ describe('what a handler threw at a body', () => {
   let messageId = '';
 
   beforeEach(async () => {
-    const topics = [{ name: 'orders' }, { name: 'failures' }];
+    const topics = [{ name: 'orders' }, { name: 'operations' }];
     broker = await TestBroker.start({ strict: true, nameServerPort: 0, topics, groups: [{ name: 'billing' }] });
   });
   afterEach(async () => {
@@ -42,7 +42,7 @@ describe('what a handler threw at a body', () => {
   /** What the pages say, once the message is a dead letter. */
   async function pages(options: RocketMQConsoleModuleOptions, viewer: string): Promise<Record<string, Json>> {
     const { endpoints, nameServerEndpoint: nameServer } = broker;
-    const connections = RocketMQModule.forRoot({ endpoints, nameServer, failures: { topic: 'failures' } });
+    const connections = RocketMQModule.forRoot({ endpoints, nameServer, operations: { topic: 'operations' } });
     const compiled = await Test.createTestingModule({
       imports: [connections, RocketMQConsoleModule.forRoot(options)],
       providers: [Billing],
@@ -98,7 +98,7 @@ describe('what a handler threw at a body', () => {
     const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint ?? '' });
     const standalone = await startStandaloneConsole(
       { admin },
-      { bodies, failureTopic: 'failures', actions: ['replay'] },
+      { bodies, operationsTopic: 'operations', actions: ['replay'] },
     );
     const browser = await ConsoleBrowser.open(standalone);
     const { body } = await browser.get('/api/groups/billing/failures');

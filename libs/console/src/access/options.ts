@@ -36,10 +36,10 @@ export interface ConsoleOptions {
    */
   readonly bodies?: BodyRule;
   /**
-   * The topic of the option `failures` of `RocketMQModule`, by its name on the cluster: pages of groups, messages and dead letters then show what handlers
-   * threw in every instance. Default: none; only failures of this process are shown.
+   * The topic of the option `operations` of `RocketMQModule`, by its name on the cluster: pages of groups, messages and dead letters then show what handlers
+   * threw in every instance, and those of groups their lag of a week. Default: none; only failures of this process are shown.
    */
-  readonly failureTopic?: string;
+  readonly operationsTopic?: string;
   /**
    * Called with each change that was carried out or refused; not waited for. What it throws is logged. Default: changes are only logged, and
    * kept in memory, the last 1,000.
@@ -59,7 +59,7 @@ export interface ResolvedConsoleOptions {
   readonly actions: ReadonlySet<ConsoleAction>;
   readonly authorize: NonNullable<ConsoleOptions['authorize']>;
   readonly bodies: BodyRule;
-  readonly failureTopic: string | undefined;
+  readonly operationsTopic: string | undefined;
   readonly audit: (entry: AuditEntry) => void | Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export function resolveConsoleOptions(options: ConsoleOptions, isEmbedded: boole
     authorize = () => true,
     bodies = defaults.bodies,
     audit = () => {},
-    failureTopic,
+    operationsTopic,
     ...others
   } = options;
   // A rule that is misspelled must not be left out in silence.
@@ -83,10 +83,10 @@ export function resolveConsoleOptions(options: ConsoleOptions, isEmbedded: boole
   if (typeof authorize !== 'function') throw illegal('authorize', 'a function', authorize);
   if (bodies !== 'hidden' && bodies !== 'shown' && typeof bodies !== 'function')
     throw illegal('bodies', "'hidden', 'shown' or a function", bodies);
-  if (failureTopic !== undefined && (typeof failureTopic !== 'string' || failureTopic === ''))
-    throw illegal('failureTopic', 'the name of a topic', failureTopic);
+  if (operationsTopic !== undefined && (typeof operationsTopic !== 'string' || operationsTopic === ''))
+    throw illegal('operationsTopic', 'the name of a topic', operationsTopic);
   if (typeof audit !== 'function') throw illegal('audit', 'a function', audit);
-  return { actions: new Set(chosen), authorize, bodies, failureTopic, audit };
+  return { actions: new Set(chosen), authorize, bodies, operationsTopic, audit };
 }
 
 function illegal(option: string, wanted: string, given: unknown): TypeError {

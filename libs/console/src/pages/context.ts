@@ -8,6 +8,7 @@ import type { EditedCopies } from '../changes/edited-copies.js';
 import type { TimeWatch } from '../cluster/broker-time.js';
 import type { CachedAnswer } from '../cluster/cached-answer.js';
 import type { ClusterWatch } from '../cluster/cluster-watch.js';
+import type { KeptLag } from '../cluster/kept-lag.js';
 import type { RecallWatch } from '../cluster/recall-watch.js';
 import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
@@ -24,8 +25,9 @@ export interface PageContext {
   readonly actions: readonly ConsoleAction[];
   readonly audit: Audit;
   readonly edited: EditedCopies;
-  /** Where applications keep the failures of handlers; undefined where that is not known. */
-  readonly failureTopic: string | undefined;
+  readonly keptLag: KeptLag;
+  /** Where applications keep the failures of handlers and the lag of groups; undefined where that is not known. */
+  readonly operationsTopic: string | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }

@@ -19,19 +19,19 @@ export async function failures(context: PageContext, group: string): Promise<obj
 }
 
 /** The newest of a group; none where the topic is not known. */
-export async function keptFailures({ admin, failureTopic, request }: PageContext, consumerGroup: string) {
-  if (failureTopic === undefined) return NONE;
-  return admin.listFailures(failureTopic, { consumerGroup, signal: request.signal });
+export async function keptFailures({ admin, operationsTopic, request }: PageContext, consumerGroup: string) {
+  if (operationsTopic === undefined) return NONE;
+  return admin.listFailures(operationsTopic, { consumerGroup, signal: request.signal });
 }
 
 /** What other instances threw at a message. @param own the attempts of this process, which are shown as they are */
 export async function failuresElsewhere(
-  { admin, failureTopic, request }: PageContext,
+  { admin, operationsTopic, request }: PageContext,
   { topic, messageId }: { readonly topic: string; readonly messageId: string },
   own: readonly ConsoleAttempt[],
 ): Promise<readonly FailureRecord[]> {
-  if (failureTopic === undefined || !/^[!-~]{1,255}$/.test(messageId)) return [];
-  const { records } = await admin.listFailures(failureTopic, { messageId, signal: request.signal });
+  if (operationsTopic === undefined || !/^[!-~]{1,255}$/.test(messageId)) return [];
+  const { records } = await admin.listFailures(operationsTopic, { messageId, signal: request.signal });
   const isOwn = (record: FailureRecord): boolean =>
     own.some((one) => one.consumerGroup === record.consumerGroup && one.deliveryAttempt === record.deliveryAttempt);
   return records.filter((record) => record.topic === topic && !isOwn(record)).reverse();

@@ -65,6 +65,11 @@ export async function group({ admin, watch, request, source }: PageContext, name
   };
 }
 
+/** As the applications have kept it; nothing where the topic is not known. */
+export async function lagHistory({ keptLag, operationsTopic }: PageContext, name: string): Promise<object> {
+  return { operationsTopic, hours: [], failures: [], ...(await keptLag.of(name)) };
+}
+
 function noGroup(name: string): ConsoleRefusal {
   return new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${name} does not exist`);
 }
@@ -105,7 +110,7 @@ export async function deadLetters(context: PageContext, name: string): Promise<o
   return {
     ...page,
     failures: parts.problems,
-    keepsFailures: context.failureTopic !== undefined,
+    keepsFailures: context.operationsTopic !== undefined,
     deadLetters: found.map((one) => ({ ...shortDeadLetter(redaction, one), ...reasonOf(one) })),
   };
 }

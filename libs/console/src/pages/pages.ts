@@ -4,7 +4,7 @@ import { shownEvent } from '../access/failures.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { applicationOf, type PageContext } from './context.js';
 import { failures } from './failures.js';
-import { allDeadLetters, compare, deadLetters, group, groups } from './groups.js';
+import { allDeadLetters, compare, deadLetters, group, groups, lagHistory } from './groups.js';
 import { overview, session } from './overview.js';
 import { schedule } from './schedule.js';
 import { message, messages, topic, topics } from './topics.js';
@@ -25,6 +25,7 @@ export const PAGES: readonly Page[] = [
   { pattern: /^\/api\/groups$/, read: groups },
   { pattern: /^\/api\/groups\/([^/]+)$/, read: group },
   { pattern: /^\/api\/groups\/([^/]+)\/failures$/, read: failures },
+  { pattern: /^\/api\/groups\/([^/]+)\/lag-history$/, read: lagHistory },
   { pattern: /^\/api\/groups\/([^/]+)\/dead-letters$/, read: deadLetters },
   { pattern: /^\/api\/groups\/([^/]+)\/dead-letters\/compare$/, read: compare },
   { pattern: /^\/api\/dead-letters$/, read: allDeadLetters },

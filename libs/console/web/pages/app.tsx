@@ -50,7 +50,7 @@ export function AppPage() {
                 ['Being handled', count(listeners.reduce((sum, { running }) => sum + running, 0))],
               ]}
             />
-            <Listeners listeners={listeners} instance={instance} />
+            <Listeners listeners={listeners} instance={instance} consumers={health.details?.consumers ?? []} />
             <Consumers consumers={health.details?.consumers ?? []} />
             <Events events={events} />
           </>
@@ -72,9 +72,10 @@ function Health({ status }: { readonly status: string }) {
 interface ListenersProps {
   readonly listeners: readonly Listener[];
   readonly instance: string;
+  readonly consumers: readonly ConsumerReport[];
 }
 
-function Listeners({ listeners, instance }: ListenersProps) {
+function Listeners({ listeners, instance, consumers }: ListenersProps) {
   if (listeners.length === 0) {
     return (
       <Section title="Listeners">
@@ -86,6 +87,8 @@ function Listeners({ listeners, instance }: ListenersProps) {
       </Section>
     );
   }
+  const limitErrorOf = ({ status, consumerGroup }: Listener): string | undefined =>
+    status === 'limited' ? consumers.find((one) => one.consumerGroup === consumerGroup)?.health?.limitError : undefined;
   const tools = (one: Listener) => (
     <span class="row-tools">
       <button type="button" class="small" onClick={() => openPause(one, instance)}>
@@ -112,7 +115,11 @@ function Listeners({ listeners, instance }: ListenersProps) {
             isExtra: true,
             cell: ({ topic, filter }) => (filter === '*' ? topic : `${topic}, ${filter}`),
           },
-          { name: 'Status', width: 100, cell: ({ status }) => <Status status={status} /> },
+          {
+            name: 'Status',
+            width: 180,
+            cell: (one) => <ListenerStatus status={one.status} limitError={limitErrorOf(one)} />,
+          },
           {
             name: 'Running',
             width: 104,
@@ -126,12 +133,23 @@ function Listeners({ listeners, instance }: ListenersProps) {
   );
 }
 
+/** A limit over all instances needs its store. */
+function ListenerStatus({ status, limitError }: { readonly status: string; readonly limitError: string | undefined }) {
+  if (limitError === undefined) return <Status status={status} />;
+  return (
+    <span title={limitError}>
+      <span class="chip bad">{status}</span> {limitError}
+    </span>
+  );
+}
+
 function Status({ status }: { readonly status: string }) {
   const tones: Readonly<Record<string, string>> = {
     listening: 'good',
     running: 'good',
     paused: 'warn',
     'group-paused': 'warn',
+    limited: 'warn',
     failed: 'bad',
   };
   return <span class={`chip ${tones[status] ?? ''}`}>{status}</span>;
@@ -200,6 +218,7 @@ interface ConsumerReport {
   readonly status: string;
   readonly health?: {
     readonly unsettled?: number;
+    readonly limitError?: string;
     readonly longestHandlerMs?: number;
     readonly sessions?: readonly { readonly endpoint: string; readonly status: string }[];
     readonly topics?: readonly { readonly lastReceiveAtMs?: number }[];

@@ -220,7 +220,7 @@ function NotNoted() {
     <p class="foot">
       <span>
         Reasons that are not noted were in the memory of another instance, or of this one before it was restarted. To
-        keep them, set <code>failures</code> of RocketMQModule and <code>failureTopic</code> of this console.
+        keep them, set <code>operations</code> of RocketMQModule and <code>operationsTopic</code> of this console.
       </span>
     </p>
   );

@@ -1,26 +1,25 @@
 import type { GroupPage as Answer, LagPoint } from '../group-types.js';
-import { count, DAY_MS, HOUR_MS, plural } from '../lib/format.js';
+import { count, plural } from '../lib/format.js';
 import { samples, useLive } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
-import { linkTo, place, setQuery } from '../lib/router.js';
+import { linkTo, place } from '../lib/router.js';
 import { may } from '../lib/session.js';
 import type { Sample } from '../types.js';
-import { Chart } from '../ui/chart.js';
-import { Empty, type Fact, Facts, Head, Loaded, Problems, Section, Switch, Time, textsOf } from '../ui/parts.js';
+import { Empty, type Fact, Facts, Head, Loaded, Problems, Section, Time, textsOf } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 import { GroupFailures } from './group-failures.js';
+import { GroupLag, type LagRange } from './group-lag.js';
 import { openGroupPause, PausedNotice } from './group-pause.js';
 import { openRewind } from './rewind.js';
 
-const RANGES = [
-  ['hour', 'Hour'],
-  ['day', 'Day'],
-] as const;
+const RANGES: readonly LagRange[] = ['hour', 'day', 'week'];
 const REFRESH_MS = 10_000;
 
 export function GroupPage({ group }: { readonly group: string }) {
-  const range = place.value.query.get('range') === 'day' ? 'day' : 'hour';
-  const read = useResource<Answer>(`groups/${encodeURIComponent(group)}?range=${range}`, REFRESH_MS);
+  const wanted = place.value.query.get('range');
+  const range = RANGES.find((one) => one === wanted) ?? 'hour';
+  const own = range === 'day' ? 'day' : 'hour';
+  const read = useResource<Answer>(`groups/${encodeURIComponent(group)}?range=${own}`, REFRESH_MS);
   useLive({ groups: [group] });
   const topics = read.value?.topics ?? [];
   return (
@@ -58,7 +57,7 @@ export function GroupPage({ group }: { readonly group: string }) {
 
 interface ShownProps {
   readonly value: Answer;
-  readonly range: 'hour' | 'day';
+  readonly range: LagRange;
   readonly sample: Sample | undefined;
 }
 
@@ -106,22 +105,7 @@ function Shown({ value, range, sample }: ShownProps) {
       <Settings settings={value.settings} />
       {clients !== undefined && <Differences clients={clients} />}
       <GroupFailures group={value.consumerGroup} />
-      <Section
-        title="Lag"
-        note={range === 'hour' ? 'each 10 s' : 'the largest of each 5 min'}
-        tools={
-          <Switch
-            label="Range"
-            options={RANGES}
-            value={range}
-            onChange={(one) => setQuery({ range: one === 'hour' ? '' : one })}
-          />
-        }
-      >
-        <div class="panel">
-          <Lag points={withLast(history, sample)} range={range} />
-        </div>
-      </Section>
+      <GroupLag group={value.consumerGroup} range={range} points={withLast(history, sample)} />
       {lag !== undefined && <Queues lag={lag} />}
       {clients !== undefined && <Clients clients={clients} />}
     </>
@@ -146,19 +130,6 @@ function withLast(history: readonly LagPoint[], sample: Sample | undefined): rea
   const last = history.at(-1);
   if (sample === undefined || (last !== undefined && last.atMs >= sample.atMs)) return history;
   return [...history, { atMs: sample.atMs, lag: sample.lag }];
-}
-
-function Lag({ points, range }: { readonly points: readonly LagPoint[]; readonly range: 'hour' | 'day' }) {
-  if (points.length < 2)
-    return <Empty title="Nothing to draw yet">The lag is recorded while this page is open, each 10 seconds.</Empty>;
-  return (
-    <Chart
-      label="Lag"
-      points={points.map(({ atMs, lag }) => ({ atMs, value: lag }))}
-      spanMs={range === 'hour' ? HOUR_MS : DAY_MS}
-      gapMs={range === 'hour' ? 60_000 : HOUR_MS}
-    />
-  );
 }
 
 function Settings({ settings: { brokers, command } }: { readonly settings: Answer['settings'] }) {

@@ -2,7 +2,7 @@
 // written out.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { compact, count, DAY_MS, HOUR_MS, minute, time } from '../lib/format.js';
+import { compact, count, DAY_MS, day, HOUR_MS, minute, time } from '../lib/format.js';
 import { nowMs } from '../lib/session.js';
 
 interface Point {
@@ -24,8 +24,10 @@ interface Props {
 const HEIGHT_PX = 190;
 const EDGE = { top: 14, right: 16, bottom: 24, left: 56 };
 const MINUTE_MS = 60_000;
-const STEPS_MS = [MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS, DAY_MS];
+const HOURS_MS = [HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS, DAY_MS, 3 * DAY_MS];
+const STEPS_MS = [MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS, 15 * MINUTE_MS, ...HOURS_MS];
 const LABEL_PX = 80;
+const YEAR_LENGTH = '2026-'.length;
 
 export function Chart({ label, points, spanMs, gapMs }: Props) {
   const box = useRef<HTMLDivElement>(null);
@@ -59,7 +61,7 @@ export function Chart({ label, points, spanMs, gapMs }: Props) {
       aria-valuemin={0}
       aria-valuemax={shown.length - 1}
       aria-valuenow={at ?? shown.length - 1}
-      aria-valuetext={`${count((point ?? last).value)} at ${minute((point ?? last).atMs)}`}
+      aria-valuetext={`${count((point ?? last).value)} at ${time((point ?? last).atMs, nowMs.value, false)}`}
       tabIndex={0}
       onBlur={() => setAt(undefined)}
       onKeyDown={(event) => {
@@ -96,7 +98,7 @@ export function Chart({ label, points, spanMs, gapMs }: Props) {
         ))}
         {ticksOf(fromMs, last.atMs, innerWidth).map((ms) => (
           <text key={ms} x={x(ms)} y={HEIGHT_PX - 6} text-anchor="middle">
-            {minute(ms)}
+            {last.atMs - fromMs > 2 * DAY_MS ? day(ms).slice(YEAR_LENGTH) : minute(ms)}
           </text>
         ))}
         {lines.map((line, index) => {

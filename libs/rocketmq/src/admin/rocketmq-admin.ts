@@ -53,6 +53,7 @@ import {
   recallDelayed,
 } from './messages/delayed-messages.js';
 import { type FailureList, type ListFailuresOptions, listFailures } from './messages/kept-failures.js';
+import { type LagHistory, type LagHistoryOptions, lagHistory } from './messages/kept-lag.js';
 import { type FoundMessages, findMessages, type MessageQuery } from './messages/message-lookup.js';
 import {
   browseMessages,
@@ -312,13 +313,23 @@ export class RocketMQAdmin {
   }
 
   /**
-   * The newest failures of handlers that applications keep in a topic, by the option `failures` of `RocketMQModule`. Does not consume them. What
+   * The newest failures of handlers that applications keep in a topic, by the option `operations` of `RocketMQModule`. Does not consume them. What
    * is no failure record is left out.
    * @param topic its name on the cluster
    * @throws UsageError `UNKNOWN_TOPIC`
    */
   listFailures(topic: string, options?: ListFailuresOptions): Promise<FailureList> {
     return listFailures(this.cluster, topic, options);
+  }
+
+  /**
+   * How far a group was behind, by hour, as applications keep it in a topic, by the option `operations` of `RocketMQModule`. Its messages are found in
+   * the index of the brokers (`messageIndexEnable`, on by default), and are not consumed.
+   * @param topic its name on the cluster
+   * @throws UsageError `UNKNOWN_TOPIC`; `ILLEGAL_TIME` for more than 31 days
+   */
+  lagHistory(topic: string, consumerGroup: string, options?: LagHistoryOptions): Promise<LagHistory> {
+    return lagHistory(this.cluster, topic, consumerGroup, options);
   }
 
   /**

@@ -11,14 +11,14 @@ import {
 } from './broker-config.js';
 import { type AddCommand, countOf, eachOf, portOf, TOPIC_TYPES, withExamples, wrongCall } from './command.js';
 import { controlOption } from './control-option.js';
-import { failureTopicOption } from './failure-command.js';
+import { operationsTopicOption } from './failure-command.js';
 
 export const addBrokerCommand: AddCommand = (program, io) => {
   const command = brokerOptions(program.command('broker'));
   command.action(async (values: BrokerValues) => {
     // The environment may have it for other commands.
-    if (values.console === undefined && command.getOptionValueSource('failureTopic') === 'cli')
-      throw wrongCall('--failure-topic is for the console; add --console');
+    if (values.console === undefined && command.getOptionValueSource('operationsTopic') === 'cli')
+      throw wrongCall('--operations-topic is for the console; add --console');
     const { runBroker } = await import('./broker-process.js');
     await runBroker(values, io);
   });
@@ -55,7 +55,7 @@ function brokerOptions(command: Command): Command {
         'also serve the browser console of the package nestjs-rocketmq-console on this port (default: any free port)',
       ).argParser(portOf),
     )
-    .addOption(failureTopicOption())
+    .addOption(operationsTopicOption())
     .option('--strict', 'reject topics and groups that are not declared, as a real server does')
     .option('--recall', 'let clients recall delayed messages, as recallMessageEnable of a real server does')
     .option('--data <folder>', 'store messages in this folder (default: in memory)', folderOf)

@@ -22,7 +22,7 @@ export interface BrokerValues {
   /** The port of the console; true: any free port. */
   readonly console?: number | true;
   /** Of the console. */
-  readonly failureTopic?: string;
+  readonly operationsTopic?: string;
   readonly strict?: boolean;
   readonly recall?: boolean;
   readonly timeTravel?: boolean;

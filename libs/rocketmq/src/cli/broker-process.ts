@@ -31,7 +31,7 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
   }
   const pages = values.console === undefined ? undefined : await consolePackage(process.cwd(), io.importModule);
   const port = values.console === true ? 0 : values.console;
-  const wanted = pages && { pages, options: { port, failureTopic: values.failureTopic } };
+  const wanted = pages && { pages, options: { port, operationsTopic: values.operationsTopic } };
   // Invalid options are an error of the call.
   let broker = brokerOf({ nameServerPort: DEFAULT_NAME_SERVER_PORT, ...options }, io);
   const stop = askedToStop();
@@ -83,7 +83,7 @@ export async function brokerOptionsOf(
   readConfig: (file: string) => string,
 ): Promise<EmbeddedBrokerOptions> {
   const { config, topic, group, control, nameServerPort, advertise, recall, ...others } = values;
-  const { console: _, failureTopic: __, ...plain } = others;
+  const { console: _, operationsTopic: __, ...plain } = others;
   const file = config === undefined ? {} : await parsedFile(readConfig(config));
   const { tls, ...rest } = file;
   const read = (name: string): string => readConfig(join(dirname(config ?? ''), name));

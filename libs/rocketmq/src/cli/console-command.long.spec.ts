@@ -88,7 +88,7 @@ const CONSOLE = /^console on (http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]+)$/m;
 describe('the console of the command line', () => {
   it('starts with a broker, and beside one that runs', async () => {
     const started = ['broker', '--port', '0', '--control', '0', '--topic', 'orders', '--console'];
-    const broker = new Program([...started, '--failure-topic', 'orders', '--group', 'billing']);
+    const broker = new Program([...started, '--operations-topic', 'orders', '--group', 'billing']);
     const own = await opened(await broker.printed(CONSOLE));
     expect((await own.get('/api/groups/billing/dead-letters')).body).toMatchObject({ keepsFailures: true });
     expect((await own.raw('/')).status).toBe(200);
@@ -145,10 +145,10 @@ describe('the console of the command line', () => {
       code: 1,
       err: expect.stringContaining('option actions of the console must be'),
     });
-    const alone = new Program(['broker', '--failure-topic', 'failures']);
+    const alone = new Program(['broker', '--operations-topic', 'operations']);
     expect({ code: await alone.closed, err: alone.err }).toEqual({
       code: 2,
-      err: expect.stringContaining('--failure-topic is for the console; add --console'),
+      err: expect.stringContaining('--operations-topic is for the console; add --console'),
     });
     const rule = new Program(['console', '--bodies', 'some']);
     expect({ code: await rule.closed, err: rule.err }).toEqual({

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { accessOptions } from './admin-access.js';
 import { type AddCommand, portOf, withExamples } from './command.js';
 import type { ConsoleValues } from './console-process.js';
-import { failureTopicOption } from './failure-command.js';
+import { operationsTopicOption } from './failure-command.js';
 
 export const addConsoleCommand: AddCommand = (program, io) => {
   const command = program
@@ -29,7 +29,7 @@ export const addConsoleCommand: AddCommand = (program, io) => {
     .option('--port <port>', 'port of the console (default: any free port)', portOf)
     .option('--actions <names>', 'what can be changed: all, or names such as replay,rewind', actionsOf)
     .option('--bodies <rule>', 'hidden or shown', bodiesOf)
-    .addOption(failureTopicOption());
+    .addOption(operationsTopicOption());
   accessOptions(command).action(async (values: ConsoleValues) => {
     const { runConsole } = await import('./console-process.js');
     await runConsole(values, io);

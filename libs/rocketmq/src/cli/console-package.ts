@@ -22,7 +22,7 @@ export interface ConsolePackage {
       readonly port?: number;
       readonly actions?: 'all' | readonly string[];
       readonly bodies?: 'hidden' | 'shown';
-      readonly failureTopic?: string;
+      readonly operationsTopic?: string;
     },
   ): Promise<{ readonly url: string; close(): Promise<void> }>;
 }

@@ -20,7 +20,7 @@ export interface ConsoleValues extends AccessValues {
   readonly port?: number;
   readonly actions?: 'all' | readonly string[];
   readonly bodies?: 'hidden' | 'shown';
-  readonly failureTopic?: string;
+  readonly operationsTopic?: string;
 }
 
 /** Resolves after the console has stopped. @throws when it cannot start */
@@ -36,9 +36,9 @@ export async function runConsole(values: ConsoleValues, io: CommandIo): Promise<
     const endpoints = values.endpoints ?? (await control?.state())?.endpoints ?? NAME_SERVER + nameServer;
     connection = new Connection({ endpoints, tls, credentials });
     const source = { admin, control, connection, title: nameServer, log: (line: string) => io.err(`${line}\n`) };
-    const { host, port, actions, bodies, failureTopic } = values;
+    const { host, port, actions, bodies, operationsTopic } = values;
     const stop = askedToStop();
-    const console = await startStandaloneConsole(source, { host, port, actions, bodies, failureTopic });
+    const console = await startStandaloneConsole(source, { host, port, actions, bodies, operationsTopic });
     io.out(values.json === true ? jsonLine({ url: console.url }) : `console on ${console.url}\n`);
     process.send?.({ ready: true, consoleUrl: console.url });
     await stop;

@@ -11,7 +11,7 @@ import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, plural, withExamples } from './command.js';
 import { addExport, addImport } from './dead-letter-file-command.js';
 import { addReplay, assertExists, FROM_TOPIC } from './dead-letter-replay-command.js';
-import { failureTopicOption } from './failure-command.js';
+import { operationsTopicOption } from './failure-command.js';
 import { messageTable } from './message-text.js';
 import { type PageValues, pageOptions, printPage } from './output.js';
 
@@ -24,23 +24,23 @@ export const addDeadLetterCommand: AddCommand = (program, io) => {
   addImport(dlq, io);
 };
 
-type ListValues = AccessValues & PageValues & { failureTopic?: string };
+type ListValues = AccessValues & PageValues & { operationsTopic?: string };
 
 function addList(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('list')
     .description(
-      'Lists the dead letters of a consumer group page by page, which were replayed, and with --failure-topic why they failed. Listing does not consume them.',
+      'Lists the dead letters of a consumer group page by page, which were replayed, and with --operations-topic why they failed. Listing does not consume them.',
     )
     .argument('<group>')
-    .addOption(failureTopicOption());
+    .addOption(operationsTopicOption());
   accessOptions(pageOptions(command, 'dead letter')).action(async (group: string, values: ListValues) => {
-    const { limit, after, failureTopic } = values;
+    const { limit, after, operationsTopic } = values;
     const page = await withAdmin(values, io, async (admin) => {
       await assertExists(admin, group, values);
       const { deadLetters, ...others } = await admin.listDeadLetters(group, { limit, after });
       const replayed = await replayedOf(deadLetters, io, () => admin.planReplayOf(group, deadLetters));
-      const failures = await failuresOf(admin, { group, failureTopic, deadLetters }, io);
+      const failures = await failuresOf(admin, { group, operationsTopic, deadLetters }, io);
       const listed = deadLetters.map((one) => {
         const failure = failures.get(one.messageId);
         return { ...one, replayed: replayed(one), ...(failure && { failure }) };
@@ -50,7 +50,7 @@ function addList(dlq: Command, io: CommandIo): void {
     const { reasonText } = await import('./failure-records.js');
     const reason = { heading: 'REASON', of: ({ failure }: ListedLetter) => failure && reasonText(failure) };
     const replayed = { heading: 'REPLAYED', of: (one: ListedLetter) => one.replayed };
-    const columns = [FROM_TOPIC, replayed, ...(failureTopic === undefined ? [] : [reason])];
+    const columns = [FROM_TOPIC, replayed, ...(operationsTopic === undefined ? [] : [reason])];
     printPage(io, values, page, () => {
       const letters = messageTable<ListedLetter>(page.deadLetters, columns);
       return `${letters}${page.deadLetters.length} of ${plural(page.total, 'dead letter')}`;
@@ -58,7 +58,7 @@ function addList(dlq: Command, io: CommandIo): void {
   });
   withExamples(command, [
     ['dlq list billing', 'the oldest first'],
-    ['dlq list billing --failure-topic failures', 'with the error of each'],
+    ['dlq list billing --operations-topic operations', 'with the error of each'],
     ['dlq list billing --limit 100 --json', 'as JSON, with bodies as base64'],
   ]);
 }
@@ -72,20 +72,20 @@ interface ListedLetter extends DeadLetterView {
 
 interface ListedFor {
   readonly group: string;
-  readonly failureTopic: string | undefined;
+  readonly operationsTopic: string | undefined;
   readonly deadLetters: readonly DeadLetterView[];
 }
 
 /** What was kept of the failures of dead letters, by message id. */
 async function failuresOf(
   admin: RocketMQAdmin,
-  { group, failureTopic, deadLetters }: ListedFor,
+  { group, operationsTopic, deadLetters }: ListedFor,
   io: CommandIo,
 ): Promise<ReadonlyMap<string, FailureRecord>> {
-  if (failureTopic === undefined) return new Map();
+  if (operationsTopic === undefined) return new Map();
   const { latestFailures } = await import('./failure-records.js');
   const ids = deadLetters.map(({ messageId }) => messageId);
-  return latestFailures(admin, failureTopic, group, ids).catch((error: unknown) => {
+  return latestFailures(admin, operationsTopic, group, ids).catch((error: unknown) => {
     io.warn(`why the dead letters failed is not known: ${describeError(error)}`);
     return new Map();
   });

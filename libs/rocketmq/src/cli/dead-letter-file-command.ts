@@ -20,18 +20,18 @@ export function addExport(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('export')
     .description(
-      'Writes dead letters into a new file, with their bodies: a line of JSON for each, with all that dlq import needs to send it later or on another cluster. With --failure-topic, each with its reason. The last line says whether the file is complete, or where to continue.',
+      'Writes dead letters into a new file, with their bodies: a line of JSON for each, with all that dlq import needs to send it later or on another cluster. With --operations-topic, each with its reason. The last line says whether the file is complete, or where to continue.',
     )
     .argument('<group>')
     .argument('<file>')
     .option('--after <position>', 'begin at this position: next of the last line of a file, or position of any line');
   accessOptions(choiceOptions(command)).action(async (group: string, file: string, values: ExportValues) => {
     const { exportTo } = await import('./dead-letter-file.js');
-    const { after, failureTopic } = values;
+    const { after, operationsTopic } = values;
     const { count, next, failures } = await withAdmin(values, io, async (admin) => {
       await assertExists(admin, group, values);
       const select = await selectOf(admin, group, values);
-      return exportTo(file, { admin, group, select, after, failureTopic }, io);
+      return exportTo(file, { admin, group, select, after, operationsTopic }, io);
     });
     print(io, values, { consumerGroup: group, file, exported: count, next, failures }, () => {
       return `${plural(count, 'dead letter')} in ${file}\n`;
@@ -44,7 +44,7 @@ export function addExport(dlq: Command, io: CommandIo): void {
   });
   withExamples(command, [
     ['dlq export billing billing.jsonl', 'all of them'],
-    ['dlq export billing cards.jsonl --error CardError --failure-topic failures', 'those of one kind of error'],
+    ['dlq export billing cards.jsonl --error CardError --operations-topic operations', 'those of one kind of error'],
   ]);
 }
 

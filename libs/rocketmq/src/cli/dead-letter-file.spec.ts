@@ -27,7 +27,7 @@ class Billing {
   }
 }
 
-const FAILURES = '--failure-topic failures';
+const OPERATIONS = '--operations-topic operations';
 const folder = mkdtempSync(join(tmpdir(), 'dead-letters-'));
 let bench: NestBench;
 let file: string;
@@ -35,12 +35,12 @@ let count = 0;
 
 beforeAll(async () => {
   bench = await NestBench.open({ nameServerPort: 0 });
-  bench.broker.declareTopic({ name: 'failures', type: 'normal', queues: 2 });
-  const app = await bench.start({ providers: [Billing], options: { failures: { topic: 'failures' } } });
+  bench.broker.declareTopic({ name: 'operations', type: 'normal', queues: 2 });
+  const app = await bench.start({ providers: [Billing], options: { operations: { topic: 'operations' } } });
   const producer = app.get(RocketMQProducer);
   for (const body of ['Ada', 'Bob', 'hopeless'])
     await producer.send({ topic: 'orders', body: `"${body}"`, keys: [body], tag: 'paid', properties: { of: body } });
-  await until(() => bench.broker.messages('failures').length === 3);
+  await until(() => bench.broker.messages('operations').length === 3);
   await until(async () => (await on('dlq list billing')).out.includes('3 of 3 dead letters'));
   await bench.closeApps();
 });
@@ -66,7 +66,7 @@ describe('dlq replay --error', () => {
     const chosen = async (...names: string[]) =>
       (
         await call([
-          ...words(`dlq replay billing ${FAILURES} --name-server ${bench.broker.nameServerEndpoint}`),
+          ...words(`dlq replay billing ${OPERATIONS} --name-server ${bench.broker.nameServerEndpoint}`),
           ...names.flatMap((name) => ['--error', name]),
         ])
       ).out;
@@ -79,9 +79,9 @@ describe('dlq replay --error', () => {
   it('is refused where the errors are not known', async () => {
     expect(await on('dlq replay billing --error CardError')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('--error needs --failure-topic'),
+      err: expect.stringContaining('--error needs --operations-topic'),
     });
-    expect(await on('dlq replay billing --error CardError --failure-topic nope')).toMatchObject({
+    expect(await on('dlq replay billing --error CardError --operations-topic nope')).toMatchObject({
       code: 1,
       err: expect.stringContaining('"nope" does not exist'),
     });
@@ -90,7 +90,7 @@ describe('dlq replay --error', () => {
 
 describe('dlq export', () => {
   it('writes a private file: a line for each with its reason, and a last one that says that it is complete', async () => {
-    expect(await on(`dlq export billing ${file} ${FAILURES}`)).toEqual({
+    expect(await on(`dlq export billing ${file} ${OPERATIONS}`)).toEqual({
       code: 0,
       out: `3 dead letters in ${file}\n`,
       err: '',
@@ -111,7 +111,7 @@ describe('dlq export', () => {
   });
 
   it('writes only those that are chosen', async () => {
-    await on(`dlq export billing ${file} ${FAILURES} --error DeadLetterError`);
+    await on(`dlq export billing ${file} ${OPERATIONS} --error DeadLetterError`);
     expect(keysOf(linesOf(file).slice(0, -1))).toEqual(['hopeless']);
   });
 
@@ -126,7 +126,7 @@ describe('dlq export', () => {
 
   it('says in the last line where to continue when the file is full, and continues there', async () => {
     const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint ?? '' });
-    const request = { admin, group: 'billing', after: undefined, failureTopic: undefined };
+    const request = { admin, group: 'billing', after: undefined, operationsTopic: undefined };
     const { next } = await exportTo(file, { ...request, maxBytes: 10 }, { warn() {} });
     await admin.close();
     const [first, end] = linesOf(file);
@@ -143,7 +143,7 @@ describe('dlq export', () => {
         return admin.exportDeadLetters(group, { limit: 1 });
       },
     } as unknown as RocketMQAdmin;
-    const request = { admin: failing, group: 'billing', after: undefined, failureTopic: undefined };
+    const request = { admin: failing, group: 'billing', after: undefined, operationsTopic: undefined };
     const error = await exportTo(file, request, { warn() {} }).catch((reason: Error) => reason);
     const [, end] = linesOf(file);
     expect(error).toMatchObject({

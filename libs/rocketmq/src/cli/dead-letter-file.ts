@@ -33,7 +33,7 @@ interface ExportRequest extends SelectOptions {
   readonly admin: RocketMQAdmin;
   readonly group: string;
   readonly after: string | undefined;
-  readonly failureTopic: string | undefined;
+  readonly operationsTopic: string | undefined;
   /** For tests. */
   readonly maxBytes?: number;
 }
@@ -85,14 +85,14 @@ export async function exportTo(file: string, request: ExportRequest, io: Pick<Co
 
 /** Those of a page, with their reasons where they are known. */
 async function pageOf(
-  { admin, group, select, failureTopic }: ExportRequest,
+  { admin, group, select, operationsTopic }: ExportRequest,
   after: string | undefined,
   io: Pick<CommandIo, 'warn'>,
 ) {
   const page = await admin.exportDeadLetters(group, { limit: PAGE, after, select });
-  if (failureTopic === undefined) return page;
+  if (operationsTopic === undefined) return page;
   const ids = page.exported.map(({ messageId }) => messageId);
-  const known = await latestFailures(admin, failureTopic, group, ids).catch((error: unknown) => {
+  const known = await latestFailures(admin, operationsTopic, group, ids).catch((error: unknown) => {
     io.warn(`why these dead letters failed is not known: ${describeError(error)}`);
     return undefined;
   });

@@ -47,7 +47,10 @@ export function addReplay(dlq: Command, io: CommandIo): void {
     ['dlq replay billing', 'show what would be sent'],
     ['dlq replay billing --yes', 'replay all of them'],
     ['dlq replay billing --topic orders --key order-42 --yes', 'replay those of one order'],
-    ['dlq replay billing --error CardError --failure-topic failures --yes', 'those that failed by one kind of error'],
+    [
+      'dlq replay billing --error CardError --operations-topic operations --yes',
+      'those that failed by one kind of error',
+    ],
   ]);
 }
 

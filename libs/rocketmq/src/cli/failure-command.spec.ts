@@ -32,18 +32,18 @@ let adaId: string;
 
 beforeAll(async () => {
   bench = await NestBench.open({ nameServerPort: 0 });
-  bench.broker.declareTopic({ name: 'failures', type: 'normal', queues: 2 });
-  const app = await bench.start({ providers: [Billing, Stock], options: { failures: { topic: 'failures' } } });
+  bench.broker.declareTopic({ name: 'operations', type: 'normal', queues: 2 });
+  const app = await bench.start({ providers: [Billing, Stock], options: { operations: { topic: 'operations' } } });
   const producer = app.get(RocketMQProducer);
   ({ messageId: adaId } = await producer.send({ topic: 'orders', body: '"Ada"' }));
   await producer.send({ topic: 'orders', body: '"Bob"' });
-  await until(() => bench.broker.messages('failures').length === 2);
+  await until(() => bench.broker.messages('operations').length === 2);
   await bench.broker.advance(1_000);
-  await until(() => bench.broker.messages('failures').length === 4);
+  await until(() => bench.broker.messages('operations').length === 4);
   await producer.send({ topic: 'orders', body: '"hopeless"' });
-  await until(() => bench.broker.messages('failures').length === 5);
+  await until(() => bench.broker.messages('operations').length === 5);
   // What is no record is left out.
-  await producer.send({ topic: 'failures', body: 'something else' });
+  await producer.send({ topic: 'operations', body: 'something else' });
   await bench.closeApps();
 });
 afterAll(() => bench.close());
@@ -58,7 +58,7 @@ async function json(line: string): Promise<Record<string, never>> {
 
 describe('failure list', () => {
   it('groups by error, the most frequent first, with the latest text and stack', async () => {
-    const { out, code } = await on('failure list billing --failure-topic failures');
+    const { out, code } = await on('failure list billing --operations-topic operations');
     expect(code).toBe(0);
     const [cards, others, count] = out.split('\n\n');
     const lines = (cards ?? '').split('\n');
@@ -75,7 +75,7 @@ describe('failure list', () => {
   });
 
   it('lists each, the newest first, and as many as were asked for', async () => {
-    const { out } = await on('failure list --failure-topic failures --each --limit 3');
+    const { out } = await on('failure list --operations-topic operations --each --limit 3');
     expect(out).toMatch(/^FAILED +GROUP +TOPIC +MESSAGE ID +ATTEMPT +OUTCOME +INSTANCE +ERROR\n/);
     expect(out).toMatch(
       /handler-decided.*\n.*attempts-exhausted.*\n.*attempts-exhausted.*CardError E_DECLINED: card of/,
@@ -84,13 +84,13 @@ describe('failure list', () => {
   });
 
   it('lists those of a message', async () => {
-    const { out } = await on(`failure list --failure-topic failures --each --id ${adaId}`);
+    const { out } = await on(`failure list --operations-topic operations --each --id ${adaId}`);
     expect(out.split('\n').filter((line) => line.includes(adaId))).toHaveLength(2);
     expect(out).toContain('\n2 failures\n');
   });
 
   it('prints JSON', async () => {
-    expect(await json('failure list billing --failure-topic failures')).toMatchObject({
+    expect(await json('failure list billing --operations-topic operations')).toMatchObject({
       errors: [
         { error: { name: 'CardError', code: 'E_DECLINED' }, retried: 2, deadLettered: 2, leftOut: 0 },
         { error: { name: 'DeadLetterError' }, retried: 0, deadLettered: 1 },
@@ -98,36 +98,43 @@ describe('failure list', () => {
       mayBeMore: false,
       failures: [],
     });
-    const { records } = await json('failure list billing --failure-topic failures --each');
+    const { records } = await json('failure list billing --operations-topic operations --each');
     expect(records).toHaveLength(5);
   });
 
   it('is empty for a group without failures, and fails for a group or topic that does not exist', async () => {
-    expect(await on('failure list stock --failure-topic failures')).toEqual({ code: 0, out: '0 failures\n', err: '' });
-    for (const line of ['failure list nope --failure-topic failures', 'failure list billing --failure-topic nope'])
+    expect(await on('failure list stock --operations-topic operations')).toEqual({
+      code: 0,
+      out: '0 failures\n',
+      err: '',
+    });
+    for (const line of [
+      'failure list nope --operations-topic operations',
+      'failure list billing --operations-topic nope',
+    ])
       expect(await on(line)).toMatchObject({ code: 1, out: '', err: expect.stringContaining('"nope" does not exist') });
     expect(await on('failure list billing')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('--failure-topic'),
+      err: expect.stringContaining('--operations-topic'),
     });
   });
 });
 
 describe('dlq list', () => {
   it('shows why each message failed', async () => {
-    const { out, code } = await on('dlq list billing --failure-topic failures');
+    const { out, code } = await on('dlq list billing --operations-topic operations');
     expect(code).toBe(0);
     expect(out).toMatch(/^MESSAGE ID .* REPLAYED +REASON +BODY\n/);
     expect(out).toMatch(/ attempts-exhausted: CardError E_DECLINED: card of Ada declined ask the customer +"Ada"\n/);
     expect(out).toContain('handler-decided: DeadLetterError: no');
-    const { deadLetters } = await json('dlq list billing --failure-topic failures');
+    const { deadLetters } = await json('dlq list billing --operations-topic operations');
     expect(deadLetters).toContainEqual(
       expect.objectContaining({ messageId: adaId, failure: expect.objectContaining({ deliveryAttempt: 2 }) }),
     );
   });
 
   it('lists them although the topic of the failures does not exist', async () => {
-    const { code, out, err } = await on('dlq list billing --failure-topic nope');
+    const { code, out, err } = await on('dlq list billing --operations-topic nope');
     expect({ code, err }).toEqual({
       code: 0,
       err: expect.stringMatching(/^warning: why .* is not known: .*"nope" does not/),

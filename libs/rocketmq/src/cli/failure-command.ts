@@ -6,7 +6,7 @@ import { type AddCommand, assertGroupExists, countOf, dateOf, plural, withExampl
 import { print, reportFailures } from './output.js';
 
 type ListValues = AccessValues & {
-  failureTopic: string;
+  operationsTopic: string;
   id?: string;
   each?: boolean;
   from?: Date;
@@ -14,35 +14,35 @@ type ListValues = AccessValues & {
   limit: number;
 };
 
-/** The option of the commands that read the topic of the failures. */
-export function failureTopicOption(): Option {
-  const text = 'the topic of the module option failures, by its name on the cluster';
-  return new Option('--failure-topic <topic>', text).env('ROCKETMQ_FAILURE_TOPIC');
+/** The option of the commands that read what applications keep for operators. */
+export function operationsTopicOption(): Option {
+  const text = 'the topic of the module option operations, by its name on the cluster';
+  return new Option('--operations-topic <topic>', text).env('ROCKETMQ_OPERATIONS_TOPIC');
 }
 
 export const addFailureCommand: AddCommand = (program, io) => {
   const failure = program
     .command('failure')
-    .description('Shows the failures of handlers, in every instance, that the module option failures keeps.');
-  withExamples(failure, [['failure list billing --failure-topic failures', 'what the handlers of a group threw']]);
+    .description('Shows the failures of handlers, in every instance, that the module option operations keeps.');
+  withExamples(failure, [['failure list billing --operations-topic operations', 'what the handlers of a group threw']]);
   const command = failure
     .command('list')
     .description(
       'Shows the latest failures of a consumer group, or of all: by error, the most frequent first, with the latest text and stack.',
     )
     .argument('[group]')
-    .addOption(failureTopicOption().makeOptionMandatory())
+    .addOption(operationsTopicOption().makeOptionMandatory())
     .option('--id <id>', 'only those of the message with this id')
     .option('--each', 'list each failure, the newest first')
     .option('--from <time>', 'kept at this time or later', dateOf)
     .option('--to <time>', 'kept at this time or earlier', dateOf)
     .option('--limit <count>', 'how many of the newest failures to read, up to 10000', countOf, 500);
   accessOptions(command).action(async (group: string | undefined, values: ListValues) => {
-    const { failureTopic, id: messageId, each, from, to, limit } = values;
+    const { operationsTopic, id: messageId, each, from, to, limit } = values;
     const { errorText, failureTable } = await import('./failure-records.js');
     const { failuresByError } = await import('../admin/messages/kept-failures.js');
     const { records, ...others } = await withAdmin(values, io, async (admin) => {
-      const read = await admin.listFailures(failureTopic, { consumerGroup: group, messageId, from, to, limit });
+      const read = await admin.listFailures(operationsTopic, { consumerGroup: group, messageId, from, to, limit });
       if (group !== undefined && read.records.length === 0 && read.failures.length === 0)
         await assertGroupExists(admin, group, commandOn(values, 'group', 'list'));
       return read;
@@ -58,8 +58,8 @@ export const addFailureCommand: AddCommand = (program, io) => {
     reportFailures(io, others.failures);
   });
   withExamples(command, [
-    ['failure list billing --failure-topic failures', 'by error, with the latest stack of each'],
-    ['failure list --failure-topic failures --from 2026-03-01T12:00:00Z', 'of all groups, since noon'],
-    ['failure list billing --failure-topic failures --each --json', 'each failure, as JSON'],
+    ['failure list billing --operations-topic operations', 'by error, with the latest stack of each'],
+    ['failure list --operations-topic operations --from 2026-03-01T12:00:00Z', 'of all groups, since noon'],
+    ['failure list billing --operations-topic operations --each --json', 'each failure, as JSON'],
   ]);
 };

@@ -51,14 +51,14 @@ export function reasonText(record: FailureRecord): string {
 /** The latest failure of each message in a group, by message id: that of its dead letter, if it was kept. */
 export async function latestFailures(
   admin: RocketMQAdmin,
-  failureTopic: string,
+  operationsTopic: string,
   consumerGroup: string,
   messageIds: readonly string[],
 ): Promise<ReadonlyMap<string, FailureRecord>> {
   // Others are no keys; the applications leave them out, too.
   const sought = [...new Set(messageIds)].filter((one) => /^[!-~]{1,255}$/.test(one));
   const found = await mapConcurrently(sought, CONCURRENT_LOOKUPS, async (messageId) => {
-    const { records } = await admin.listFailures(failureTopic, { consumerGroup, messageId });
+    const { records } = await admin.listFailures(operationsTopic, { consumerGroup, messageId });
     const latest = records.find(({ settlement }) => settlement.kind === 'deadLetter') ?? records[0];
     return latest === undefined ? [] : [[messageId, latest] as const];
   });

@@ -50,6 +50,7 @@ export {
   failuresByError,
   type ListFailuresOptions,
 } from '../admin/messages/kept-failures.js';
+export type { LagHistory, LagHistoryOptions } from '../admin/messages/kept-lag.js';
 export type { FoundMessages, MessageQuery } from '../admin/messages/message-lookup.js';
 export type {
   GivenUpHalfMessage,
@@ -80,6 +81,7 @@ export type { QueueOffsets, TopicOffsets } from '../admin/topics/topic-offsets.j
 export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics/topics.js';
 export type { FailureRecord } from '../protocol/model/failure-record.js';
 export type { GroupPause } from '../protocol/model/group-pause.js';
+export type { LagSample, TopicLagSample } from '../protocol/model/lag-record.js';
 export type { LiteGroup } from '../protocol/model/lite-group.js';
 export type { TopicType } from '../protocol/model/message.js';
 export type { MasterBroker } from '../remoting/cluster.js';

@@ -31,7 +31,6 @@ export type { GroupSettings } from '../nest/cluster/declarations.js';
 export { ProvisionError } from '../nest/cluster/provisioning.js';
 export { ROCKETMQ_TRANSPORT, rocketMQTransport } from '../nest/common/pattern.js';
 export type { RocketMQTelemetry } from '../nest/common/telemetry.js';
-export type { FailureLogOptions } from '../nest/events/failure-log.js';
 export { type HandlerAttempt, type RocketMQEvent, RocketMQEvents } from '../nest/events/rocketmq-events.js';
 export { type ListenerState, type ListenerStatus, RocketMQListeners } from '../nest/events/rocketmq-listeners.js';
 export type { GivenUpTransaction } from '../nest/health/given-up-watch.js';
@@ -101,6 +100,7 @@ export { RocketMQClient } from '../nest/module/rocketmq-client.js';
 export type { ServerRocketMQStatus } from '../nest/runtime/pattern-runtime.js';
 export type {
   InboxPort,
+  OperationsOptions,
   RocketMQModuleAsyncOptions,
   RocketMQModuleOptions,
   RocketMQModuleScope,

@@ -1,4 +1,4 @@
-// The module option `failures`: what handlers of every instance threw is in a topic, whatever becomes of the instance.
+// The module option `operations`: what handlers of every instance threw is in a topic, whatever becomes of the instance.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
@@ -27,28 +27,28 @@ class Billing {
 class Broken {
   calls = 0;
 
-  @RocketMQListener('failures', { consumerGroup: 'operators', maxAttempts: 1 })
+  @RocketMQListener('operations', { consumerGroup: 'operators', maxAttempts: 1 })
   read(): void {
     this.calls++;
     throw new Error('the alert cannot be sent');
   }
 }
 
-describe('the module option failures', () => {
+describe('the module option operations', () => {
   let bench: NestBench;
 
   beforeEach(async () => {
     bench = await NestBench.open();
     // In one queue, in order.
-    bench.broker.declareTopic({ name: 'failures', type: 'normal', queues: 1 });
+    bench.broker.declareTopic({ name: 'operations', type: 'normal', queues: 1 });
   });
   afterEach(() => bench.close());
 
-  const kept = (topic = 'failures') =>
+  const kept = (topic = 'operations') =>
     bench.broker.messages(topic).map(({ body }) => parseFailureRecord(body) as FailureRecord);
 
   it('keeps each failed attempt and each dead letter, without the body, and survives the application', async () => {
-    const app = await bench.start({ providers: [Billing], options: { failures: { topic: 'failures' } } });
+    const app = await bench.start({ providers: [Billing], options: { operations: { topic: 'operations' } } });
     const producer = app.get(RocketMQProducer);
     await producer.send({ topic: 'orders', body: '"good"' });
     const { messageId } = await producer.send({ topic: 'orders', body: '"bad"', keys: ['order-1'] });
@@ -69,11 +69,11 @@ describe('the module option failures', () => {
       error: { name: 'TypeError', text: 'cannot charge bad', stack: expect.stringContaining('Billing.charge') },
       instance: expect.stringContaining(`@${process.pid}@`),
     });
-    expect(JSON.stringify(bench.broker.messages('failures'))).not.toContain('order-1');
+    expect(JSON.stringify(bench.broker.messages('operations'))).not.toContain('order-1');
   });
 
   it('keeps nothing of a message that is postponed, and of the listeners of the topic itself', async () => {
-    const options = { failures: { topic: 'failures' } };
+    const options = { operations: { topic: 'operations' } };
     const app = await bench.start({ providers: [Billing, Broken], options });
     await bench.send(app, 'orders', '"later"', '"bad"');
     await until(() => app.get(Broken).calls === 1);
@@ -82,12 +82,12 @@ describe('the module option failures', () => {
   });
 
   it('leaves out the texts where they are not wanted, and uses the prefix of the topics', async () => {
-    const options = { failures: { topic: 'failures', texts: false }, topicPrefix: 'eu-', groupPrefix: 'eu-' };
+    const options = { operations: { topic: 'operations', texts: false }, topicPrefix: 'eu-', groupPrefix: 'eu-' };
     const app = await bench.start({ providers: [Billing], options });
     await bench.send(app, 'orders', '"secret"');
-    await until(() => kept('eu-failures').length === 1);
-    expect(kept('eu-failures')[0]).toMatchObject({ consumerGroup: 'eu-billing', topic: 'eu-orders' });
-    expect(JSON.stringify(kept('eu-failures'))).not.toContain('secret');
+    await until(() => kept('eu-operations').length === 1);
+    expect(kept('eu-operations')[0]).toMatchObject({ consumerGroup: 'eu-billing', topic: 'eu-orders' });
+    expect(JSON.stringify(kept('eu-operations'))).not.toContain('secret');
   });
 
   it('needs the topic at startup, which fails with those that are missing', async () => {
@@ -95,17 +95,17 @@ describe('the module option failures', () => {
     bench = await NestBench.open({ strict: true });
     bench.broker.declareTopic({ name: 'orders', type: 'normal' });
     bench.broker.declareGroup({ name: 'billing' });
-    const options = { failures: { topic: 'failures' }, startTimeoutMs: 3_000 };
-    await expect(bench.start({ providers: [Billing], options })).rejects.toThrow(/topic "failures" does not exist/);
+    const options = { operations: { topic: 'operations' }, startTimeoutMs: 3_000 };
+    await expect(bench.start({ providers: [Billing], options })).rejects.toThrow(/topic "operations" does not exist/);
   });
 
   it('is refused by field', () => {
-    const withFailures = (failures: unknown) => () =>
-      RocketMQModule.forRoot({ endpoints: 'embedded:', failures: failures as { topic: string } });
-    expect(withFailures('failures')).toThrow(/option failures must be an object/);
-    expect(withFailures({})).toThrow(/failures\.topic/);
-    expect(withFailures({ topic: 'a b' })).toThrow(/option failures\.topic "a b"/);
-    expect(withFailures({ topic: 'a', texts: 'no' })).toThrow(/option failures\.texts/);
-    expect(withFailures({ topic: 'a', text: false })).toThrow(/option failures\.text is unknown/);
+    const withOperations = (operations: unknown) => () =>
+      RocketMQModule.forRoot({ endpoints: 'embedded:', operations: operations as { topic: string } });
+    expect(withOperations('operations')).toThrow(/option operations must be an object/);
+    expect(withOperations({})).toThrow(/operations\.topic/);
+    expect(withOperations({ topic: 'a b' })).toThrow(/option operations\.topic "a b"/);
+    expect(withOperations({ topic: 'a', texts: 'no' })).toThrow(/option operations\.texts/);
+    expect(withOperations({ topic: 'a', text: false })).toThrow(/option operations\.text is unknown/);
   });
 });

@@ -1,6 +1,6 @@
-// Reads the failures of handlers that applications keep in a topic (the module option `failures`).
+// Reads the failures of handlers that applications keep in a topic (the module option `operations`).
 
-import { type FailureRecord, parseFailureRecord } from '../../protocol/model/failure-record.js';
+import { FAILURE_TAGS, type FailureRecord, parseFailureRecord } from '../../protocol/model/failure-record.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { CallOptions } from '../../support/deadline.js';
@@ -55,6 +55,8 @@ const PAGE = 100;
 const MAX_PAGES = 20;
 /** Of the time for all: what was read is not lost to a page that would not end in time. */
 const RESERVED_SHARE = 0.3;
+/** The topic has the lag of groups as well. */
+const TAGS = Object.values(FAILURE_TAGS).join(' || ');
 
 const CHECKS: OwnChecks<ListFailuresOptions> = {
   consumerGroup: checkedElsewhere,
@@ -98,7 +100,13 @@ export async function listFailures(
       let after: string | undefined;
       for (let pages = 0; pages < MAX_PAGES && records.length < limit; pages++) {
         if (pages > 0 && deadline.remainingMs() < deadline.timeoutMs * RESERVED_SHARE) break;
-        const page = { order: 'newest-first', from, to, limit: Math.min(PAGE, limit - records.length) } as const;
+        const page = {
+          order: 'newest-first',
+          tags: TAGS,
+          from,
+          to,
+          limit: Math.min(PAGE, limit - records.length),
+        } as const;
         const { found, next, failures } = await readPageOf(
           cluster,
           topic,

@@ -9,6 +9,8 @@ import { notReturned, readFrom } from './queue-reader.js';
 
 const GROWTH = 4;
 const MAX_BLOCK = 32;
+/** Where the server passes over most messages. */
+const MAX_SPARSE_BLOCK = 800;
 
 /** A queue, and how far it was read. */
 interface Cursor {
@@ -68,16 +70,17 @@ export class NewestFirst {
       if (block === undefined) return;
       cursor.unread = begin;
       cursor.block = block;
-      cursor.size = Math.min(MAX_BLOCK, cursor.size * GROWTH);
+      const isSparse = block.length === 0 && this.reader.tags !== undefined;
+      cursor.size = Math.min(isSparse ? MAX_SPARSE_BLOCK : MAX_BLOCK, cursor.size * GROWTH);
     }
   }
 
   /** @returns undefined when the broker fails */
   private async between(queue: OwnedQueue, start: number, end: number): Promise<StoredMessageFields[] | undefined> {
-    const { cluster, topic, asked } = this.reader;
+    const { cluster, topic, asked, tags } = this.reader;
     const block: StoredMessageFields[] = [];
     for (let offset = start; offset < end; ) {
-      const range = { offset, count: end - offset };
+      const range = { offset, count: end - offset, tags };
       const read = await asked.ask(queue.owner, (deadline) => readFrom(cluster, topic, queue, range, deadline));
       if (read === undefined) return undefined;
       block.push(...read.messages.filter(({ queueOffset }) => queueOffset < end));

@@ -65,4 +65,6 @@ export interface TopicReader {
   readonly cluster: ClusterAccess;
   readonly topic: string;
   readonly asked: AskedBrokers;
+  /** Only messages with one of these tags: `a || b`. Undefined: all. */
+  readonly tags?: string | undefined;
 }

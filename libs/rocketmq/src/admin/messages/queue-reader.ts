@@ -36,14 +36,19 @@ interface ReadMessages {
 }
 
 /**
- * Some messages of a queue from an offset on: at most 32, fewer when they are large.
+ * Some messages of a queue from an offset on: at most 32, fewer when they are large. With `tags` (`a || b`) the server passes over others, several
+ * hundred at a time.
  * @see PullMessageRequestHeader of the server, request code 11
  */
 export async function readFrom(
   cluster: ClusterAccess,
   topic: string,
   { owner, offsets: { queueId } }: OwnedQueue,
-  { offset, count }: { readonly offset: number; readonly count: number },
+  {
+    offset,
+    count,
+    tags = '*',
+  }: { readonly offset: number; readonly count: number; readonly tags?: string | undefined },
   deadline: Deadline,
 ): Promise<ReadMessages> {
   const fields = {
@@ -55,7 +60,7 @@ export async function readFrom(
     sysFlag: SUBSCRIPTION_FLAG,
     commitOffset: '0',
     suspendTimeoutMillis: '0',
-    subscription: '*',
+    subscription: tags,
     subVersion: '0',
     expressionType: 'TAG',
   };

@@ -88,16 +88,16 @@ export async function readTopicPage(
   return readPageOf(cluster, topic, await queuesOf(cluster, topic, deadline), options, deadline);
 }
 
-/** The same, when the queues of the topic are known. @param options checked */
+/** The same, when the queues of the topic are known. @param options checked; `tags` leaves out other messages where they are stored */
 export async function readPageOf(
   cluster: ClusterAccess,
   topic: string,
   { queues: all, unread, answered, failures: away }: TopicQueues,
-  options: BrowseOptions,
+  { tags, ...options }: BrowseOptions & { readonly tags?: string },
   deadline: Deadline,
 ): Promise<TopicPage> {
   const asked = new AskedBrokers(deadline, answered.length > 1);
-  const reader: TopicReader = { cluster, topic, asked };
+  const reader: TopicReader = { cluster, topic, asked, tags };
   const queues = await chosen(reader, all, unread, options);
   const page = new Page(options.limit ?? DEFAULT_PAGE, options.filter, deadline);
   const { after, order = 'oldest-first' } = options;
@@ -181,7 +181,7 @@ async function readOldestFirst(
  *   fails
  */
 async function readOn(
-  { cluster, topic, asked }: TopicReader,
+  { cluster, topic, asked, tags }: TopicReader,
   queue: OwnedQueue,
   start: Position | undefined,
   page: Page,
@@ -191,7 +191,7 @@ async function readOn(
   const isHere = start?.broker === broker && start.queueId === queueId;
   for (let offset = isHere && start.offset > minOffset ? start.offset : minOffset; offset < maxOffset; ) {
     if (page.isFull) return { kind: 'full', offset, deleted };
-    const at = { offset, count: page.room };
+    const at = { offset, count: page.room, tags };
     const read = await asked.ask(queue.owner, (deadline) => readFrom(cluster, topic, queue, at, deadline));
     if (read === undefined) return { kind: 'stuck', offset, deleted };
     for (const stored of read.messages) {

@@ -82,6 +82,17 @@ export class AdminAccess {
     return this.needed(neededBy, 'sets startFrom, which needs administration access to the brokers');
   }
 
+  /**
+   * For the lag of groups, which is kept wherever it can be known; undefined when it cannot, or is not wanted.
+   * @throws UsageError `NO_NAME_SERVER` when it was asked for
+   */
+  async forLag(operations: { readonly lagEveryMs?: number } | undefined): Promise<Admin | undefined> {
+    const everyMs = operations?.lagEveryMs;
+    if (operations === undefined || everyMs === 0) return undefined;
+    if (everyMs === undefined && this.options.target.kind === 'cluster') return this.ofCluster();
+    return this.needed(['option operations.lagEveryMs'], 'needs administration access to the brokers');
+  }
+
   /** Whether the embedded broker must accept administrators. */
   get needsInside(): boolean {
     return this.isInsideWanted;

@@ -31,7 +31,7 @@ function benchOf(options: { readonly texts?: boolean } = {}) {
   const clock = new ManualClock();
   const logger = recordingLogger();
   const log = new FailureLog({
-    topic: 'failures',
+    topic: 'operations',
     ...options,
     clock,
     logger,
@@ -57,8 +57,8 @@ describe('a failure', () => {
     log.record(failureOf(new CardError('card 4711 declined'), { settlement: deadLetter }));
     await log.close(SECOND_MS);
     expect(sent).toMatchObject([
-      { topic: 'failures', tag: 'retry', keys: ['A1', 'billing'] },
-      { topic: 'failures', tag: 'dead-letter', keys: ['A1', 'billing'] },
+      { topic: 'operations', tag: 'retry', keys: ['A1', 'billing'] },
+      { topic: 'operations', tag: 'dead-letter', keys: ['A1', 'billing'] },
     ]);
     expect(records()[1]).toEqual({
       atMs: clock.nowMs(),
@@ -127,7 +127,7 @@ describe('a failure', () => {
 
   it('of a listener of the failures themselves is not kept', async () => {
     const { log, sent } = benchOf();
-    log.record(failureOf(new Error('no'), { message: { topic: 'failures', messageId: 'B', deliveryAttempt: 1 } }));
+    log.record(failureOf(new Error('no'), { message: { topic: 'operations', messageId: 'B', deliveryAttempt: 1 } }));
     await log.close(SECOND_MS);
     expect(sent).toEqual([]);
   });
@@ -191,7 +191,7 @@ describe('a shutdown', () => {
     await log.close(1);
     expect(records()).toEqual([]);
     expect(logger.lines).toEqual([
-      ['warn failures of handlers were not kept before the shutdown', { unsent: 10, failureTopic: 'failures' }],
+      ['warn failures of handlers were not kept before the shutdown', { unsent: 10, operationsTopic: 'operations' }],
     ]);
   });
 });

@@ -11,19 +11,12 @@ import { type CallOptions, withDeadline } from '../../support/deadline.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { describedError } from './described-error.js';
 
-/** Where and how failures are kept. */
-export interface FailureLogOptions {
-  /**
-   * The name of a topic of type `normal`, for any number of applications. It is created or checked at startup as the topics in `topics`. Failures of
-   * listeners of this topic are not kept. The producer of the application sends the records, through its interceptors but not through `hooks`.
-   */
-  readonly topic: string;
-  /** Whether to keep the texts of errors, which may quote a part of a body. Default true. */
-  readonly texts?: boolean;
-}
-
 /** @internal what the log works with */
-interface FailureLogPort extends FailureLogOptions {
+interface FailureLogPort {
+  /** Its name on the cluster. */
+  readonly topic: string;
+  /** Default true. */
+  readonly texts?: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Names this instance of the application. */
@@ -136,8 +129,8 @@ export class FailureLog {
     return known;
   }
 
-  private get where(): { readonly failureTopic: string } {
-    return { failureTopic: this.port.topic };
+  private get where(): { readonly operationsTopic: string } {
+    return { operationsTopic: this.port.topic };
   }
 }
 

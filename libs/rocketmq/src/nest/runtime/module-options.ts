@@ -30,13 +30,12 @@ import {
 } from '../../support/options.js';
 import { assertGroups } from '../cluster/declarations.js';
 import { NestLoggerAdapter } from '../common/nest-logger.js';
-import type { FailureLogOptions } from '../events/failure-log.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import { type BodyCodec, jsonCodec } from '../messages/body-codecs.js';
 import { validHook } from '../messages/message-hooks.js';
 import { type ResourceNames, resourceNames } from '../messages/resource-names.js';
 import type { RocketMQRequestOptions } from '../sending/reply-channel.js';
-import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
+import type { OperationsOptions, RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
 
 /** Where the broker is. */
 export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | EmbeddedTarget;
@@ -95,9 +94,12 @@ function prefixCheck(problemOf: (name: string) => string | undefined): Check {
   return (value) => (value === '' ? undefined : check(value));
 }
 
-const OF_FAILURES: OptionChecks<FailureLogOptions> = {
+const MIN_LAG_EVERY_MS = 10 * SECOND_MS;
+
+const OF_OPERATIONS: OptionChecks<OperationsOptions> = {
   topic: nameCheck(topicNameProblem),
   texts: trueOrFalse,
+  lagEveryMs: (value) => (value === 0 ? undefined : atLeast(MIN_LAG_EVERY_MS)(value)),
 };
 
 /** A topic need not come from `defineTopic()`. */
@@ -144,7 +146,7 @@ const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   provision: oneOf('create', 'check', 'off'),
   groups: anyObject,
   requests: objectOf({ options: OF_REQUESTS, required: ['application'] }),
-  failures: objectOf({ options: OF_FAILURES, required: ['topic'] }),
+  operations: objectOf({ options: OF_OPERATIONS, required: ['topic'] }),
   transactionLog: withMethods('a TransactionLog of nestjs-rocketmq/sql, or another object', 'check'),
   inbox: withMethods('an Inbox of nestjs-rocketmq/sql, or another object', 'assertOutlives'),
   limitStore: PUSH_CONSUMER_CHECKS.limitStore,

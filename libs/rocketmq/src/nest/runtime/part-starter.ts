@@ -7,7 +7,6 @@ import type { StartOptions } from '../../client/lifecycle-options.js';
 import { everyPart, ResourceError } from '../../client/resource-errors.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';
-import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
 import type { TransactionCheckHandler } from '../../producer/transactions/transaction-check.js';
 import { DELAY_RELAY, type DelayRelayNames } from '../../protocol/model/delay-chain.js';
 import { checkpointsOf, withCheckpoints } from '../../support/checkpoints.js';
@@ -22,7 +21,6 @@ import { warnOfOtherSubscriptions } from '../cluster/subscription-warning.js';
 import { type Failure, FailureLog } from '../events/failure-log.js';
 import { type ConsumerHooks, consumerHooks, producerHooks } from '../events/lifecycle-hooks.js';
 import type { RocketMQEvents } from '../events/rocketmq-events.js';
-import { GivenUpWatch } from '../health/given-up-watch.js';
 import type { HandlerInvoker } from '../listening/handler-invoker.js';
 import { consumerOptionsOf } from '../listening/listener-consumer.js';
 import type { PlannedConsumer, PlannedListener } from '../listening/listener-plan.js';
@@ -32,6 +30,7 @@ import { type EmbeddedEndpoint, startEmbeddedBroker } from './embedded.js';
 import type { CheckedOptions } from './module-options.js';
 import type { SignalWatch } from './signal-watch.js';
 import type { TopicPlan } from './topic-plan.js';
+import { startWatches, stopWatches, type Watches } from './watches.js';
 
 /** The validated plan of what the application declares. */
 export interface Plan extends TopicPlan {
@@ -41,7 +40,7 @@ export interface Plan extends TopicPlan {
 }
 
 /** The running parts. They are added as they start, so that a failed start can stop the earlier ones. */
-export interface Parts {
+export interface Parts extends Watches {
   broker?: EmbeddedEndpoint;
   connection?: Connection;
   producer?: Producer;
@@ -49,8 +48,6 @@ export interface Parts {
   consumers?: RunningConsumers;
   /** Undefined unless something needs a consumer group of this instance. */
   groups?: InstanceGroups;
-  /** Undefined without transactions, and where there is no administration connection. */
-  givenUp?: GivenUpWatch;
   /** Undefined unless failures are kept. */
   failures?: FailureLog;
   /** Undefined with a broker inside the application, where what ends with the process is lost anyway. */
@@ -85,6 +82,8 @@ export class PartStarter {
     const { options, given } = this;
     const { admin, events } = given;
     const { target } = options;
+    // An embedded broker must know before it starts.
+    await admin.forLag(options.operations);
     const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
     this.starts = await admin.forStarts(whoChoosesStart(plan.consumers));
     if (target.kind === 'embedded') {
@@ -120,11 +119,11 @@ export class PartStarter {
   }
 
   private failureLog({ clock, logger }: Connection, producer: Producer): FailureLog | undefined {
-    const { failures, names } = this.options;
-    if (failures === undefined) return undefined;
+    const { operations, names } = this.options;
+    if (operations === undefined) return undefined;
     return new FailureLog({
-      ...failures,
-      topic: names.topic(failures.topic),
+      texts: operations.texts,
+      topic: names.topic(operations.topic),
       clock,
       logger,
       instance: producer.clientId,
@@ -146,17 +145,14 @@ export class PartStarter {
     }
   }
 
-  /** Watches for transactions that the server has given up, if there are any and an admin connection. */
-  async givenUpWatch(parts: Parts, { checkers }: Plan): Promise<void> {
-    const { connection } = parts;
-    const admin = await this.given.admin.ofCluster();
-    if (connection === undefined || admin === undefined || Object.keys(checkers).length === 0) return;
-    const { clock, logger } = connection;
-    const { events } = this.given;
-    const ownerOf = (topic: string): string => this.transactionOwner ?? topic;
-    const bounds = new TransactionBounds(this.options.producer ?? {});
-    parts.givenUp ??= new GivenUpWatch({ admin, checkers, bounds, clock, logger, events, ownerOf });
-    parts.givenUp.start();
+  /** Starts what runs beside the consumers until {@link stopWatches}. */
+  watches(parts: Parts, plan: Plan): Promise<void> {
+    const { transactionOwner, given } = this;
+    return startWatches(parts, plan, { ...given, transactionOwner });
+  }
+
+  stopWatches(parts: Parts): Promise<void> {
+    return stopWatches(parts);
   }
 
   /** Starts the consumers of some groups. @throws as {@link producer}, when all others have started or failed */
@@ -219,8 +215,8 @@ export class PartStarter {
   }
 
   private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
-    const { inbox, logger, events = {}, limitStore, telemetry, failures } = this.options;
-    const keep = failures && ((failure: Failure) => parts.failures?.record(failure));
+    const { inbox, logger, events = {}, limitStore, telemetry, operations } = this.options;
+    const keep = operations && ((failure: Failure) => parts.failures?.record(failure));
     const hooks = consumerHooks(events, this.given.events, plan.consumerGroup, keep);
     this.hooks.set(plan, hooks);
     return new PushConsumer(connection, {

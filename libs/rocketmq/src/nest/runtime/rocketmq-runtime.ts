@@ -195,7 +195,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
       for (const consumer of waiting) this.announceWaiting(consumer);
       const ready = plan.consumers.filter((consumer) => !waiting.includes(consumer));
       await this.steps.run((signal) => this.startConsumers(parts, ready, signal));
-      await this.steps.run(() => this.starter.givenUpWatch(parts, plan));
+      await this.steps.run(() => this.starter.watches(parts, plan));
     });
     this.isStarting = false;
     if (this.phase === 'listening' && this.options.target.kind === 'cluster')
@@ -310,7 +310,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     if (this.arePatternsWanted) server?.report('draining');
     // Before the consumers: otherwise a start that still runs in the background would be missed.
     await this.steps.stop();
-    await parts.givenUp?.stop();
+    await this.starter.stopWatches(parts);
     await parts.consumers?.close();
     if (this.arePatternsWanted) server?.report('closed');
   }

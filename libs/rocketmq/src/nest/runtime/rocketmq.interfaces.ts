@@ -16,7 +16,6 @@ import type { Logger } from '../../support/logger.js';
 import type { TlsOptions } from '../../support/tls.js';
 import type { GroupSettings } from '../cluster/declarations.js';
 import type { RocketMQTelemetry } from '../common/telemetry.js';
-import type { FailureLogOptions } from '../events/failure-log.js';
 import type { ModuleListenerOptions } from '../listening/listener-settings.js';
 import type { BodyCodec } from '../messages/body-codecs.js';
 import type { MessageHook } from '../messages/message-hooks.js';
@@ -35,6 +34,22 @@ export interface TransactionLogPort {
 export interface InboxPort {
   /** Throws when it deletes keys before messages of this policy can no longer be redelivered. */
   assertOutlives(policy: PolicyInForce, of: string): void;
+}
+
+/** What is kept in a topic, for operators. */
+export interface OperationsOptions {
+  /**
+   * The name of a topic of type `normal`, for any number of applications. It is created or checked at startup as the topics in `topics`. Failures of
+   * listeners of this topic are not kept. The producer of the application sends the records, through its interceptors but not through `hooks`.
+   */
+  readonly topic: string;
+  /** Whether to keep the texts of errors, which may quote a part of a body. Default true. */
+  readonly texts?: boolean;
+  /**
+   * How often the lag of each shared consumer group of the application is kept, in milliseconds from 10 000 on; 0: never. All instances together keep one
+   * sample. Needs `nameServer`, except with `embedded:`. Default 60 000, or 0 without `nameServer`.
+   */
+  readonly lagEveryMs?: number;
 }
 
 /** How the application sends. The options are those of the client's `Producer`, without those that the module sets. */
@@ -133,10 +148,10 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    */
   readonly requests?: RocketMQRequestOptions;
   /**
-   * Keeps the failures of all listeners, with error, stack, attempt and instance but without bodies, as messages of a topic, so that they
-   * survive restarts: `npx nestjs-rocketmq failure list` shows them. Default: off.
+   * Keeps the failures of all listeners, with error, stack, attempt and instance but without bodies, and the lag of their groups, as messages of a topic, so
+   * that they survive restarts: `npx nestjs-rocketmq failure list` and `lag --history` show them. Default: off.
    */
-  readonly failures?: FailureLogOptions;
+  readonly operations?: OperationsOptions;
   /** Answers the transaction checks of topics that have no `@TransactionChecker`. Default: none. */
   readonly transactionLog?: TransactionLogPort;
   /**

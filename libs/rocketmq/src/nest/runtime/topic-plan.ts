@@ -21,7 +21,7 @@ export interface TopicPlan {
 export function planTopics(
   { transactionalSends }: Discovered,
   consumers: readonly PlannedConsumer[],
-  { topics: named = [], failures, names }: CheckedOptions,
+  { topics: named = [], operations, names }: CheckedOptions,
 ): TopicPlan {
   const onCluster = (topic: TopicDefinition): TopicDefinition => ({ ...topic, name: names.topic(topic.name) });
   const listened = consumers.flatMap(({ listeners }) =>
@@ -37,8 +37,8 @@ export function planTopics(
     return { topic, where: `${methodLabel(send)} (@TransactionalSend)` };
   });
   const options = named.map((topic) => ({ topic: onCluster(topic), where: 'option topics' }));
-  if (failures !== undefined) {
-    options.push({ topic: onCluster(defineTopic(failures.topic, { type: 'normal' })), where: 'option failures' });
+  if (operations !== undefined) {
+    options.push({ topic: onCluster(defineTopic(operations.topic, { type: 'normal' })), where: 'option operations' });
   }
   const all = [...options, ...sent, ...listened, ...deadLetters];
   assertAgreed(all);

@@ -1,4 +1,4 @@
-// A failure of a handler, as an application keeps it: a message of the topic that its module option `failures` names. The command line reads it.
+// A failure of a handler, as an application keeps it: a message of the topic that its module option `operations` names. The command line reads it.
 
 /** A failed attempt of a handler, or a dead letter. It never has the body, properties or keys of the message. */
 export interface FailureRecord {
@@ -31,8 +31,12 @@ export interface FailureRecord {
 /** The tag of a record, by what followed. */
 export const FAILURE_TAGS = { retry: 'retry', deadLetter: 'dead-letter' } as const;
 
+/** Far more than a record has. */
+const MAX_BYTES = 64 * 1024;
+
 /** Undefined when the body is no record. */
 export function parseFailureRecord(body: Uint8Array): FailureRecord | undefined {
+  if (body.length > MAX_BYTES) return undefined;
   try {
     const value: unknown = JSON.parse(Buffer.from(body).toString('utf8'));
     return isRecord(value) ? value : undefined;
