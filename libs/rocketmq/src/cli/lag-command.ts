@@ -99,7 +99,7 @@ function historyText({ consumerGroup, hours, unreadBeforeMs }: LagHistory): stri
     const names = largest.map(({ topic, lag: own }) => `${topic} ${own}`).join(', ');
     return [timeText(atMs), lag, behindMs === 0 ? undefined : `${Math.round(behindMs / SECOND_MS)} s`, names];
   });
-  return `${table(['LARGEST AT', 'LAG', 'BEHIND', 'TOPICS'], rows)}${plural(hours.length, 'hour')}${unread}\n`;
+  return `${table(['PEAK AT', 'LAG', 'BEHIND', 'TOPICS'], rows)}${plural(hours.length, 'hour')}${unread}\n`;
 }
 
 type Topics = Awaited<ReturnType<import('../admin/rocketmq-admin.js').RocketMQAdmin['groupLag']>>['topics'];
