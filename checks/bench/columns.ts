@@ -182,6 +182,13 @@ const COLUMNS: readonly Column[] = [
     options: UNBATCHED,
   },
   {
+    id: 'ours-remoting-pull',
+    label: 'nestjs-rocketmq, by name server, a group that pulls',
+    program: 'nestjs-rocketmq.mjs',
+    by: 'name-server',
+    options: { consumer: { consume: 'pull' } },
+  },
+  {
     id: 'ours-remoting-batched',
     label: 'nestjs-rocketmq, by name server, messages share requests',
     program: 'nestjs-rocketmq.mjs',

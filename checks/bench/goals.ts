@@ -87,6 +87,8 @@ const REMOTING = [
   of('remoting-drain', 'perSecond', 'ours-remoting')('at least', 1, 'java-remoting-pop'),
   // That one pulls, and acknowledges nothing.
   of('remoting-drain', 'cpuMicros', 'ours-remoting')('at most', 1.6, 'go-remoting'),
+  of('remoting-drain', 'cpuMicros', 'ours-remoting-pull')('at most', 1, 'go-remoting'),
+  of('remoting-drain', 'perSecond', 'ours-remoting-pull')('at least', 1, 'go-remoting'),
   of('remoting-latency', 'p50Ms', 'ours-remoting')('at most', 1, 'java-remoting-pop'),
 ];
 

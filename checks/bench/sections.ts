@@ -143,7 +143,10 @@ export const SECTIONS: readonly Section[] = [
   {
     id: 'remoting-drain',
     title: 'Drain a backlog of 1 KiB messages without a proxy',
-    columns: ['ours', 'ours-remoting', 'java-remoting', 'java-remoting-pop', 'go-remoting', 'socket-remoting'],
+    columns: [
+      ...['ours', 'ours-remoting', 'ours-remoting-pull'],
+      ...['java-remoting', 'java-remoting-pop', 'go-remoting', 'socket-remoting'],
+    ],
     figures: OF_DRAINS,
     task: drainTask(10_000, 50_000),
     quickTask: drainTask(2_000, 6_000),
