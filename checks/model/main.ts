@@ -8,7 +8,8 @@ import type { Counts, Tools } from '../check.js';
 import { newSeed } from '../options.js';
 import { readFacts } from './facts.js';
 import { injectFaults } from './faults.js';
-import { type Figures, judge, REASONS } from './verdict.js';
+import { REASONS } from './reasons.js';
+import { type Figures, judge } from './verdict.js';
 import { type ModelTransport, startWorld } from './world.js';
 
 const TRANSPORTS: readonly ModelTransport[] = ['http2', 'remoting'];

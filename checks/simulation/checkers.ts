@@ -1,20 +1,26 @@
 // Checks the facts of a run. Pure: facts in, violations out.
 
-import type { Disturbance, Facts, HandlingFact, SendFact } from './facts.js';
+import {
+  ACK_MS,
+  isAckRefused,
+  isBehindDoubt,
+  isDividedAnew,
+  isExcused,
+  isForgotten,
+  isOverdue,
+  isQueueReleased,
+  isRefused,
+  isReleased,
+  meets,
+} from './excuses.js';
+import { byDelivery, type Facts, type HandlingFact } from './facts.js';
 
-/** Acks are batched and retried, so the loss of one may take effect this long after the handler. */
-export const ACK_MS = 40_000;
-/** Longer than a round trip takes. */
-const SHORT_MS = 1_000;
 /** How long a call may last beyond its timeout. */
 const OVERDUE_MS = 500;
 /** A lease is renewed in time, and clients know its end as exactly as messages travel. */
 const STALE_MS = 1_000;
 /** How long after a pause of their group consumers may begin handlers. */
 const PAUSED_MS = 30_000;
-/** The effects of a disturbance last longer than itself: dead connections are detected and replaced, leases end. */
-const AFTERMATH_MS = 45_000;
-
 type Checker = (facts: Facts) => string[];
 
 /** Each violation, as a sentence. */
@@ -63,35 +69,10 @@ export function lost(facts: Facts): string[] {
     .map(({ key, group }) => `lost: ${key} was acknowledged, and ${group} has never handled it`);
 }
 
-/** A broker that does not wait for its disk can lose what it has just acknowledged. */
-function isForgotten({ forgotten }: Facts, atMs: number, endMs: number): boolean {
-  return forgotten.some(({ fromMs, untilMs }) => atMs <= untilMs && endMs >= fromMs);
-}
-
 export function ghosts({ sends, handlings }: Facts): string[] {
   const unsent = new Set(sends.filter(({ outcome }) => outcome === 'not-sent').map(({ key }) => key));
   const seen = new Set(handlings.map(({ key }) => key).filter((key) => unsent.has(key)));
   return [...seen].map((key) => `ghost: ${key} was delivered, though its send said "not-sent"`);
-}
-
-/** Whether a disturbance affected one of the processes in that time. */
-export function isExcused(
-  { disturbances }: Pick<Facts, 'disturbances'>,
-  processes: readonly string[],
-  fromMs: number,
-  untilMs: number,
-): boolean {
-  return disturbances.some((one) => one.only === undefined && meets(one, processes, fromMs, untilMs));
-}
-
-function isRefused({ disturbances }: Facts, { outcome, process, atMs, endMs = atMs }: SendFact): boolean {
-  if (outcome !== 'not-sent') return false;
-  return disturbances.some((one) => one.only === 'not sent' && meets(one, [process], atMs, endMs));
-}
-
-function meets(disturbance: Disturbance, processes: readonly string[], fromMs: number, untilMs: number): boolean {
-  if (disturbance.fromMs > untilMs || disturbance.untilMs + AFTERMATH_MS < fromMs) return false;
-  return disturbance.processes === undefined || processes.some((process) => disturbance.processes?.includes(process));
 }
 
 export function unexplainedOutcomes(facts: Facts): string[] {
@@ -114,24 +95,6 @@ export function overdueSends(facts: Facts): string[] {
   });
 }
 
-/** A call whose timeout, or what was left of it after it had waited for its broker, was shorter than a round trip. */
-function isOverdue({ disturbances }: Facts, { process, timeoutMs, atMs, endMs = atMs, error = '' }: SendFact): boolean {
-  if (timeoutMs < SHORT_MS) return /DEADLINE|TIMEOUT|within|refused the request/.test(error);
-  const [, leftMs] = /did not finish within (\d+) ms/.exec(error) ?? [];
-  const hasWaited = disturbances.some((one) => one.only === 'not sent' && meets(one, [process], atMs, endMs));
-  return hasWaited && Number(leftMs) < SHORT_MS;
-}
-
-/** A call is refused that waited behind one of its process in its message group whose outcome is unknown. */
-function isBehindDoubt({ sends }: Facts, send: SendFact): boolean {
-  const { outcome, process, messageGroup, atMs, endMs = atMs } = send;
-  if (outcome !== 'not-sent' || messageGroup === undefined) return false;
-  return sends.slice(0, sends.indexOf(send)).some((one) => {
-    const isBefore = one.process === process && one.messageGroup === messageGroup && one.outcome === 'unknown';
-    return isBefore && one.endMs !== undefined && one.endMs >= atMs && one.endMs <= endMs;
-  });
-}
-
 export function unexplainedRepetitions(facts: Facts): string[] {
   const sends = new Map(facts.sends.map((send) => [send.key, send]));
   return [...byDelivery(facts.handlings)].flatMap(([what, handlings]) => {
@@ -147,43 +110,6 @@ export function unexplainedRepetitions(facts: Facts): string[] {
     if (isAckRefused(facts, first) || isDividedAnew(facts, first, repetition)) return [];
     return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${repetition.startMs}`];
   });
-}
-
-/** While streams are refused, an ack is repeated. A shutdown gives it up after its grace period, and says so; the message is redelivered. */
-function isAckRefused({ disturbances, releases }: Facts, { process, endMs = 0 }: HandlingFact): boolean {
-  const isRefused = disturbances.some(
-    ({ only, processes, fromMs, untilMs }) =>
-      only === 'not sent' &&
-      fromMs <= endMs + ACK_MS &&
-      untilMs >= endMs &&
-      (processes === undefined || processes.includes(process)),
-  );
-  return isRefused && isReleased(releases, endMs, endMs + ACK_MS);
-}
-
-/**
- * After a failed handler, and after a release by a shutdown, a server redelivers an ordered queue from the first message that is not
- * acknowledged, including later ones that are.
- */
-function isQueueReleased({ handlings, releases }: Facts, { group, startMs }: HandlingFact, untilMs: number): boolean {
-  const fromMs = startMs - AFTERMATH_MS;
-  const isThen = (endMs = Number.POSITIVE_INFINITY): boolean => endMs >= fromMs && endMs <= untilMs;
-  if (isReleased(releases, fromMs, untilMs)) return true;
-  return handlings.some((one) => one.group === group && one.end === 'failed' && isThen(one.endMs));
-}
-
-function isReleased(releases: Facts['releases'], fromMs: number, untilMs: number): boolean {
-  return releases.some((one) => one.fromMs <= untilMs && one.untilMs >= fromMs);
-}
-
-/**
- * Where consumers pull, a queue goes to another one when members come and go, from the lowest message on that is not settled: what is being handled
- * there, or waits for its next attempt, and what was settled behind it.
- */
-function isDividedAnew({ disturbances }: Facts, { endMs = 0 }: HandlingFact, { startMs }: HandlingFact): boolean {
-  return disturbances.some(
-    ({ only, fromMs, untilMs }) => only === 'divided anew' && fromMs <= startMs && untilMs >= endMs,
-  );
 }
 
 /** A delivery that no handler sees counts as an attempt. */
@@ -238,17 +164,6 @@ export function pausedDeliveries(facts: Facts): string[] {
         return `handled while paused: ${process} began ${key} for ${group} at ${startMs}, which was paused at ${fromMs}`;
       });
   });
-}
-
-function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFact[]> {
-  const found = new Map<string, HandlingFact[]>();
-  for (const handling of handlings) {
-    const what = `${handling.key} for ${handling.group}`;
-    const known = found.get(what);
-    if (known === undefined) found.set(what, [handling]);
-    else known.push(handling);
-  }
-  return found;
 }
 
 /** The first end of several runs; a later one may end first. */

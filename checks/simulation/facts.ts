@@ -142,3 +142,15 @@ export interface Facts {
   /** Calls and closes that did not end. */
   readonly hanging: readonly string[];
 }
+
+/** What handlers had of each message, by message and group, in the order in which they began. */
+export function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFact[]> {
+  const found = new Map<string, HandlingFact[]>();
+  for (const handling of handlings) {
+    const what = `${handling.key} for ${handling.group}`;
+    const known = found.get(what);
+    if (known === undefined) found.set(what, [handling]);
+    else known.push(handling);
+  }
+  return found;
+}

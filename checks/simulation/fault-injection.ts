@@ -71,7 +71,7 @@ const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) 
     const session = sessions[Math.floor(fault.pick * sessions.length)];
     if (session === undefined) return 'nobody';
     system.expectRenewal(session.client);
-    system.simulation.at(system.simulation.nowMs, system.first.process, () => session.close());
+    system.simulation.at(system.simulation.nowMs, system.cluster.first.process, () => session.close());
     return 'nobody';
   },
   'refused streams': (system, fault) => {
@@ -83,7 +83,8 @@ const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) 
     });
     const untilMs = simulation.nowMs + durationMs;
     // With a second address, a client may switch.
-    if (system.addresses.length > 1) for (const { process } of system.services) system.expectRenewal(process.name);
+    if (system.cluster.addresses.length > 1)
+      for (const { process } of system.instances.running) system.expectRenewal(process.name);
     system.disturbances.push({
       kind: fault.kind,
       fromMs: simulation.nowMs,
@@ -123,7 +124,7 @@ const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) 
     return undefined;
   },
   'lost registration': (system, fault) => {
-    system.forgetRegistration(Math.floor(fault.pick * system.nodes.length), fault.durationMs);
+    system.cluster.forgetRegistration(Math.floor(fault.pick * system.cluster.nodes.length), fault.durationMs);
     return 'nobody';
   },
   'client crash': (system, fault) => {
@@ -131,11 +132,11 @@ const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) 
     if (service === undefined) return 'nobody';
     // At one of its next effects, of which there can be a few thousand.
     service.process.effectsLeft = Math.floor(fault.strength ** 2 * 400);
-    system.watchOver(service);
+    system.instances.watchOver(service);
     return undefined;
   },
   'rolling deploy': (system, fault) => {
-    void system.deploy(fault.durationMs);
+    void system.instances.deploy(fault.durationMs);
     return 'nobody';
   },
   'clock step': (system, fault) => {
@@ -164,20 +165,20 @@ const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) 
 };
 
 function nodeOf(system: System, { pick }: Fault): BrokerNode {
-  return system.nodes[Math.floor(pick * system.nodes.length)] ?? system.first;
+  return system.cluster.nodes[Math.floor(pick * system.cluster.nodes.length)] ?? system.cluster.first;
 }
 
 /** The process of a broker or of a service. */
 function processOf(system: System, { pick }: Fault) {
-  const brokers = system.nodes.map(({ process }) => ({ process, isBroker: true }));
-  const all = [...brokers, ...system.services.map(({ process }) => ({ process, isBroker: false }))];
-  return all[Math.floor(pick * all.length)] ?? { process: system.first.process, isBroker: true };
+  const brokers = system.cluster.nodes.map(({ process }) => ({ process, isBroker: true }));
+  const all = [...brokers, ...system.instances.running.map(({ process }) => ({ process, isBroker: false }))];
+  return all[Math.floor(pick * all.length)] ?? { process: system.cluster.first.process, isBroker: true };
 }
 
 function linkOf(system: System, { pick }: Fault) {
-  const services = system.services.filter(({ process }) => !process.isDead);
+  const services = system.instances.running.filter(({ process }) => !process.isDead);
   const service = services[Math.floor(pick * services.length)];
-  const address = system.addresses[Math.floor(pick * 997) % system.addresses.length] ?? '';
+  const address = system.cluster.addresses[Math.floor(pick * 997) % system.cluster.addresses.length] ?? '';
   const host = service?.process.host ?? '';
   const ways = [`${host}>${address}`, `${address}>${host}`].map((way) => system.network.link(way));
   return { ways, process: service === undefined ? undefined : [service.process.name] };
@@ -189,6 +190,6 @@ function connectionOf(system: System, { pick }: Fault): SimulatedConnection | un
 }
 
 function serviceOf(system: System, { pick }: Fault) {
-  const services = system.services.filter(({ process, isClosed }) => !process.isDead && !isClosed);
+  const services = system.instances.running.filter(({ process, isClosed }) => !process.isDead && !isClosed);
   return services[Math.floor(pick * services.length)];
 }

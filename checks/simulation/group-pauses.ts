@@ -14,7 +14,8 @@ const TIMES = 6;
 
 /** Does nothing while a broker is away: the call of an operator fails then. */
 export function pauseGroup(system: System, { pick, durationMs }: Fault): void {
-  const { nodes, pauses, plan, simulation } = system;
+  const { pauses, plan, simulation } = system;
+  const { nodes } = system.cluster;
   const { ordered, simple, nest } = plan.parts;
   const groups = [
     GROUPS.normal,

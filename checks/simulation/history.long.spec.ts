@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { expect, it } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
-import { type Plan, planOf } from './plan.js';
+import { planOf } from './drawn-plan.js';
+import type { Plan } from './plan.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const TEST_TIMEOUT_MS = 3 * MINUTE_MS;

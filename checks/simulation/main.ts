@@ -4,7 +4,8 @@ import './platform/machine.js';
 import type { Counts, Tools } from '../check.js';
 import { newSeed } from '../options.js';
 import { countBranches } from './branches.js';
-import { type Plan, planOf } from './plan.js';
+import { planOf } from './drawn-plan.js';
+import type { Plan } from './plan.js';
 import { type RunResult, runPlan } from './run.js';
 import { shrink } from './shrink.js';
 

@@ -1,6 +1,6 @@
 // Checks the facts of Nest applications. Pure: facts in, violations out.
 
-import { ACK_MS, isExcused } from './checkers.js';
+import { ACK_MS, isExcused } from './excuses.js';
 import type { NestFacts } from './nest-facts.js';
 
 /** The groups of Nest applications. */

@@ -1,6 +1,7 @@
 // Loads compose.yaml with Compose's own loader and looks at what it says; then runs it without Docker: the commands and
 // configuration files of its RocketMQ, its script for topics, both apps on each kind of database, the console. What cannot be run here
 // is said.
+// Over 300 lines: it is one run, from the file to the end of all that it starts.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
