@@ -115,7 +115,7 @@ export async function runNewcomer(
         assert.deepEqual(shop.handled, ['order-7']);
         shop.unfix();
         for (const order of ['order-8', 'order-9']) await shop.place(order);
-        await console.open('groups/billing/dead-letters');
+        await console.enter(`${shop.url}/groups/billing/dead-letters`);
         await console.page.getByRole('group', { name: 'Reason' }).getByRole('button', { name: 'TaxError' }).click();
         shop.fix();
         await console.page.getByRole('button', { name: 'Replay all of these' }).click();
