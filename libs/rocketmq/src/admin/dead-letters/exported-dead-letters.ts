@@ -64,7 +64,7 @@ export interface ExportPage {
 }
 
 /** As many as a page of the queue has at most. */
-export const MAX_EXPORTED = 100;
+const MAX_EXPORTED = 100;
 /** Of all properties as they are stored. @see MessageDecoder of the server: their length is a short */
 const MAX_PROPERTY_BYTES = 32_767;
 const COMPRESSION = SYS_FLAGS.compressed | SYS_FLAGS.compressionType;
