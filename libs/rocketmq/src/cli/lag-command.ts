@@ -11,6 +11,7 @@ import {
   type CommandIo,
   plural,
   withExamples,
+  wrongCall,
 } from './command.js';
 import { operationsTopicOption } from './failure-command.js';
 import { print, reportFailures, table, timeText } from './output.js';
