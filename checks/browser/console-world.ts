@@ -17,7 +17,6 @@ import { BrokerCalls } from './broker-calls.js';
 
 const PATIENCE_MS = 30_000;
 const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
 const QUICKLY = { kind: 'customized', nextMs: [200] } as const;
 
 const BROKER: EmbeddedBrokerOptions = {
@@ -49,14 +48,14 @@ const BROKER: EmbeddedBrokerOptions = {
 /** Why the handlers of billing fail: so that dead letters differ. */
 const FAILURES = ['card declined', 'no such customer', 'gateway timeout'];
 const DEAD_LETTERS = 12;
-/** How many days ago, and how much. Three hours in a row, and others alone. */
+/** How many hours ago, and how much. Three hours in a row, and others alone. */
 const KEPT_LAG = [
-  [6.5, 40],
-  [3, 900],
-  [2.96, 2_400],
-  [2.92, 1_100],
-  [1, 15],
-  [0.04, 120],
+  [150, 40],
+  [72, 900],
+  [71, 2_400],
+  [70, 1_100],
+  [24, 15],
+  [1, 120],
 ] as const;
 const DELAYS_MIN = [15, 15, 16, 31, 31, 32, 45, 61, 62, 90, 130, 240, 241, 600, 601, 1_200];
 
@@ -234,7 +233,7 @@ export class ConsoleWorld {
         messageGroup: 'chair',
       });
     for (const minutes of DELAYS_MIN) await this.remind(minutes);
-    for (const [days, lag] of KEPT_LAG) await this.keepLag(days, lag);
+    for (const [hours, lag] of KEPT_LAG) await this.keepLag(hours, lag);
     await this.producer.beginTransaction({ topic: 'invoices', body: '{"invoice":1001}', keys: ['invoice-1001'] });
     await this.until(
       'all dead letters',
@@ -268,9 +267,15 @@ export class ConsoleWorld {
   }
 
   /** As an application keeps it. */
-  keepLag(days: number, lag: number) {
+  keepLag(hours: number, lag: number) {
     const topics = [{ topic: 'payments', lag, behindMs: lag * 50 }];
-    const record = { consumerGroup: 'analytics', instance: 'shop@1', atMs: Date.now() - days * DAY_MS, lag, topics };
+    const record = {
+      consumerGroup: 'analytics',
+      instance: 'shop@1',
+      atMs: Date.now() - hours * 60 * MINUTE_MS,
+      lag,
+      topics,
+    };
     return this.producer.send({
       topic: 'operations',
       tag: 'lag',
