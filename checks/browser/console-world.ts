@@ -1,5 +1,6 @@
 // A small shop with something of everything that the console shows: an application in which it is mounted, and the console as a server of
 // its own on the same embedded broker, with its control port.
+// Over 300 lines: what the shop has must be seen together, because the scenarios count it.
 
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
