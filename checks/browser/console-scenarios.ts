@@ -47,6 +47,8 @@ async function pagesOf({ admin }: ConsoleWorld): Promise<[string, string, string
     ['Message, delayed', `topics/reminders/messages/${delayed[0]?.messageId}`, 'Delayed until due'],
     ['Groups', 'groups', 'analytics'],
     ['Group', 'groups/analytics', 'No consumer is connected'],
+    ['Group, week', 'groups/analytics?range=week', 'As a table: 6 hours'],
+    ['Group, week without samples', 'groups/warehouse?range=week', 'keep the lag of their groups in operations'],
     ['Group, paused', 'groups/newsletter', 'This group is paused'],
     ['Dead letters', 'dead-letters', 'billing'],
     ['Dead letters of a group', 'groups/billing/dead-letters', 'order-48'],

@@ -120,6 +120,44 @@ export const VISITS: readonly Visit[] = [
       await console.dialog('Send to payments').getByText('characters that cannot be seen: ⟨U+2066⟩').waitFor();
     },
   ],
+  [
+    'the lag of a week is a chart, which arrow keys read, and a table',
+    async ({ console }) => {
+      const { page } = console;
+      await console.open('groups/analytics');
+      await page.getByRole('group', { name: 'Range' }).getByRole('button', { name: 'Week' }).click();
+      const chart = page.getByRole('slider', { name: 'Lag of the week over time' });
+      await chart.focus();
+      await console.keys('ArrowLeft');
+      assert.match((await chart.getAttribute('aria-valuetext')) ?? '', /^15 at \d{4}-\d\d-\d\d \d\d:/);
+      await page.getByText('As a table: 6 hours').click();
+      const rows = page.getByRole('table', { name: 'Lag by hour' }).getByRole('row');
+      await rows.filter({ hasText: 'payments 2,400' }).waitFor();
+      assert.equal(await rows.count(), 7);
+    },
+  ],
+  [
+    'a limit over all instances whose store is away is said beside the listener',
+    async ({ world, console }) => {
+      const limitError = 'connect ECONNREFUSED 127.0.0.1:5432';
+      await console.page.route('**/api/app', async (route) => {
+        const response = await route.fetch();
+        const read = await response.json();
+        const listeners = read.listeners.map((one: { consumerGroup: string }) =>
+          one.consumerGroup === 'billing' ? { ...one, status: 'limited' } : one,
+        );
+        const consumers = read.health.details.consumers.map((one: { consumerGroup: string; health: object }) =>
+          one.consumerGroup === 'billing' ? { ...one, health: { ...one.health, limitError } } : one,
+        );
+        const details = { ...read.health.details, consumers };
+        await route.fulfill({ response, json: { ...read, listeners, health: { ...read.health, details } } });
+      });
+      await console.enter(`${world.mounted}/`);
+      await console.open('app');
+      const row = console.page.getByRole('table', { name: 'Listeners' }).getByRole('row');
+      await row.filter({ hasText: 'Billing.charge' }).getByText(limitError).waitFor();
+    },
+  ],
   ...CHANGE_VISITS,
   [
     'messages are searched, and the search is in the address',
@@ -179,6 +217,15 @@ export const LOOKING: readonly Visit[] = [
       await console.has('messages are waiting');
       assert.equal(await console.page.getByRole('button', { name: 'Cancel' }).count(), 0);
       await console.has('Read-only');
+    },
+  ],
+  [
+    'without its topic, the week names the options',
+    async ({ world, console }) => {
+      await console.enter(await world.openStandalone({ operationsTopic: undefined }));
+      await console.open('groups/analytics?range=week');
+      await console.has('The console does not know where lag is kept');
+      await console.has('--operations-topic');
     },
   ],
   [

@@ -1,5 +1,6 @@
 // A small shop with something of everything that the console shows: an application in which it is mounted, and the console as a server of
 // its own on the same embedded broker, with its control port.
+// Over 300 lines: what the shop has must be seen together, because the scenarios count it.
 
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -34,6 +35,7 @@ const BROKER: EmbeddedBrokerOptions = {
     { name: 'reminders', type: 'delay', queues: 2 },
     { name: 'invoices', type: 'transaction', queues: 2 },
     { name: 'reports', queues: 2 },
+    { name: 'operations', queues: 2 },
   ],
   groups: [
     { name: 'billing', maxDeliveryAttempts: 2, backoff: QUICKLY },
@@ -47,6 +49,15 @@ const BROKER: EmbeddedBrokerOptions = {
 /** Why the handlers of billing fail: so that dead letters differ. */
 const FAILURES = ['card declined', 'no such customer', 'gateway timeout'];
 const DEAD_LETTERS = 12;
+/** How many hours ago, and how much. Three hours in a row, and others alone. */
+const KEPT_LAG = [
+  [150, 40],
+  [72, 900],
+  [71, 2_400],
+  [70, 1_100],
+  [24, 15],
+  [1, 120],
+] as const;
 const DELAYS_MIN = [15, 15, 16, 31, 31, 32, 45, 61, 62, 90, 130, 240, 241, 600, 601, 1_200];
 
 /** New classes for each application: decorators write on them. */
@@ -193,7 +204,7 @@ export class ConsoleWorld {
     const control = new ControlClient({ endpoint: this.broker.controlEndpoint });
     const { admin, connection } = this;
     const source = { admin, control, connection, title: 'shop' };
-    const running = await startStandaloneConsole(source, options);
+    const running = await startStandaloneConsole(source, { operationsTopic: 'operations', ...options });
     this.#consoles.push(running);
     this.standalone = running.url;
     return running.url;
@@ -223,6 +234,7 @@ export class ConsoleWorld {
         messageGroup: 'chair',
       });
     for (const minutes of DELAYS_MIN) await this.remind(minutes);
+    for (const [hours, lag] of KEPT_LAG) await this.keepLag(hours, lag);
     await this.producer.beginTransaction({ topic: 'invoices', body: '{"invoice":1001}', keys: ['invoice-1001'] });
     await this.until(
       'all dead letters',
@@ -253,6 +265,24 @@ export class ConsoleWorld {
   remind(minutes: number) {
     const body = `{"remind":"order-${minutes}"}`;
     return this.producer.send({ topic: 'reminders', body, keys: [`order-${minutes}`], delayMs: minutes * MINUTE_MS });
+  }
+
+  /** As an application keeps it. */
+  keepLag(hours: number, lag: number) {
+    const topics = [{ topic: 'payments', lag, behindMs: lag * 50 }];
+    const record = {
+      consumerGroup: 'analytics',
+      instance: 'shop@1',
+      atMs: Date.now() - hours * 60 * MINUTE_MS,
+      lag,
+      topics,
+    };
+    return this.producer.send({
+      topic: 'operations',
+      tag: 'lag',
+      keys: ['lag:analytics'],
+      body: JSON.stringify(record),
+    });
   }
 
   /** Lets billing fail. @returns the position of its dead letter */

@@ -162,4 +162,31 @@ describe('operations on a real server', () => {
     );
     expect(letters.out).toContain('attempts-exhausted: RangeError: the card is declined');
   });
+
+  it('the lag of groups is kept in the same topic, by one of several instances, and read after they have ended', async () => {
+    const [operationsTopic, group] = [`${prefix}operations`, `${prefix}charging`];
+    const operations = { topic: 'operations', lagEveryMs: 10 * SECOND_MS };
+    const instances = [1, 2, 3].map(() => start({ provision: 'create', operations }, [Charging]));
+    await Promise.all(instances);
+    const stored = async () => {
+      const { messages } = await admin.findMessages({ topic: operationsTopic, key: `lag:${group}`, limit: 64 });
+      return messages;
+    };
+    const first = await eventually(stored, ({ length }) => length > 0);
+    const more = await eventually(stored, ({ length }) => length >= first.length + 3);
+    const tookMs = (more.at(-1)?.storeTimestampMs ?? 0) - (first.at(-1)?.storeTimestampMs ?? 0);
+    // One in each interval, not one of each instance; two that are due at the same moment may both keep theirs.
+    expect(more.length - first.length).toBeLessThanOrEqual(Math.ceil(tookMs / (10 * SECOND_MS)) + 1);
+    await Promise.all(apps.splice(0).map((one) => one.close()));
+    const history = await admin.lagHistory(operationsTopic, group);
+    expect(history).toMatchObject({ failures: [], unreadBeforeMs: undefined });
+    expect(history.hours.at(-1)?.topics.map(({ topic }) => topic)).toEqual([`${prefix}charges`]);
+    // What is between does not keep the failures from being found.
+    const { records } = await admin.listFailures(operationsTopic, { consumerGroup: group });
+    expect(records.map(({ error }) => error.name)).toEqual(['RangeError', 'RangeError']);
+    const names = ['--operations-topic', operationsTopic, '--name-server', nameServer];
+    const { code, out } = await call(['lag', group, '--history', ...names]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^PEAK AT .*\n\d{4}-/);
+  });
 });

@@ -147,7 +147,7 @@ function Hours({ hours }: Pick<Answer, 'hours'>) {
         rows={[...hours].reverse()}
         keyOf={({ atMs }) => `${atMs}`}
         columns={[
-          { name: 'Largest at', width: 190, cell: ({ atMs }) => <Time ms={atMs} /> },
+          { name: 'Peak at', width: 190, cell: ({ atMs }) => <Time ms={atMs} /> },
           { name: 'Lag', width: 110, isNumber: true, cell: ({ lag }) => count(lag) },
           { name: 'Behind', width: 100, cell: ({ topics }) => behindText(topics) },
           { name: 'Topics', cell: ({ topics }) => topicsText(topics) },

@@ -108,6 +108,13 @@ export function Chart({ label, points, spanMs, gapMs }: Props) {
         {lines.map((line) => (
           <path key={line} class="line" d={`M${line}`} />
         ))}
+        {runs.flatMap(([alone, second]) =>
+          alone === undefined || second !== undefined ? (
+            []
+          ) : (
+            <circle key={alone.atMs} cx={x(alone.atMs)} cy={y(alone.value)} r={3} />
+          ),
+        )}
         {point !== undefined && (
           <>
             <line class="cursor" x1={x(point.atMs)} x2={x(point.atMs)} y1={EDGE.top} y2={bottom} />

@@ -11,6 +11,7 @@ import {
   type CommandIo,
   plural,
   withExamples,
+  wrongCall,
 } from './command.js';
 import { operationsTopicOption } from './failure-command.js';
 import { print, reportFailures, table, timeText } from './output.js';
@@ -78,7 +79,7 @@ export const addLagCommand: AddCommand = (program, io) => {
 async function showHistory(group: string, values: Values, io: CommandIo): Promise<void> {
   const { operationsTopic } = values;
   if (operationsTopic === undefined)
-    throw new Error('--history needs --operations-topic, the topic in which applications keep the lag of their groups');
+    throw wrongCall('--history needs --operations-topic, the topic in which applications keep the lag of their groups');
   const history = await withAdmin(values, io, async (admin) => {
     const read = await admin.lagHistory(operationsTopic, group, { timeoutMs: Math.max(HISTORY_MS, values.timeout) });
     if (read.hours.length === 0 && read.failures.length === 0)

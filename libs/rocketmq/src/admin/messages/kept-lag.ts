@@ -9,9 +9,9 @@ import type { CallOptions } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
 import { checkedElsewhere, type OwnChecks } from '../../support/options.js';
 import { checkName, checkTime } from '../checks.js';
-import type { BrokerFailure } from '../each-broker.js';
+import { AskedBrokers, type BrokerFailure } from '../each-broker.js';
 import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
-import { CONCURRENT_LOOKUPS, lookUp } from './message-lookup.js';
+import { CONCURRENT_LOOKUPS, lookUpOn } from './message-lookup.js';
 
 export interface LagHistoryOptions extends CallOptions {
   /** From the hour of this time on. At most 31 days before `to`. Default: 7 days before it. */
@@ -56,30 +56,36 @@ export async function lagHistory(
     options,
     async (deadline) => {
       const hoursToRead = hoursOf(options);
-      assertKnown(topic, await queuesOf(cluster, topic, deadline));
-      const failures = new Map<string, BrokerFailure>();
+      const queues = await queuesOf(cluster, topic, deadline);
+      assertKnown(topic, queues);
+      const { answered } = queues;
+      const asked = new AskedBrokers(deadline, answered.length > 1);
       const isLate = (): boolean => deadline.remainingMs() < deadline.timeoutMs * RESERVED_SHARE;
       const read = await mapConcurrently(hoursToRead, CONCURRENT_LOOKUPS, async (hourMs) => {
         if (isLate()) return { unreadBeforeMs: hourMs + HOUR_MS, records: [] };
         const range = { from: new Date(hourMs), to: new Date(hourMs + HOUR_MS - 1) };
         const query = { topic, key: lagKey(consumerGroup), ...range };
-        const found = await lookUp(cluster, query, READ_OF_HOUR, deadline);
-        for (const failure of found.failures) failures.set(failure.name, failure);
-        const records = found.messages.flatMap(({ body, isPacked }) => (isPacked ? [] : (parseLagRecord(body) ?? [])));
+        const ofBrokers = answered.map((broker) =>
+          asked.ask(broker, (own) => lookUpOn(cluster, broker, query, READ_OF_HOUR, own)),
+        );
+        const found = (await Promise.all(ofBrokers)).flatMap((one) => one?.views ?? []);
+        const records = found.flatMap(({ body, isPacked }) => (isPacked ? [] : (parseLagRecord(body) ?? [])));
         return { unreadBeforeMs: undefined, records };
       });
-      const records = read
-        .flatMap(({ records: own }) => own)
-        .filter((record) => record.consumerGroup === consumerGroup);
+      const [first] = asked.failures;
+      if (first !== undefined && answered.every((broker) => asked.hasFailed(broker))) throw first.error;
       const unread = read.flatMap(({ unreadBeforeMs }) => unreadBeforeMs ?? []);
-      const peaks = records.map(({ peak, atMs, lag, topics }) => peak ?? { atMs, lag, topics });
+      const records = read.flatMap(({ records: own }) => own).filter((one) => one.consumerGroup === consumerGroup);
+      // A clock may be wrong by days.
+      const isMeant = ({ atMs }: LagSample): boolean => hoursToRead.includes(hourOf(atMs));
+      const samples = records.map(({ atMs, lag, topics }) => ({ atMs, lag, topics })).filter(isMeant);
+      const peaks = records.flatMap(({ peak }) => peak ?? []).filter(isMeant);
       return {
         consumerGroup,
-        // A clock may be wrong by days.
-        hours: peaksByHour(peaks.filter(({ atMs }) => hoursToRead.includes(hourOf(atMs)))),
-        latest: latestOf(records.map(({ atMs, lag, topics }) => ({ atMs, lag, topics }))),
+        hours: peaksByHour([...samples, ...peaks]),
+        latest: latestOf(samples),
         unreadBeforeMs: unread.length === 0 ? undefined : Math.max(...unread),
-        failures: [...failures.values()],
+        failures: [...queues.failures, ...asked.failures],
       };
     },
     CHECKS,

@@ -77,26 +77,26 @@ export async function findMessages(
     checkTime('to', query.to);
   }
   return cluster.run(`look up ${sought} in ${query.topic}`, options, async (deadline) => {
-    const found = await lookUp(cluster, query, limit, deadline);
-    if (found.messages.length === 0) assertKnown(query.topic, await queuesOf(cluster, query.topic, deadline));
-    return found;
+    const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>
+      lookUpOn(cluster, broker, query, limit, own),
+    );
+    const messages = answers.flatMap(({ value }) => value.views);
+    if (messages.length === 0) assertKnown(query.topic, await queuesOf(cluster, query.topic, deadline));
+    messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
+    return { messages, mayBeMore: answers.some(({ value }) => value.isFull), failures };
   });
 }
 
-/** The same, of a topic that may not exist. @param limit from each broker */
-export async function lookUp(
+/** The matches on one broker, at most `limit`. */
+export async function lookUpOn(
   cluster: ClusterAccess,
+  broker: MasterBroker,
   query: MessageQuery,
   limit: number,
   deadline: Deadline,
-): Promise<FoundMessages> {
-  const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
-    const { found, isFull } = await storedMessages(cluster, broker, query, limit, own);
-    return { views: await Promise.all(found.map((stored) => messageView(stored, broker.name))), isFull };
-  });
-  const messages = answers.flatMap(({ value }) => value.views);
-  messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
-  return { messages, mayBeMore: answers.some(({ value }) => value.isFull), failures };
+): Promise<{ readonly views: readonly StoredMessageView[]; readonly isFull: boolean }> {
+  const { found, isFull } = await storedMessages(cluster, broker, query, limit, deadline);
+  return { views: await Promise.all(found.map((stored) => messageView(stored, broker.name))), isFull };
 }
 
 /** How many messages are looked up at once where a result takes many. */
@@ -112,7 +112,6 @@ export async function storedWithId(
   return (await storedMessages(cluster, broker, query, MAX_BY_ID, deadline)).found;
 }
 
-/** The matches on one broker. */
 async function storedMessages(
   cluster: ClusterAccess,
   broker: MasterBroker,

@@ -22,13 +22,16 @@ export function describedError(error: unknown, texts: boolean): FailureRecord['e
     name: typeof name === 'string' && NAME.test(name) ? name : 'Error',
     code: typeof code === 'string' && CODE.test(code) ? code : undefined,
     text,
-    stack: typeof stack === 'string' ? framesIn(stack, String(error.message)) : undefined,
+    stack: typeof stack === 'string' ? framesIn(stack, String(error.message), texts) : undefined,
   };
 }
 
 /** The frames of the application's own code, or of any code if it has none. The text before them may quote a body. */
-function framesIn(stack: string, message: string): string | undefined {
+function framesIn(stack: string, message: string, texts: boolean): string | undefined {
   const textAt = message === '' ? -1 : stack.indexOf(message);
+  // The text has been changed since: what of the stack is the former one is not known.
+  const [head = ''] = stack.split('\n', 1);
+  if (!texts && textAt < 0 && (message !== '' || head.includes(': '))) return undefined;
   const traced = textAt < 0 ? stack : stack.slice(textAt + message.length);
   const frames = traced
     .slice(0, MAX_STACK_LENGTH)

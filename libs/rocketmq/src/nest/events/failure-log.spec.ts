@@ -90,9 +90,13 @@ describe('a failure', () => {
       name: 'secret three',
       code: 'secret four',
     });
-    for (const error of [named, 'secret five', { message: 'secret six' }]) log.record(failureOf(error));
+    const [prefixed, emptied] = ['seven', 'eight'].map((one) => new Error(`x\n    at secret ${one}`)) as [Error, Error];
+    prefixed.message = `order 1: ${prefixed.message}`;
+    emptied.message = '';
+    const errors = [named, 'secret five', { message: 'secret six' }, prefixed, emptied];
+    for (const error of errors) log.record(failureOf(error));
     await log.close(SECOND_MS);
-    expect(sent).toHaveLength(3);
+    expect(sent).toHaveLength(5);
     expect(JSON.stringify(sent)).not.toContain('secret');
   });
 
@@ -197,6 +201,23 @@ describe('a shutdown', () => {
 });
 
 describe('a body that is no record', () => {
+  it('is one whose time cannot be shown, and one that is far larger than any record', () => {
+    const error = { name: 'Error' };
+    const about = {
+      consumerGroup: 'g',
+      topic: 't',
+      messageId: 'm',
+      deliveryAttempt: 1,
+      settlement: retry,
+      instance: 'i',
+    };
+    const parsed = (given: object) =>
+      parseFailureRecord(Buffer.from(JSON.stringify({ ...about, error, atMs: 1, leftOut: 0, ...given })));
+    expect(parsed({})).toBeDefined();
+    for (const wrong of [{ atMs: 1e300 }, { atMs: -9e15 }, { instance: 'x'.repeat(100_000) }])
+      expect(parsed(wrong)).toBeUndefined();
+  });
+
   it.each(['', 'null', '7', '"x"', '{}', '{"atMs":1}', '[]', '{"atMs":1,"error":null}', '\u0000'])(
     '%j is none',
     (body) => {

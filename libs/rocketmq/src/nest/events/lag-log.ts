@@ -47,6 +47,7 @@ export class LagLog {
   /** By group, the id of the last record that this instance has found or written. */
   private readonly seen = new Map<string, string>();
   private turn = 0;
+  /** In the round before, or in this one. */
   private hasFailed = false;
 
   constructor(private readonly port: LagLogPort) {
@@ -57,7 +58,7 @@ export class LagLog {
   start(): void {
     const { everyMs, random } = this.port;
     const round = (): Promise<void> => inFreshAsyncContext(() => this.round());
-    this.work.every(WORK, everyMs * random.next(), async () => {
+    this.work.every(WORK, Math.floor(everyMs * random.next()), async () => {
       await round();
       this.work.every(WORK, everyMs, round);
       return 'done';
@@ -76,16 +77,16 @@ export class LagLog {
     const untrack = clock.track(WORK);
     const endsAtMs = clock.monotonicMs() + everyMs;
     const groups = this.port.groups();
+    let failed = false;
     for (let count = 0; count < groups.length && clock.monotonicMs() < endsAtMs; count++) {
       const group = groups[this.turn++ % groups.length];
       if (group === undefined || this.stopping.signal.aborted) break;
-      await this.keep(group).then(
-        () => {
-          this.hasFailed = false;
-        },
-        (error) => this.couldNotKeep(group, error),
-      );
+      await this.keep(group).catch((error) => {
+        this.couldNotKeep(group, error);
+        failed = true;
+      });
     }
+    this.hasFailed = failed;
     untrack();
   }
 

@@ -52,10 +52,16 @@ function isRecord(value: unknown): value is FailureRecord {
   ) as Partial<Record<keyof FailureRecord, unknown>>;
   return (
     [consumerGroup, topic, messageId, instance].every((one) => typeof one === 'string') &&
-    [atMs, deliveryAttempt, leftOut].every((one) => Number.isFinite(one)) &&
+    [deliveryAttempt, leftOut].every((one) => Number.isFinite(one)) &&
+    isTime(atMs) &&
     isSettlement(Object(settlement)) &&
     isError(Object(error))
   );
+}
+
+/** Others cannot be shown. */
+function isTime(value: unknown): boolean {
+  return Number.isFinite(value) && !Number.isNaN(new Date(value as number).getTime());
 }
 
 function isSettlement({ kind, delayMs, reason }: Readonly<Record<string, unknown>>): boolean {
