@@ -244,6 +244,7 @@ describe('as JSON', () => {
         { total: number, messages: expect.arrayContaining([message]) },
       ],
       listFailures: [() => admin.listFailures('orders'), { records: [], mayBeMore: false }],
+      lagHistory: [() => admin.lagHistory('orders', 'billing'), { consumerGroup: 'billing', hours: [] }],
       tailMessages: [
         () => first(admin.tailMessages('orders', { from: new Date(0) })),
         {

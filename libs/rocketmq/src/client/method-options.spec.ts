@@ -177,6 +177,7 @@ describe('an administration client', () => {
     ['planRewind', (admin, options) => admin.planRewind(place, options)],
     ['browseMessages', (admin, options) => admin.browseMessages('orders', options)],
     ['listFailures', (admin, options) => admin.listFailures('failures', options)],
+    ['lagHistory', (admin, options) => admin.lagHistory('operations', 'shop', options)],
     ['tailMessages', async (admin, options) => admin.tailMessages('orders', options)],
     ['givenUpHalfMessages', (admin, options) => admin.givenUpHalfMessages(options)],
     ['resumeHalfMessage', (admin, options) => admin.resumeHalfMessage(own, options)],
