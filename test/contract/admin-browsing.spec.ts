@@ -15,7 +15,11 @@ const contract = contractSuite();
 const bodiesOf = (messages: readonly StoredMessageView[]): string[] => messages.map(({ body }) => body.toString());
 
 /** A topic with these messages, each stored some time after the one before; and the times between them. */
-async function stored(world: World, bodies: readonly string[], queues = 4) {
+async function stored(
+  world: World,
+  bodies: readonly string[],
+  { queues = 4, tag }: { queues?: number; tag?: string } = {},
+) {
   const topic = world.name();
   const admin = world.admin();
   await admin.createTopic({ topic, type: 'normal', queues });
@@ -24,7 +28,7 @@ async function stored(world: World, bodies: readonly string[], queues = 4) {
   for (const body of bodies) {
     times.push(new Date(world.nowMs()));
     await world.backend.advance(100);
-    await producer.send({ topic, body, tag: body });
+    await producer.send({ topic, body, tag: tag ?? body });
     await world.backend.advance(100);
   }
   await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === bodies.length);
@@ -64,7 +68,7 @@ describe('the messages of a topic', () => {
   });
 
   contract('come the newest first from one queue with more of them than a request returns', async (world) => {
-    const { topic, admin, producer } = await stored(world, [], 1);
+    const { topic, admin, producer } = await stored(world, [], { queues: 1 });
     const bodies = Array.from({ length: 90 }, (_, index) => `${index}`);
     for (const body of bodies) await producer.send({ topic, body });
     await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === 90);
@@ -93,7 +97,7 @@ describe('the messages of a topic', () => {
   });
 
   contract('are not read with options that make no sense', async (world) => {
-    const { topic, admin } = await stored(world, ['a', 'b'], 1);
+    const { topic, admin } = await stored(world, ['a', 'b'], { queues: 1 });
     const { next } = await admin.browseMessages(topic, { order: 'newest-first', limit: 1 });
     const broker = (await admin.describeTopic(topic))?.brokers[0]?.name ?? '';
     for (const [options, code] of [
@@ -148,7 +152,7 @@ describe('a topic that is followed', () => {
   });
 
   contract('shows every message of a long queue, or the newest and how many were left out', async (world) => {
-    const { topic, admin, producer, times } = await stored(world, ['first'], 1);
+    const { topic, admin, producer, times } = await stored(world, ['first'], { queues: 1 });
     const bodies = Array.from({ length: 250 }, (_, index) => `${index}`);
     for (const body of bodies) await producer.send({ topic, body });
     await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === 251);
@@ -189,7 +193,7 @@ describe('a topic that is followed', () => {
   });
 
   contract('has what is in queues that were added after another iteration', async (world) => {
-    const { topic, admin } = await stored(world, [], 1);
+    const { topic, admin } = await stored(world, [], { queues: 1 });
     const first = admin.tailMessages(topic)[Symbol.asyncIterator]();
     const { value } = await first.next();
     await first.return?.();
@@ -254,7 +258,7 @@ describe('the failures in a topic', () => {
   contract('are read the newest first, of one group or all, and grouped by error', async (world) => {
     const records = [recordOf('x', 'a'), recordOf('y', 'b'), recordOf('x', 'c', 'TypeError'), recordOf('x', 'd')];
     const bodies = ['no record', ...records.map((one) => JSON.stringify(one))];
-    const { topic, admin, producer } = await stored(world, bodies);
+    const { topic, admin, producer } = await stored(world, bodies, { tag: 'retry' });
     const ids = async (options: object) =>
       (await admin.listFailures(topic, options)).records.map((one) => one.messageId);
     expect(await admin.listFailures(topic)).toEqual({ records: records.toReversed(), mayBeMore: false, failures: [] });
@@ -265,7 +269,7 @@ describe('the failures in a topic', () => {
       { error: { name: 'CardError' }, retried: 1, deadLettered: 1, leftOut: 4, latest: { messageId: 'd' } },
       { error: { name: 'TypeError' }, retried: 1, deadLettered: 0 },
     ]);
-    await producer.send({ topic, keys: ['e'], body: JSON.stringify(recordOf('x', 'e')) });
+    await producer.send({ topic, tag: 'retry', keys: ['e'], body: JSON.stringify(recordOf('x', 'e')) });
     await world.until('it is in the index', async () => (await ids({ messageId: 'e' })).length === 1);
     expect(await ids({ messageId: 'e', consumerGroup: 'y' })).toEqual([]);
     for (const options of [{ limit: 0 }, { limit: 10_001 }, { consumerGroup: 'a b' }])
