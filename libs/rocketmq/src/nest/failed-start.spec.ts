@@ -51,8 +51,8 @@ function moduleOf(endpoints: string, parts: Parameters<typeof Module>[0] = {}): 
   const rocketmq = RocketMQModule.forRoot({
     endpoints,
     logger: silentLogger,
-    requestTimeoutMs: 200,
-    startTimeoutMs: 500,
+    requestTimeoutMs: 1_000,
+    startTimeoutMs: 3_000,
   });
   @Module({ ...parts, imports: [rocketmq] })
   class AppModule {}
@@ -97,8 +97,8 @@ it('a transport strategy with a connection of its own does, too', async () => {
       endpoints: place.endpoints,
       consumerGroup: 'shop',
       logger: silentLogger,
-      requestTimeoutMs: 200,
-      startTimeoutMs: 500,
+      requestTimeoutMs: 1_000,
+      startTimeoutMs: 3_000,
     }),
   });
   closed(app);
@@ -116,7 +116,7 @@ it('names a topic that is missing, also where a listener chooses its start there
     async handle(): Promise<void> {}
   }
   const { endpoints, nameServerEndpoint: nameServer } = broker;
-  const rocketmq = RocketMQModule.forRoot({ endpoints, nameServer, logger: silentLogger, startTimeoutMs: 500 });
+  const rocketmq = RocketMQModule.forRoot({ endpoints, nameServer, logger: silentLogger, startTimeoutMs: 3_000 });
   @Module({ imports: [rocketmq], providers: [Early] })
   class AppModule {}
   await expect(NestFactory.createApplicationContext(AppModule, QUIET)).rejects.toMatchObject({
