@@ -20,7 +20,7 @@ export function addExport(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('export')
     .description(
-      'Writes dead letters into a new file, with their bodies: a line of JSON for each, with all that dlq import needs to send it later or on another cluster. With --operations-topic, each with its reason. The last line says whether the file is complete, or where to continue.',
+      'Writes dead letters into a new file, with their bodies: a line of JSON for each, with all that dlq import needs to send it later or on another cluster. With --operations-topic, each with its reason. The last line says whether the file is complete, or where to continue and who did not answer.',
     )
     .argument('<group>')
     .argument('<file>')

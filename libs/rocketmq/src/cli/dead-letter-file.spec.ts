@@ -153,6 +153,24 @@ describe('dlq export', () => {
     await admin.close();
     expect((await on(`dlq import ${file}`)).err).toContain(`its export ended at ${end.next}, where another export`);
   });
+
+  it('says in the last line who did not answer', async () => {
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint ?? '' });
+    const lacking = {
+      exportDeadLetters: async (group: string, options: object) => ({
+        ...(await admin.exportDeadLetters(group, options)),
+        failures: [{ name: 'broker-b', error: 'timed out' }],
+      }),
+    } as unknown as RocketMQAdmin;
+    const request = { admin: lacking, group: 'billing', after: undefined, operationsTopic: undefined };
+    await exportTo(file, request, { warn() {} });
+    await admin.close();
+    expect(linesOf(file).at(-1)).toEqual({ exported: 3, next: null, unanswered: ['broker-b'] });
+    const { err } = await on(`dlq import ${file}`);
+    expect(err).toContain(
+      'is not complete: its export ended without the dead letters of broker-b, which did not answer',
+    );
+  });
 });
 
 describe('dlq import', () => {

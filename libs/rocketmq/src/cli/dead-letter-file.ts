@@ -27,6 +27,8 @@ interface End {
   readonly exported: number;
   /** Where to continue; null when there is nothing more. */
   readonly next: string | null;
+  /** Brokers that did not answer: what they have is missing. */
+  readonly unanswered?: readonly string[];
 }
 
 interface ExportRequest extends SelectOptions {
@@ -53,19 +55,19 @@ export async function exportTo(file: string, request: ExportRequest, io: Pick<Co
   });
   const writer = new FileWriter(handle, request.maxBytes ?? MAX_FILE_BYTES);
   let after = request.after;
+  const failures: BrokerFailure[] = [];
   try {
-    const failures: BrokerFailure[] = [];
     do {
       const page = await pageOf(request, after, io);
       failures.push(...page.failures.filter(({ name }) => failures.every((one) => one.name !== name)));
       for (const one of page.exported) {
         if (await writer.add(one)) continue;
-        await writer.end(one.position);
+        await writer.end(one.position, failures);
         return { count: writer.count, next: one.position, failures };
       }
       after = page.next;
     } while (after !== undefined);
-    await writer.end(null);
+    await writer.end(null, failures);
     return { count: writer.count, next: undefined, failures };
   } catch (error) {
     if (writer.count === 0) {
@@ -73,7 +75,7 @@ export async function exportTo(file: string, request: ExportRequest, io: Pick<Co
       throw error;
     }
     // A page that was written in part is in the next file as a whole: what is in two files is sent once.
-    if (after !== undefined) await writer.end(after).catch(() => {});
+    if (after !== undefined) await writer.end(after, failures).catch(() => {});
     const count = plural(writer.count, 'dead letter');
     const rest =
       after === undefined ? 'export again into another file' : `write the rest into another file with --after ${after}`;
@@ -122,8 +124,9 @@ class FileWriter {
     return true;
   }
 
-  async end(next: string | null): Promise<void> {
-    await this.handle.appendFile(jsonLine({ exported: this.count, next } satisfies End));
+  async end(next: string | null, failures: readonly BrokerFailure[]): Promise<void> {
+    const unanswered = failures.length === 0 ? undefined : failures.map(({ name }) => name);
+    await this.handle.appendFile(jsonLine({ exported: this.count, next, unanswered } satisfies End));
     await this.handle.sync();
   }
 }
@@ -136,10 +139,20 @@ class FileWriter {
 export async function checkFile(file: string): Promise<string | undefined> {
   let stopped: string | undefined = 'before its first dead letter';
   for await (const { value } of linesOf(file)) {
-    if (isEnd(value)) stopped = value.next === null ? undefined : `at ${value.next}, where another export can begin`;
-    else stopped = `after ${value.position}`;
+    stopped = isEnd(value) ? lackOf(value) : `after ${value.position}`;
   }
   return stopped;
+}
+
+/** Undefined for the end of a complete file. */
+function lackOf({ next, unanswered = [] }: End): string | undefined {
+  const lacks = [
+    ...(next === null ? [] : [`at ${next}, where another export can begin`]),
+    ...(unanswered.length === 0
+      ? []
+      : [`without the dead letters of ${unanswered.join(' and ')}, which did not answer`]),
+  ];
+  return lacks.length === 0 ? undefined : lacks.join(', ');
 }
 
 /** The dead letters of a file, some of one group at a time. */
@@ -193,8 +206,9 @@ function valueIn(text: string, where: string): Line['value'] {
 }
 
 function isEnd(value: unknown): value is End {
-  const { exported, next } = Object(value) as Partial<Record<keyof End, unknown>>;
-  return typeof exported === 'number' && (next === null || typeof next === 'string');
+  const { exported, next, unanswered = [] } = Object(value) as Partial<Record<keyof End, unknown>>;
+  const areNames = Array.isArray(unanswered) && unanswered.every((name) => typeof name === 'string');
+  return typeof exported === 'number' && (next === null || typeof next === 'string') && areNames;
 }
 
 /** Without their ends; undefined, the last one, for a line that is too long. @throws UsageError when the file cannot be read */
