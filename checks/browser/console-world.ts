@@ -183,6 +183,7 @@ export class ConsoleWorld {
         RocketMQModule.forRoot({ endpoints, nameServer }),
         RocketMQConsoleModule.forRoot({
           path: 'admin/rocketmq',
+          operationsTopic: 'operations',
           actions: 'all',
           bodies: 'shown',
           schedule: () => ({ schedule: this.schedule, database: this.database }),

@@ -117,7 +117,7 @@ describe('while the time is moved', () => {
     });
     await producer.send({ topic: 'due', body: 'x', delayMs: HOUR_MS });
     const startMs = (await control.time()).nowMs;
-    const { passed } = await control.advanceTime({ byMs: 2 * HOUR_MS });
+    const { passed } = await control.advanceTime({ byMs: 2 * HOUR_MS }, { timeoutMs: 30_000 });
     expect(handled.map(([what]) => what)).toEqual(['x 1', 'x 2', 'x 3']);
     expect(passed).toBe(3);
     const minutes = handled.map(([, atMs]) => Math.round((atMs - startMs) / MINUTE_MS));
@@ -217,7 +217,7 @@ describe('while the time is moved', () => {
           expect(nowMs).toBeGreaterThan(0);
         }
       })();
-      const { passed } = await control.advanceTime({ byMs: 2 * HOUR_MS });
+      const { passed } = await control.advanceTime({ byMs: 2 * HOUR_MS }, { timeoutMs: 30_000 });
       isDone = true;
       await asking;
       // Some pass in real time, between two requests.
