@@ -100,7 +100,8 @@ describe('deliver now', () => {
   it('finds one message among very many', async () => {
     const { producer, control } = await start();
     const bodies = Array.from({ length: 500 }, (_, index) => `${index}`);
-    const sent = await Promise.all(bodies.map((body) => producer.send({ topic: 'many', body, delayMs: MINUTE_MS })));
+    const send = (body: string) => producer.send({ topic: 'many', body, delayMs: MINUTE_MS }, { timeoutMs: 30_000 });
+    const sent = await Promise.all(bodies.map(send));
     const wanted = sent[345]?.messageId ?? '';
     expect((await control.delayed({ topic: 'many', messageId: wanted })).items).toMatchObject([{ body: '345' }]);
     await control.deliverNow({ topic: 'many', messageId: wanted });
