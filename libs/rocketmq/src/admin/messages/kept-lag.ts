@@ -1,6 +1,6 @@
 // Reads the lag of a consumer group over days, which applications keep in a topic (the module option `operations`).
 
-import { type LagSample, lagKey, parseLagRecord } from '../../protocol/model/lag-record.js';
+import { hourOf, type LagSample, lagKey, parseLagRecord } from '../../protocol/model/lag-record.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { DAY_MS, HOUR_MS, SystemClock } from '../../support/clock.js';
@@ -103,11 +103,6 @@ function hoursOf({ from, to }: LagHistoryOptions): number[] {
   }
   const [first, last] = [hourOf(fromMs), hourOf(toMs)];
   return Array.from({ length: (last - first) / HOUR_MS + 1 }, (_, index) => last - index * HOUR_MS);
-}
-
-/** When it begins. */
-function hourOf(ms: number): number {
-  return Math.floor(ms / HOUR_MS) * HOUR_MS;
 }
 
 function peaksByHour(samples: readonly LagSample[]): LagSample[] {

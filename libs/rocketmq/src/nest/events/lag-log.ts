@@ -3,6 +3,7 @@
 
 import { PeriodicWork } from '../../client/periodic-work.js';
 import {
+  hourOf,
   LAG_TAG,
   type LagRecord,
   type LagSample,
@@ -12,7 +13,7 @@ import {
 } from '../../protocol/model/lag-record.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { inFreshAsyncContext } from '../../support/async-context.js';
-import { type Clock, HOUR_MS } from '../../support/clock.js';
+import type { Clock } from '../../support/clock.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Random } from '../../support/random.js';
@@ -140,8 +141,7 @@ function peakBefore(
     const record = isPacked ? undefined : parseLagRecord(body);
     if (record?.consumerGroup !== consumerGroup) continue;
     const { atMs: ownMs, lag: ownLag, topics } = record.peak ?? record;
-    const isOfHour = Math.floor(ownMs / HOUR_MS) === Math.floor(atMs / HOUR_MS);
-    if (isOfHour && ownLag > (peak?.lag ?? lag)) peak = { atMs: ownMs, lag: ownLag, topics };
+    if (hourOf(ownMs) === hourOf(atMs) && ownLag > (peak?.lag ?? lag)) peak = { atMs: ownMs, lag: ownLag, topics };
   }
   return peak;
 }

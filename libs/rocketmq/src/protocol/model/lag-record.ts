@@ -1,5 +1,7 @@
 // The lag of a consumer group, as an application keeps it: a message of the topic that its module option `operations` names.
 
+import { HOUR_MS } from '../../support/clock.js';
+
 /** How far a group was behind in one topic. */
 export interface TopicLagSample {
   readonly topic: string;
@@ -34,6 +36,11 @@ export const MAX_LAG_TOPICS = 20;
 /** The key of the records of a group. */
 export function lagKey(consumerGroup: string): string {
   return `lag:${consumerGroup}`;
+}
+
+/** When the hour (UTC) of a sample begins, in milliseconds since the epoch. */
+export function hourOf(ms: number): number {
+  return Math.floor(ms / HOUR_MS) * HOUR_MS;
 }
 
 /** Far more than a record has. */
