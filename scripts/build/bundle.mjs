@@ -1,10 +1,12 @@
 // What tsc has made of the library becomes what is published: the code once, as CommonJS in few files, an ES module for each entry that
 // exports the same, and one set of types for both.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 import { Declarations } from './declarations.mjs';
+
+const root = join(import.meta.dirname, '../..');
 
 /** Loaded by their paths: the command line, and what the Nest CLI calls. */
 const NOT_EXPORTED = ['cli/main', 'schematics/add', 'schematics/listener', 'schematics/topic'];
@@ -25,11 +27,13 @@ const HANDED_OVER_HERE = 'packages/handed-over.js';
  */
 export async function bundle(library) {
   const dist = join(library, 'dist');
-  const { exports } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'));
+  const { exports, devDependencies } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'));
+  const packed = Object.keys(devDependencies);
   const entries = Object.values(exports)
     .filter((conditions) => typeof conditions === 'object')
     .map((conditions) => relative('dist/cjs', conditions.require.default).replace(/\.js$/, ''));
-  const chunks = await bundleCode(dist, entries);
+  const chunks = await bundleCode(dist, entries, packed);
+  writeLicences(dist, packed);
   for (const name of entries) writeModule(dist, name, chunks);
   // The nearest package.json is what bundlers ask, too.
   const sideEffects = ['./testing/*.js'];
@@ -37,8 +41,11 @@ export async function bundle(library) {
   writeTypes(dist, entries);
 }
 
-/** @param {string} dist @param {readonly string[]} entries @returns {Promise<ReadonlyMap<string, Chunk>>} by their files in `dist/cjs` */
-async function bundleCode(dist, entries) {
+/**
+ * @param {string} dist @param {readonly string[]} entries @param {readonly string[]} packed packages that become part of the code
+ * @returns {Promise<ReadonlyMap<string, Chunk>>} by their files in `dist/cjs`
+ */
+async function bundleCode(dist, entries, packed) {
   const modules = join(dist, 'modules');
   const files = [
     ...entries.map((name) => [name, join(modules, 'entries', `${name}.js`)]),
@@ -48,7 +55,7 @@ async function bundleCode(dist, entries) {
   const build = await rolldown({
     cwd: modules,
     input: Object.fromEntries(files),
-    external: (id) => /^[^./]/.test(id) && !HANDED_OVER.test(id),
+    external: (id) => /^[^./]/.test(id) && !HANDED_OVER.test(id) && !packed.includes(id),
     platform: 'node',
     // Its modules have no effects but those of decorators, which are calls that stay.
     treeshake: { moduleSideEffects: true },
@@ -82,6 +89,18 @@ async function bundleCode(dist, entries) {
       throw new Error(`${one.fileName} has an import() of what it computes, which became a require()`);
   for (const id of handedOver) writePackage(join(dist, 'cjs'), id);
   return new Map(output.flatMap((one) => (one.type === 'chunk' ? [[one.fileName, one]] : [])));
+}
+
+/** Who hands on the code of a package hands on its licence. @param {string} dist @param {readonly string[]} packed */
+function writeLicences(dist, packed) {
+  const texts = packed.map((name) => {
+    const folder = join(root, 'node_modules', name);
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
+    if (file === undefined) throw new Error(`${name} has no licence`);
+    return `${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  });
+  write(join(dist, 'cjs/packages/LICENSES'), texts.join('\n\n'));
 }
 
 /** @param {string} id */

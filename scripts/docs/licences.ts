@@ -12,7 +12,7 @@ export interface Licensed {
   version: string;
   licence: string;
   wantedBy: string;
-  isPeer: boolean;
+  how: 'dependency' | 'packed' | 'peer';
 }
 
 export const LICENCES = join(root, 'docs/licences.md');
@@ -30,22 +30,23 @@ export const FITTING = [
 
 const LIBRARY = 'libs/rocketmq';
 
-/** @returns by name; what the library depends on, and the packages beside it that it can use */
+/** @returns by name; what the library depends on, what the build makes part of it, and the packages beside it that it can use */
 export async function licences(): Promise<Licensed[]> {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   const known = { ...(await licencesBelow(root)), ...(await licencesBelow(join(root, LIBRARY))) };
-  const { dependencies, peerDependencies } = lock[LIBRARY];
+  const { dependencies, devDependencies, peerDependencies } = lock[LIBRARY];
   const found = new Map();
-  const add = (name: string, from: string, wantedBy: string, isPeer: boolean) => {
+  const add = (name: string, from: string, wantedBy: string, how: Licensed['how']) => {
     const place = placeOf(name, from, lock);
     if (place === undefined || found.has(place)) return;
     const { version, dependencies: further = {} } = lock[place];
     const licence = String(known[`${name}@${version}`]?.licenses ?? lock[place].license ?? 'unknown');
-    found.set(place, { name, version, licence, wantedBy, isPeer });
-    if (!isPeer) for (const next of Object.keys(further)) add(next, place, name, false);
+    found.set(place, { name, version, licence, wantedBy, how });
+    if (how !== 'peer') for (const next of Object.keys(further)) add(next, place, name, how);
   };
-  for (const name of Object.keys(dependencies)) add(name, LIBRARY, 'nestjs-rocketmq', false);
-  for (const name of Object.keys(peerDependencies)) add(name, LIBRARY, 'nestjs-rocketmq', true);
+  for (const name of Object.keys(dependencies)) add(name, LIBRARY, 'nestjs-rocketmq', 'dependency');
+  for (const name of Object.keys(devDependencies)) add(name, LIBRARY, 'nestjs-rocketmq', 'packed');
+  for (const name of Object.keys(peerDependencies)) add(name, LIBRARY, 'nestjs-rocketmq', 'peer');
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -63,8 +64,7 @@ function placeOf(name: string, from: string, lock: Record<string, unknown>) {
 }
 
 export function licencesPage(all: readonly Licensed[]): string {
-  const dependencies = all.filter(({ isPeer }) => !isPeer);
-  const peers = all.filter(({ isPeer }) => isPeer);
+  const tableOf = (wanted: Licensed['how']): string => table(all.filter(({ how }) => how === wanted));
   return `# Licences
 
 \`nestjs-rocketmq\` is under the Apache License 2.0. This page is made from the lock file and the installed packages: \`npm run docs\` writes it, a
@@ -72,13 +72,19 @@ test compares it, and fails on a licence that does not fit: ${FITTING.map((name)
 
 ## Installed with it
 
-${table(dependencies)}
+${tableOf('dependency')}
+
+## Packed into it
+
+Part of its code, so that they are no packages of their own; their licences are in \`dist/cjs/packages/LICENSES\`.
+
+${tableOf('packed')}
 
 ## Beside it
 
 Packages that the application installs, the optional ones only where it uses what needs them. What they bring along themselves is theirs.
 
-${table(peers)}
+${tableOf('peer')}
 
 The protocol's \`.proto\` files (\`proto/\` in the package) are those of [apache/rocketmq-apis](https://github.com/apache/rocketmq-apis), Apache License 2.0.
 `;
