@@ -3,7 +3,7 @@
 
 import type { Attributes, AttributeValue } from '@opentelemetry/api';
 import type { ObservedClient } from '../client/observed-client.js';
-import { type MessageView, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
+import type { MessageType, MessageView, OutgoingMessage } from '../protocol/model/message.js';
 import { RocketMQError } from '../support/errors.js';
 
 /**
@@ -57,6 +57,12 @@ export interface Operation {
   readonly type?: 'create' | 'send' | 'receive' | 'process' | 'settle';
 }
 
+/** A client that spans are about. */
+export type TracedClient = ObservedClient & {
+  /** That of a consumer. */
+  readonly consumerGroup?: string;
+};
+
 /** Creates attributes. */
 export class SpanAttributes {
   private readonly which: readonly (0 | 1)[];
@@ -66,7 +72,7 @@ export class SpanAttributes {
   }
 
   /** The attributes of every span of a client. */
-  ofClient({ clientId, namespace, server }: ObservedClient, consumerGroup?: string): Attributes {
+  ofClient({ clientId, namespace, server, consumerGroup }: TracedClient): Attributes {
     const attributes = this.ofSystem();
     attributes[ATTRIBUTE.clientId] = clientId;
     attributes[ATTRIBUTE.serverAddress] = server.host;
@@ -90,11 +96,18 @@ export class SpanAttributes {
     return attributes;
   }
 
+  /** What all messages of a type have, those that are received with the places of what {@link addReceived} adds: new places cost more. */
+  ofMessage(base: Attributes, type: MessageType | undefined, isReceived: boolean): Attributes {
+    const attributes = { ...base };
+    if (type !== undefined) this.put(attributes, 'type', type);
+    if (isReceived) Object.assign(attributes, { [ATTRIBUTE.messageId]: '', [OWN_ATTRIBUTE.deliveryAttempt]: 0 });
+    return attributes;
+  }
+
   /** Adds the attributes of a message to be sent; never its body or its properties. */
-  addOutgoing(attributes: Attributes, message: OutgoingMessage, isHalf: boolean, nowMs: number): void {
+  addOutgoing(attributes: Attributes, message: OutgoingMessage, nowMs: number): void {
     const { deliverAt, delayMs } = message;
     if (message.messageId !== undefined) attributes[ATTRIBUTE.messageId] = message.messageId;
-    this.put(attributes, 'type', isHalf ? 'transaction' : messageTypeOf(message));
     const dueMs = deliverAt?.getTime() ?? (delayMs === undefined ? undefined : nowMs + delayMs);
     this.addLabels(attributes, message.tag, message.keys, message.messageGroup, dueMs);
   }
@@ -102,9 +115,8 @@ export class SpanAttributes {
   /** Adds the attributes of a received message; never its body or its properties. */
   addReceived(attributes: Attributes, message: MessageView): void {
     attributes[ATTRIBUTE.messageId] = message.messageId;
-    if (message.messageType !== undefined) this.put(attributes, 'type', message.messageType);
-    this.addLabels(attributes, message.tag, message.keys, message.messageGroup, message.deliveryTimestampMs);
     attributes[OWN_ATTRIBUTE.deliveryAttempt] = message.deliveryAttempt;
+    this.addLabels(attributes, message.tag, message.keys, message.messageGroup, message.deliveryTimestampMs);
   }
 
   private addLabels(

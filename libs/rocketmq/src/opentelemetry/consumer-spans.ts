@@ -6,12 +6,12 @@ import type { DeadLetterReason, FailureSettlement } from '../consumer/model/fail
 import type { BatchContext, BatchHandler, MessageHandler } from '../consumer/model/handler.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
-import { continued } from '../support/thenable.js';
+import { isThenable } from '../support/thenable.js';
 import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';
 import { guarded } from './guarded.js';
 import { handling } from './message-propagation.js';
 import { ClientLabels, type Metrics } from './metrics.js';
-import { NOWHERE, type Tracing } from './tracing.js';
+import { type ClientTracing, NOWHERE } from './tracing.js';
 
 const PROCESS: Operation = { name: 'process', type: 'process' };
 
@@ -34,15 +34,16 @@ type Failure = { readonly error: unknown } | undefined;
 /** Traces and measures one push consumer. Without `tracing` it only measures, without `metrics` it only traces. */
 export class ConsumerSpans implements PushConsumerTelemetry {
   private readonly labels: ClientLabels;
-  private readonly runs = new WeakMap<MessageView, Run>();
+  private readonly running = new Map<MessageView, Run>();
+  /** Whose handler has failed, until {@link failed} says what follows. Few: each costs the garbage collector more than in a map. */
+  private readonly failing = new WeakMap<MessageView, Run>();
   /** By the properties, which all views of a message share: the handler gets a view of its own when the body was compressed. */
   private readonly arrivedAtMs = new WeakMap<MessageView['properties'], number>();
   private unwatch: (() => void) | undefined;
-  private known: Attributes | undefined;
 
   constructor(
     private readonly consumer: ObservedConsumer,
-    private readonly tracing: Tracing | undefined,
+    private readonly tracing: ClientTracing | undefined,
     private readonly metrics: Metrics | undefined,
   ) {
     this.labels = new ClientLabels(consumer);
@@ -57,9 +58,20 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     return (message, about) => {
       const run = guarded(() => this.begin([message], (tracing) => this.beginOne(tracing, message)));
       if (run === undefined) return handler(message, about);
-      this.runs.set(message, run);
-      const work = context.with(run.context, handler, undefined, message, about);
-      return continued(work, () => this.endOne(run, message, undefined));
+      this.running.set(message, run);
+      const succeed = (): void => this.endOne(run, message, undefined);
+      const fail = (error: unknown): never => {
+        if (this.running.delete(message)) this.failing.set(message, run);
+        throw error;
+      };
+      let work: ReturnType<MessageHandler>;
+      try {
+        work = context.with(run.context, handler, undefined, message, about);
+      } catch (error) {
+        return fail(error);
+      }
+      // The promise of another library may return anything from its "then".
+      return isThenable(work) ? Promise.resolve(work).then(succeed, fail) : succeed();
     };
   }
 
@@ -95,7 +107,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
   failed(message: MessageView, error: unknown, settlement: FailureSettlement | undefined): void {
     guarded(() => {
       if (settlement?.kind === 'retry') this.metrics?.retries.add(1, this.labels.of(message.topic).plain);
-      const run = this.runs.get(message);
+      const run = this.running.get(message) ?? this.failing.get(message);
       if (run === undefined || run.isEnded) return;
       if (settlement !== undefined) run.span?.setAttributes(settlementAttributes(settlement));
       this.endOne(run, message, { error });
@@ -114,7 +126,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     this.unwatch?.();
   }
 
-  private begin(messages: readonly MessageView[], beginSpan: (tracing: Tracing) => BegunSpan): Run {
+  private begin(messages: readonly MessageView[], beginSpan: (tracing: ClientTracing) => BegunSpan): Run {
     this.noteWaits(messages);
     const startedAtMs = monotonicMs();
     const { tracing } = this;
@@ -122,20 +134,18 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     return { ...beginSpan(tracing), startedAtMs, isEnded: false };
   }
 
-  private beginOne(tracing: Tracing, message: MessageView): BegunSpan {
+  private beginOne(tracing: ClientTracing, message: MessageView): BegunSpan {
     const { parent, creation, links } = tracing.originOf(message);
-    const { attributes: names } = tracing.parts;
-    const attributes = names.ofOperation(this.base(tracing), PROCESS, message.topic);
-    names.addReceived(attributes, message);
+    const attributes = tracing.received(PROCESS, message);
     const start = { operation: PROCESS, topic: message.topic, kind: SpanKind.CONSUMER, attributes, links };
     const span = tracing.start(start, parent);
     return { span, context: handling(trace.setSpan(parent, span), creation) };
   }
 
   /** A batch belongs to none of its messages' traces: it starts its own, with a link to each. */
-  private beginBatch(tracing: Tracing, messages: readonly MessageView[]): BegunSpan {
+  private beginBatch(tracing: ClientTracing, messages: readonly MessageView[]): BegunSpan {
     const topic = messages[0]?.topic;
-    const attributes = tracing.parts.attributes.ofOperation(this.base(tracing), PROCESS, topic);
+    const attributes = tracing.attributes(PROCESS, topic);
     attributes[ATTRIBUTE.batchCount] = messages.length;
     const links = tracing.linksTo(messages);
     const span = tracing.start({ operation: PROCESS, topic, kind: SpanKind.CONSUMER, attributes, links }, NOWHERE);
@@ -154,6 +164,7 @@ export class ConsumerSpans implements PushConsumerTelemetry {
   private endOne(run: Run, message: MessageView, failure: Failure): void {
     if (run.isEnded) return;
     run.isEnded = true;
+    this.running.delete(message);
     guarded(() => {
       this.measure(run, message, failure !== undefined);
       if (run.span !== undefined) this.tracing?.end(run.span, failure);
@@ -174,11 +185,6 @@ export class ConsumerSpans implements PushConsumerTelemetry {
   private measure({ startedAtMs }: Run, { topic }: MessageView, isFailure: boolean): void {
     const { success, failure } = this.labels.of(topic);
     this.metrics?.processTime.record(monotonicMs() - startedAtMs, isFailure ? failure : success);
-  }
-
-  private base(tracing: Tracing): Attributes {
-    this.known ??= tracing.parts.attributes.ofClient(this.consumer, this.consumer.consumerGroup);
-    return this.known;
   }
 }
 

@@ -52,8 +52,9 @@ export class MessagePropagation {
   inject<T extends Labelled>(context: Context, message: T): T {
     const carrier: Record<string, string> = {};
     this.propagator.inject(context, carrier, SETTER);
-    const added = Object.entries(carrier).filter(([name, value]) => isSendable(name, value));
-    const injected = { ...message, properties: { ...message.properties, ...Object.fromEntries(added) } };
+    for (const name of Object.keys(carrier)) if (!isSendable(name, carrier[name])) delete carrier[name];
+    const properties = message.properties === undefined ? carrier : { ...message.properties, ...carrier };
+    const injected = { ...message, properties };
     return isWithinLimits(injected) ? injected : message;
   }
 
@@ -86,15 +87,15 @@ const RESERVED_PROPERTIES = 1;
 const RESERVED_BYTES = 512;
 
 function isWithinLimits({ tag = '', keys = [], properties = {} }: Labelled): boolean {
-  const entries = Object.entries(properties);
-  if (entries.length + RESERVED_PROPERTIES > LIMITS.properties) return false;
-  const mostBytes = LIMITS.propertiesBytes - RESERVED_BYTES;
+  const names = Object.keys(properties);
+  if (names.length + RESERVED_PROPERTIES > LIMITS.properties) return false;
+  const maxBytes = LIMITS.propertiesBytes - RESERVED_BYTES;
   let units = tag.length;
   for (const key of keys) units += key.length;
-  for (const [name, value] of entries) units += name.length + value.length;
+  for (const name of names) units += name.length + (properties[name]?.length ?? 0);
   // At most three bytes each in UTF-8: few messages come close enough to be measured.
-  if (units * 3 <= mostBytes) return true;
-  return Buffer.byteLength([tag, ...keys, ...entries.flat()].join('')) <= mostBytes;
+  if (units * 3 <= maxBytes) return true;
+  return Buffer.byteLength([tag, ...keys, ...Object.entries(properties).flat()].join('')) <= maxBytes;
 }
 
 /** The context of a handler, which lets messages recognize the one that is being handled. */

@@ -94,20 +94,24 @@ export class OpenTelemetry implements ProducerTelemetrySource, ConsumerTelemetry
   /** Called by producers. */
   producer(client: ObservedClient): ProducerTelemetry | undefined {
     const { tracing, metrics } = this;
-    return tracing === undefined && metrics === undefined ? undefined : new ProducerSpans(client, tracing, metrics);
+    return tracing === undefined && metrics === undefined
+      ? undefined
+      : new ProducerSpans(client, tracing?.of(client), metrics);
   }
 
   /** Called by push consumers. */
   pushConsumer(consumer: ObservedConsumer): PushConsumerTelemetry | undefined {
     const { tracing, metrics } = this;
-    return tracing === undefined && metrics === undefined ? undefined : new ConsumerSpans(consumer, tracing, metrics);
+    return tracing === undefined && metrics === undefined
+      ? undefined
+      : new ConsumerSpans(consumer, tracing?.of(consumer), metrics);
   }
 
   /** Called by simple consumers. */
   simpleConsumer(consumer: ObservedConsumer): SimpleConsumerTelemetry | undefined {
     const { tracing, metrics, receivers } = this;
     if (tracing === undefined && metrics === undefined) return undefined;
-    return new SimpleConsumerSpans(consumer, tracing, metrics, receivers);
+    return new SimpleConsumerSpans(consumer, tracing?.of(consumer), metrics, receivers);
   }
 
   /**

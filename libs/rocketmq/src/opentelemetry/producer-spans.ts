@@ -1,18 +1,18 @@
 // Observes one producer: spans of sends and transactions, and metrics.
 
-import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
+import { type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import type { ObservedClient } from '../client/observed-client.js';
 import type { ProducerTelemetry } from '../producer/producer-telemetry.js';
 import type { LessDurableMessage } from '../producer/sending/durability.js';
 import type { InterceptedSend } from '../producer/sending/interceptors.js';
 import type { EndResult, ObservedHalf, Resolution, TransactionIdentity } from '../producer/transactions/transaction.js';
-import type { OutgoingMessage } from '../protocol/model/message.js';
+import { messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { monotonicMs } from '../support/deadline.js';
 import { ATTRIBUTE, type Operation, OWN_ATTRIBUTE } from './attributes.js';
 import { guarded } from './guarded.js';
 import { spanContextIn } from './message-propagation.js';
 import { ClientLabels, type Metrics } from './metrics.js';
-import type { Tracing } from './tracing.js';
+import type { ClientTracing } from './tracing.js';
 
 const SEND: Operation = { name: 'send', type: 'send' };
 const TRANSACT: Operation = { name: 'transact' };
@@ -32,11 +32,10 @@ interface Begun {
 /** Traces and measures one producer. Without `tracing` it only measures, without `metrics` it only traces. */
 export class ProducerSpans implements ProducerTelemetry {
   private readonly labels: ClientLabels;
-  private known: Attributes | undefined;
 
   constructor(
     private readonly client: ObservedClient,
-    private readonly tracing: Tracing | undefined,
+    private readonly tracing: ClientTracing | undefined,
     private readonly metrics: Metrics | undefined,
   ) {
     this.labels = new ClientLabels(client);
@@ -101,13 +100,13 @@ export class ProducerSpans implements ProducerTelemetry {
     return resolution;
   }
 
-  private begin(tracing: Tracing, message: OutgoingMessage, kind: InterceptedSend['kind']): Begun {
-    const { attributes: names, propagation } = tracing.parts;
+  private begin(tracing: ClientTracing, message: OutgoingMessage, kind: InterceptedSend['kind']): Begun {
+    const { propagation } = tracing.parts;
     const active = context.active();
     const given = propagation.givenTo(message.properties, active);
     const creation = given && spanContextIn(given);
-    const attributes = names.ofOperation(this.base(tracing), SEND, message.topic);
-    names.addOutgoing(attributes, message, kind === 'half', this.client.clock.nowMs());
+    const type = kind === 'half' ? 'transaction' : messageTypeOf(message);
+    const attributes = tracing.sent(SEND, message, type, this.client.clock.nowMs());
     const span = tracing.start(
       {
         operation: SEND,
@@ -160,13 +159,13 @@ export class ProducerSpans implements ProducerTelemetry {
   }
 
   private beginRun(
-    tracing: Tracing,
+    tracing: ClientTracing,
     operation: Operation,
     topic: string | undefined,
     kind: SpanKind,
     half: ObservedHalf | undefined,
   ): { readonly span: Span; readonly context: Context } {
-    const attributes = tracing.parts.attributes.ofOperation(this.base(tracing), operation, topic);
+    const attributes = tracing.attributes(operation, topic);
     if (half !== undefined) {
       attributes[ATTRIBUTE.messageId] = half.messageId;
       attributes[OWN_ATTRIBUTE.transactionId] = half.transactionId;
@@ -176,11 +175,5 @@ export class ProducerSpans implements ProducerTelemetry {
     const parent = kind === SpanKind.CONSUMER && origin !== undefined ? origin.parent : context.active();
     const span = tracing.start({ operation, topic, kind, attributes, links: origin?.links ?? [] }, parent);
     return { span, context: trace.setSpan(parent, span) };
-  }
-
-  /** Created at the first span: before it the client may have no id. */
-  private base(tracing: Tracing): Attributes {
-    this.known ??= tracing.parts.attributes.ofClient(this.client);
-    return this.known;
   }
 }

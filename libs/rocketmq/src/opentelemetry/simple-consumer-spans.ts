@@ -13,7 +13,7 @@ import { ATTRIBUTE, type Operation } from './attributes.js';
 import { guarded } from './guarded.js';
 import { handling } from './message-propagation.js';
 import { ClientLabels, type Metrics } from './metrics.js';
-import type { SpanStart, Tracing } from './tracing.js';
+import type { ClientTracing, SpanStart } from './tracing.js';
 
 const RECEIVE: Operation = { name: 'receive', type: 'receive' };
 const PROCESS: Operation = { name: 'process', type: 'process' };
@@ -26,12 +26,11 @@ const SETTLE: Readonly<Record<SettleOperation, Operation>> = {
 /** Traces and measures one simple consumer. */
 export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
   private readonly labels: ClientLabels;
-  private known: Attributes | undefined;
 
   /** @param receivers records which consumer has received a message */
   constructor(
-    private readonly consumer: ObservedConsumer,
-    private readonly tracing: Tracing | undefined,
+    consumer: ObservedConsumer,
+    private readonly tracing: ClientTracing | undefined,
     private readonly metrics: Metrics | undefined,
     private readonly receivers: WeakMap<object, SimpleConsumerSpans>,
   ) {
@@ -42,8 +41,8 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
     topic: string,
     work: (onPoll: (poll: ObservedPoll) => void) => Promise<T[]>,
   ): Promise<T[]> {
-    const start = (tracing: Tracing): SpanStart => {
-      const attributes = tracing.parts.attributes.ofOperation(this.base(tracing), RECEIVE, topic);
+    const start = (tracing: ClientTracing): SpanStart => {
+      const attributes = tracing.attributes(RECEIVE, topic);
       return { operation: RECEIVE, topic, kind: SpanKind.CLIENT, attributes };
     };
     return this.run(start, async (span) => {
@@ -85,11 +84,12 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
     }
   }
 
-  private beginProcess(tracing: Tracing, message: MessageView): { readonly span: Span; readonly context: Context } {
+  private beginProcess(
+    tracing: ClientTracing,
+    message: MessageView,
+  ): { readonly span: Span; readonly context: Context } {
     const { parent, creation, links } = tracing.originOf(message);
-    const { attributes: names } = tracing.parts;
-    const attributes = names.ofOperation(this.base(tracing), PROCESS, message.topic);
-    names.addReceived(attributes, message);
+    const attributes = tracing.received(PROCESS, message);
     // The code that runs here requested the message, so it is linked to, too.
     const ambient = trace.getSpanContext(context.active());
     const all = ambient === undefined ? links : [...links, { context: ambient }];
@@ -98,10 +98,10 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
     return { span, context: handling(trace.setSpan(parent, span), creation) };
   }
 
-  private settlement(tracing: Tracing, operation: Operation, messages: readonly MessageView[]): SpanStart {
+  private settlement(tracing: ClientTracing, operation: Operation, messages: readonly MessageView[]): SpanStart {
     const [first] = messages;
     const topic = messages.every((one) => one.topic === first?.topic) ? first?.topic : undefined;
-    const attributes = tracing.parts.attributes.ofOperation(this.base(tracing), operation, topic);
+    const attributes = tracing.attributes(operation, topic);
     if (messages.length === 1 && first !== undefined) attributes[ATTRIBUTE.messageId] = first.messageId;
     else attributes[ATTRIBUTE.batchCount] = messages.length;
     return { operation, topic, kind: SpanKind.CLIENT, attributes, links: tracing.linksTo(messages) };
@@ -115,7 +115,7 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
   }
 
   private async run<T>(
-    start: (tracing: Tracing) => SpanStart,
+    start: (tracing: ClientTracing) => SpanStart,
     work: (span: Span | undefined) => Promise<T>,
   ): Promise<T> {
     const { tracing } = this;
@@ -129,10 +129,5 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
       guarded(() => tracing.end(span, { error }));
       throw error;
     }
-  }
-
-  private base(tracing: Tracing): Attributes {
-    this.known ??= tracing.parts.attributes.ofClient(this.consumer, this.consumer.consumerGroup);
-    return this.known;
   }
 }

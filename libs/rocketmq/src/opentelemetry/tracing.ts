@@ -12,9 +12,9 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { MessageView } from '../protocol/model/message.js';
+import type { MessageType, MessageView, OutgoingMessage } from '../protocol/model/message.js';
 import { describeError } from '../support/logger.js';
-import { ATTRIBUTE, errorTypeOf, type Operation, type SpanAttributes } from './attributes.js';
+import { ATTRIBUTE, errorTypeOf, type Operation, type SpanAttributes, type TracedClient } from './attributes.js';
 import { type MessagePropagation, spanContextIn } from './message-propagation.js';
 
 /** What spans are created with. */
@@ -38,9 +38,16 @@ export interface SpanStart {
   readonly links?: Link[];
 }
 
+/** The most topics of an operation that are remembered: names may come from outside. */
+const MAX_TOPICS = 1_000;
+
 /** Starts and ends spans. */
 export class Tracing {
   constructor(readonly parts: TracingParts) {}
+
+  of(client: TracedClient): ClientTracing {
+    return new ClientTracing(this.parts, client);
+  }
 
   start({ operation, topic, kind, attributes, links }: SpanStart, parent: Context): Span {
     const name = topic === undefined ? operation.name : `${operation.name} ${topic}`;
@@ -82,6 +89,70 @@ export class Tracing {
       return [{ context: creation, attributes: { [ATTRIBUTE.messageId]: messageId } }];
     });
   }
+}
+
+/** Starts and ends the spans of one client. */
+export class ClientTracing extends Tracing {
+  /** Made at the first span: before it the client may have no id. */
+  private ofClient: Attributes | undefined;
+  private readonly ofTopics = new Map<Operation, Map<string | undefined, TopicAttributes>>();
+
+  constructor(
+    parts: TracingParts,
+    private readonly client: TracedClient,
+  ) {
+    super(parts);
+  }
+
+  /** Those of a span that is about no single message. */
+  attributes(operation: Operation, topic: string | undefined): Attributes {
+    return { ...this.ofTopic(operation, topic).own };
+  }
+
+  sent(operation: Operation, message: OutgoingMessage, type: MessageType, nowMs: number): Attributes {
+    const attributes = this.ofType(operation, message.topic, type, false);
+    this.parts.attributes.addOutgoing(attributes, message, nowMs);
+    return attributes;
+  }
+
+  received(operation: Operation, message: MessageView): Attributes {
+    const attributes = this.ofType(operation, message.topic, message.messageType, true);
+    this.parts.attributes.addReceived(attributes, message);
+    return attributes;
+  }
+
+  private ofType(operation: Operation, topic: string, type: MessageType | undefined, isReceived: boolean): Attributes {
+    const { own, byType } = this.ofTopic(operation, topic);
+    let attributes = byType.get(type);
+    if (attributes === undefined) {
+      attributes = this.parts.attributes.ofMessage(own, type, isReceived);
+      byType.set(type, attributes);
+    }
+    return { ...attributes };
+  }
+
+  private ofTopic(operation: Operation, topic: string | undefined): TopicAttributes {
+    let ofOperation = this.ofTopics.get(operation);
+    if (ofOperation === undefined) {
+      ofOperation = new Map();
+      this.ofTopics.set(operation, ofOperation);
+    }
+    let found = ofOperation.get(topic);
+    if (found === undefined) {
+      const names = this.parts.attributes;
+      this.ofClient ??= names.ofClient(this.client);
+      found = { own: names.ofOperation(this.ofClient, operation, topic), byType: new Map() };
+      if (ofOperation.size < MAX_TOPICS) ofOperation.set(topic, found);
+    }
+    return found;
+  }
+}
+
+/** What the spans of an operation on a topic have in common. */
+interface TopicAttributes {
+  readonly own: Attributes;
+  /** With what all messages of a type have in common. */
+  readonly byType: Map<MessageType | undefined, Attributes>;
 }
 
 /** The origin of a message. */
