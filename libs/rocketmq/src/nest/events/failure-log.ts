@@ -92,7 +92,7 @@ export class FailureLog {
 
   private async end(limitMs: number): Promise<void> {
     for (const budget of this.budgets.values()) this.enqueueLast(budget);
-    const { sending } = this;
+    const { sending = Promise.resolve() } = this;
     try {
       await withDeadline('sending the last failures', limitMs, undefined, ({ signal }) => raceAbort(sending, signal));
     } catch {
