@@ -138,7 +138,7 @@ describe('a failure', () => {
 });
 
 describe('many failures', () => {
-  it('are kept up to 30 a minute of each kind, group and topic; the next record counts the others', async () => {
+  it('are kept up to 30 a minute of each kind, group and topic; a record counts the others', async () => {
     const { log, records, clock } = benchOf();
     for (let count = 0; count < 100; count++) log.record(failureOf(new Error('no')));
     log.record(failureOf(new Error('no'), { settlement: deadLetter }));
@@ -148,7 +148,7 @@ describe('many failures', () => {
     log.record(failureOf(new Error('again')));
     log.record(failureOf(new Error('again')));
     await log.close(SECOND_MS);
-    expect(records().map(({ leftOut }) => leftOut)).toEqual([...new Array(32).fill(0), 70, 0]);
+    expect(records().map(({ leftOut }) => leftOut)).toEqual([...new Array(32).fill(0), 69, 0, 0]);
   });
 
   it('wait while the server does not answer, up to 200; what is not kept is logged once and counted', async () => {
@@ -172,7 +172,65 @@ describe('many failures', () => {
     log.record(failureOf(new Error('later'), { consumerGroup: 'g19' }));
     await log.close(SECOND_MS);
     // The first three failed; of the last group nothing had room.
-    expect(records().slice(-2)).toMatchObject([{ leftOut: 3 }, { leftOut: 20 }]);
+    const later = records().filter(({ error }) => error.text === 'later');
+    expect(later).toMatchObject([{ leftOut: 3 }, { leftOut: 20 }]);
+  });
+});
+
+describe('a burst of failures that none follows', () => {
+  const burst = (log: FailureLog, count: number): void => {
+    for (let sent = 0; sent < count; sent++)
+      log.record(
+        failureOf(new Error(`no ${sent}`), { message: { topic: 'orders', messageId: `A${sent}`, deliveryAttempt: 1 } }),
+      );
+  };
+
+  it('is counted by its last one when the minute is over', async () => {
+    const { log, records, clock } = benchOf();
+    burst(log, 1_000);
+    await until(() => records().length === 30);
+    await clock.advanceTo(clock.nowMs() + MINUTE_MS - 1);
+    expect(records()).toHaveLength(30);
+    await clock.advanceTo(clock.nowMs() + 1);
+    await until(() => records().length === 31);
+    expect(records().at(-1)).toMatchObject({ messageId: 'A999', error: { text: 'no 999' }, leftOut: 969 });
+    await clock.advanceTo(clock.nowMs() + 10 * MINUTE_MS);
+    await log.close(SECOND_MS);
+    expect(records()).toHaveLength(31);
+  });
+
+  it('is counted by its last one at a shutdown', async () => {
+    const { log, records, clock, logger } = benchOf();
+    burst(log, 1_000);
+    await log.close(SECOND_MS);
+    expect(records().at(-1)).toMatchObject({ messageId: 'A999', leftOut: 969 });
+    expect(records()).toHaveLength(31);
+    expect(clock.nextDueAtMs()).toBeUndefined();
+    expect(logger.lines).toEqual([]);
+  });
+
+  it('is counted as soon as the topic is back, at most a minute later', async () => {
+    const { log, records, state, clock, logger } = benchOf();
+    state.send = () => Promise.reject(new Error('no such topic'));
+    burst(log, 100);
+    await until(() => logger.lines.length === 30);
+    await clock.advanceTo(clock.nowMs() + 5 * MINUTE_MS);
+    await until(() => logger.lines.length > 30);
+    state.send = async () => {};
+    await until(() => clock.nextDueAtMs() !== undefined);
+    await clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    await log.close(SECOND_MS);
+    expect(records()).toMatchObject([{ messageId: 'A99', leftOut: 99 }]);
+    expect(logger.lines.filter(([line]) => line.startsWith('warn'))).toHaveLength(1);
+  });
+
+  it('is in the log of a shutdown when the topic is not back', async () => {
+    const { log, records, state, logger } = benchOf();
+    state.send = () => Promise.reject(new Error('no such topic'));
+    burst(log, 100);
+    await log.close(SECOND_MS);
+    expect(records()).toEqual([]);
+    expect(logger.lines.at(-1)).toMatchObject([expect.stringContaining('warn failures of'), { unsent: 100 }]);
   });
 });
 
