@@ -17,7 +17,7 @@ const sound: RunFacts = {
   memoryAfterBytes: 50_000_000 + MAX_GROWTH_BYTES,
   busiest: { cpuMs: 100 * MAX_YARDSTICKS, requests: ['7 receiveMessage'] },
   yardstickCpuMs: 100,
-  holdings: [{ broker: 'with users', heldBytes: 60_000_000, mostBytes: 60_000_000 }],
+  holdings: [{ broker: 'with users', heldBytes: 60_000_000, maxBytes: 60_000_000 }],
   gaps: [],
   faults: [],
 };
@@ -43,7 +43,7 @@ describe('the verdict of a run', () => {
     ['a broker that does not report its work', { yardstickCpuMs: 0 }, /did not report its work/],
     [
       'too much held for unfinished requests',
-      { holdings: [{ broker: 'with users', heldBytes: 60_000_001, mostBytes: 60_000_000 }] },
+      { holdings: [{ broker: 'with users', heldBytes: 60_000_001, maxBytes: 60_000_000 }] },
       /with users holds too much/,
     ],
     ['an RPC that was not reached', { gaps: ['ackMessage never did'] }, /not covered: ackMessage/],

@@ -29,7 +29,7 @@ const NOTHING: Facts = {
   leaks: [],
   uncaught: [],
   hanging: [],
-  mostUnpackedBytes: 0,
+  peakUnpackedBytes: 0,
   bufferBound: 100,
 };
 
@@ -185,7 +185,7 @@ describe('the judges', () => {
   });
 
   it('find that more bytes are decompressed than allowed', () => {
-    expect(violationsOf({ ...NOTHING, mostUnpackedBytes: 101 })).toHaveLength(1);
+    expect(violationsOf({ ...NOTHING, peakUnpackedBytes: 101 })).toHaveLength(1);
   });
 
   it.each<[string, Partial<Facts>]>([

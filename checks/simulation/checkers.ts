@@ -51,9 +51,9 @@ const CHECKERS: readonly Checker[] = [
   ({ leaks }) => leaks.map((leak) => `left behind: ${leak}`),
   ({ uncaught }) => uncaught.map((error) => `nobody caught: ${error}`),
   ({ hanging }) => hanging.map((what) => `never ended: ${what}`),
-  ({ mostUnpackedBytes, bufferBound }) =>
-    mostUnpackedBytes > bufferBound
-      ? [`${mostUnpackedBytes} bytes were unpacked at once, more than ${bufferBound}`]
+  ({ peakUnpackedBytes, bufferBound }) =>
+    peakUnpackedBytes > bufferBound
+      ? [`${peakUnpackedBytes} bytes were unpacked at once, more than ${bufferBound}`]
       : [],
 ];
 

@@ -272,7 +272,7 @@ export class System implements NestWorld {
       renewals: this.renewals,
       leaks: instances.leaks,
       uncaught: simulation.uncaught,
-      mostUnpackedBytes: this.unpacked.mostBytes,
+      peakUnpackedBytes: this.unpacked.peakBytes,
       // A message whose lease was lost is decompressed again when it is redelivered.
       bufferBound: isHarmed ? Number.POSITIVE_INFINITY : consumers * (plan.maxBufferedBytes + plan.bodyBytes),
       hanging: [...instances.hanging, ...this.stillUnderWay()],

@@ -54,7 +54,7 @@ export async function runCompose({ signal, folder, print }: Tools): Promise<Coun
     return checks.counts;
   }
   try {
-    await Promise.race([judge(program, about), once(signal, 'abort')]);
+    await Promise.race([checkFile(program, about), once(signal, 'abort')]);
   } catch (error) {
     checks.fail('the rest could be looked at', error);
   } finally {
@@ -65,7 +65,7 @@ export async function runCompose({ signal, folder, print }: Tools): Promise<Coun
 }
 
 /** @param program the compose loader */
-async function judge(program: string, about: Run): Promise<void> {
+async function checkFile(program: string, about: Run): Promise<void> {
   const { checks, folder } = about;
   const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
   await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));

@@ -4,7 +4,7 @@ import { ConsoleRefusal } from '../http/exchange.js';
 
 const MAX_TEXT_LENGTH = 8_192;
 /** The latest time of a `Date`, in milliseconds since 1970. */
-export const LATEST_MS = 8_640_000_000_000_000;
+export const MAX_DATE_MS = 8_640_000_000_000_000;
 
 /** Fields that are not what a change is about. */
 const OF_MESSAGES: readonly string[] = ['action', 'text', 'edited', 'properties'];

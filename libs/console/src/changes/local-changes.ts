@@ -4,7 +4,7 @@ import type { ConnectionFault, FaultRule, TimeState } from 'nestjs-rocketmq/brok
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { applicationOf, CONTROL_MS, controlOf, type PageContext } from '../pages/context.js';
-import { type Fields, LATEST_MS, wrong } from './fields.js';
+import { type Fields, MAX_DATE_MS, wrong } from './fields.js';
 
 const MAX_CONCURRENCY = 10_000;
 /** A year: further jumps are mistakes. */
@@ -104,7 +104,7 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
 /** Milliseconds since 1970, by the clock of the broker. */
 function targetIn(fields: Fields, state: TimeState): number {
   const byMs = fields.optionalCount('by', 1, MAX_JUMP_MS);
-  const toMs = fields.optionalCount('to', 0, LATEST_MS);
+  const toMs = fields.optionalCount('to', 0, MAX_DATE_MS);
   const isNext = fields.flag('next');
   if ([byMs !== undefined, toMs !== undefined, isNext].filter(Boolean).length !== 1)
     throw wrong('set one of by, to and next');

@@ -4,7 +4,7 @@ import type { PlannedMove, RewindTarget } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { inTurns, type PageContext } from '../pages/context.js';
-import { type Fields, LATEST_MS, wrong } from './fields.js';
+import { type Fields, MAX_DATE_MS, wrong } from './fields.js';
 import { assertOrdinary } from './send.js';
 
 /** How long each move may take. */
@@ -64,7 +64,7 @@ interface Moved {
 function targetIn(fields: Fields): Exclude<RewindTarget, { kind: 'offset' }> {
   const kind = fields.text('to');
   if (kind === 'beginning' || kind === 'end') return { kind };
-  if (kind === 'time') return { kind, time: new Date(fields.count('timeMs', 0, LATEST_MS)) };
+  if (kind === 'time') return { kind, time: new Date(fields.count('timeMs', 0, MAX_DATE_MS)) };
   throw wrong('to must be beginning, end or time');
 }
 

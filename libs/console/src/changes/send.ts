@@ -5,7 +5,7 @@ import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import type { ConsoleSource } from '../source.js';
-import { type Fields, LATEST_MS, wrong } from './fields.js';
+import { type Fields, MAX_DATE_MS, wrong } from './fields.js';
 
 /** What a person edits in a browser. */
 const MAX_BODY_BYTES = 512 * 1024;
@@ -39,7 +39,7 @@ export async function planSend(context: PageContext, fields: Fields): Promise<Ch
   const { admin, request } = context;
   const topic = fields.text('topic');
   assertOrdinary(topic);
-  const deliverAtMs = fields.optionalCount('deliverAtMs', 0, LATEST_MS);
+  const deliverAtMs = fields.optionalCount('deliverAtMs', 0, MAX_DATE_MS);
   const message: OutgoingMessage = {
     topic,
     body: bodyIn(fields),

@@ -164,10 +164,10 @@ describe('a port for TLS and plaintext', () => {
   }
 
   /**
-   * @param most the maximum number of connections
+   * @param max the maximum number of connections
    * @returns the bytes of plaintext connections, and a connection to the port
    */
-  async function open(most = 100): Promise<Opened> {
+  async function open(max = 100): Promise<Opened> {
     let heard = (_text: string): void => {};
     const received = new Promise<string>((resolve) => {
       heard = resolve;
@@ -179,7 +179,7 @@ describe('a port for TLS and plaintext', () => {
       socket.once('end', () => heard(Buffer.concat(chunks).toString()));
     };
     const tls = { allowsPlaintext: true, serverOptions: () => identity };
-    const listener = new Listener(onConnection, { clock, tls, room: new ConnectionRoom({ most }) });
+    const listener = new Listener(onConnection, { clock, tls, room: new ConnectionRoom({ max }) });
     const port = await listener.listen('127.0.0.1', 0);
     closers.push(() => {
       listener.stopListening();

@@ -181,9 +181,9 @@ export class TelemetrySession {
     if (before.kind === 'connecting') before.stream.cancel();
     if (before.kind !== 'synced') return this.running;
     before.stream.end();
-    const patience = this.port.clock.schedule(MAX_STREAM_END_MS, () => before.stream.cancel());
+    const cancelLate = this.port.clock.schedule(MAX_STREAM_END_MS, () => before.stream.cancel());
     await this.running;
-    patience.cancel();
+    cancelLate.cancel();
   }
 
   private async run(): Promise<void> {

@@ -86,7 +86,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private receiveWindow: number;
   private received = 0;
   private initialSendWindow = INITIAL_WINDOW_BYTES;
-  private mostStreams = Number.POSITIVE_INFINITY;
+  private peerMaxStreams = Number.POSITIVE_INFINITY;
   /** The id of the next stream. Tests set it. */
   nextStreamId: number;
   private lastPeerId = 0;
@@ -168,7 +168,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     if (!this.isUsable) throw new Error('the connection accepts no more streams');
     const stream = new Http2Stream(this, this.options.streamWindowBytes, isCreditedOnArrival);
     stream.receiver = receiver;
-    if (this.streams.size < this.mostStreams && this.waiting.size === 0) this.open(stream, headers);
+    if (this.streams.size < this.peerMaxStreams && this.waiting.size === 0) this.open(stream, headers);
     else {
       // When it is opened, nobody could catch that.
       this.encoder.check(headers);
@@ -356,7 +356,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   private openWaiting(): void {
     for (const [stream, headers] of this.waiting) {
-      if (this.streams.size >= this.mostStreams || this.isEnded || this.isPeerLeaving) return;
+      if (this.streams.size >= this.peerMaxStreams || this.isEnded || this.isPeerLeaving) return;
       this.waiting.delete(stream);
       if (this.nextStreamId <= MAX_STREAM_ID) this.open(stream, headers);
       else stream.close(HTTP2_CODE.refusedStream);
@@ -445,7 +445,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   private set(setting: number, value: number): void {
     if (setting === SETTING.headerTableSize) this.encoder.resize(value);
-    else if (setting === SETTING.maxConcurrentStreams) this.mostStreams = value;
+    else if (setting === SETTING.maxConcurrentStreams) this.peerMaxStreams = value;
     else if (setting === SETTING.enablePush && value > (this.options.role === 'client' ? 0 : 1)) {
       throw invalidSetting('the setting ENABLE_PUSH', value);
     } else if (setting === SETTING.maxFrameSize && (value < MAX_FRAME_BYTES || value > 2 ** 24 - 1)) {
@@ -560,8 +560,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private endSocket(): void {
     const { socket } = this;
     if (socket.destroyed) return;
-    const patienceMs = this.error === undefined ? LAST_ANSWERS_MS : LAST_FRAMES_MS;
-    const timer = new IoTimer(patienceMs, destroySocket, socket);
+    const graceMs = this.error === undefined ? LAST_ANSWERS_MS : LAST_FRAMES_MS;
+    const timer = new IoTimer(graceMs, destroySocket, socket);
     socket.once('close', () => timer.stop());
     socket.destroySoon();
   }

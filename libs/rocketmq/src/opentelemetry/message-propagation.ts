@@ -88,13 +88,13 @@ const RESERVED_BYTES = 512;
 function isWithinLimits({ tag = '', keys = [], properties = {} }: Labelled): boolean {
   const entries = Object.entries(properties);
   if (entries.length + RESERVED_PROPERTIES > LIMITS.properties) return false;
-  const mostBytes = LIMITS.propertiesBytes - RESERVED_BYTES;
+  const maxBytes = LIMITS.propertiesBytes - RESERVED_BYTES;
   let units = tag.length;
   for (const key of keys) units += key.length;
   for (const [name, value] of entries) units += name.length + value.length;
   // At most three bytes each in UTF-8: few messages come close enough to be measured.
-  if (units * 3 <= mostBytes) return true;
-  return Buffer.byteLength([tag, ...keys, ...entries.flat()].join('')) <= mostBytes;
+  if (units * 3 <= maxBytes) return true;
+  return Buffer.byteLength([tag, ...keys, ...entries.flat()].join('')) <= maxBytes;
 }
 
 /** The context of a handler, which lets messages recognize the one that is being handled. */

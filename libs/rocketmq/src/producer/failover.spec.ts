@@ -6,7 +6,7 @@ import { TransportError } from '../support/errors.js';
 import { Producer } from './producer.js';
 
 /** Far more than a probe takes. */
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 const TROUBLE = { sendMessage: Code.INTERNAL_SERVER_ERROR, heartbeat: Code.INTERNAL_SERVER_ERROR };
 const WELL = { sendMessage: Code.OK, heartbeat: Code.OK };
 
@@ -40,7 +40,7 @@ describe('a producer with two brokers', () => {
   const sendsAt = (...some: RecordingServer[]): number[] => some.map((server) => server.of('sendMessage').length);
 
   async function sendUntilTakenBy(server: RecordingServer): Promise<void> {
-    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    const lastTryAtMs = Date.now() + TIMEOUT_MS;
     while (sendsAt(server)[0] === 0 && Date.now() < lastTryAtMs) {
       await send(2);
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -72,8 +72,8 @@ export class Inbox {
    * @throws UsageError `RETENTION_TOO_SHORT`, with both times
    */
   assertOutlives(policy: RetryPolicy = {}, of = 'the consumer group'): void {
-    const leastIs = `the time for which a message of ${of} may be redelivered (retrySpanMs of its retry policy)`;
-    assertRetention({ retentionMs: this.retentionMs, leastMs: retrySpanMs(policy), leastIs });
+    const minDescription = `the time for which a message of ${of} may be redelivered (retrySpanMs of its retry policy)`;
+    assertRetention({ retentionMs: this.retentionMs, minMs: retrySpanMs(policy), minDescription });
   }
 
   /**

@@ -105,7 +105,7 @@ export class GroupRequests {
   }
 
   private async reportOf(session: ClientSession): Promise<string> {
-    const answer = await this.broker.sessions.questions.ask(session, (nonce) => {
+    const answer = await this.broker.sessions.commands.ask(session, (nonce) => {
       return { status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce } } };
     });
     const { status, command } = answer ?? {};

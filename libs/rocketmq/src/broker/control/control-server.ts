@@ -36,7 +36,7 @@ interface ControlServerOptions {
 export class ControlServer {
   private readonly listener: Listener;
   private readonly http: Server;
-  private readonly room = new ConnectionRoom({ most: MAX_CONNECTIONS });
+  private readonly room = new ConnectionRoom({ max: MAX_CONNECTIONS });
 
   constructor(private readonly options: ControlServerOptions) {
     this.http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false }, (request, response) => {

@@ -57,9 +57,9 @@ export class RemotingServer {
 
   constructor(private readonly options: RemotingServerOptions) {
     const { clock, tls, admits } = options;
-    this.room = new ConnectionRoom({ most: MAX_CONNECTIONS, idle: { clock, longestMs: MAX_IDLE_MS } });
+    this.room = new ConnectionRoom({ max: MAX_CONNECTIONS, idle: { clock, maxMs: MAX_IDLE_MS } });
     this.listener = new Listener((socket) => this.serve(socket), { clock, tls, admits, room: this.room });
-    this.memory = new CallMemory({ clock, mostBytes: MAX_UNFINISHED_BYTES });
+    this.memory = new CallMemory({ clock, maxBytes: MAX_UNFINISHED_BYTES });
   }
 
   /**

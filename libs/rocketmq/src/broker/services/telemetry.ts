@@ -52,7 +52,7 @@ export class Telemetry {
     return async (message) => {
       const { command } = message;
       if (command?.$case === 'threadStackTrace') {
-        sessions.questions.answered(context.clientId, command.value.nonce, message);
+        sessions.commands.answered(context.clientId, command.value.nonce, message);
       }
       // Other commands are responses of clients to commands that this broker does not send.
       if (command?.$case !== 'settings') return;

@@ -20,7 +20,7 @@ export type Listener =
   | { readonly kind: 'silent' };
 
 /** How long one probe may take. The plaintext probes and the TLS handshake run concurrently. */
-const PATIENCE_MS = 1_000;
+const PROBE_TIMEOUT_MS = 1_000;
 /** The limit of an answer. A name server lists all its brokers; thousands of them fit. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
@@ -64,7 +64,7 @@ export async function listenerAt(
 ): Promise<Listener | undefined> {
   const { controller, unlink } = linkedController([signal]);
   try {
-    const asking = { timeoutMs: Math.min(timeoutMs, PATIENCE_MS), signal: controller.signal };
+    const asking = { timeoutMs: Math.min(timeoutMs, PROBE_TIMEOUT_MS), signal: controller.signal };
     const listener = await find(address, asking);
     return signal?.aborted ? undefined : listener;
   } finally {

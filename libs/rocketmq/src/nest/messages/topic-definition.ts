@@ -57,7 +57,7 @@ export type InputOf<Topic extends TopicDefinition<Anything, Anything>> =
   Topic extends TopicDefinition<Anything, infer Input> ? Input : never;
 
 /** A body whose type is inferred from the topic only, not from the value (`NoInfer`, which TypeScript before 5.4 lacks). */
-export type Given<Input> = [Input][Input extends unknown ? 0 : never];
+export type NotInferred<Input> = [Input][Input extends unknown ? 0 : never];
 
 /** The options of `defineTopic`. */
 export interface TopicDefinitionOptions<

@@ -22,7 +22,12 @@ import {
   type TopicMessage,
 } from '../messages/outgoing.js';
 import type { RequestDefinition } from '../messages/request-definition.js';
-import { assertTopicLike, type Given, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
+import {
+  assertTopicLike,
+  type NotInferred,
+  type TopicDefinition,
+  toTopicDefinition,
+} from '../messages/topic-definition.js';
 import {
   assertTransactional,
   type CurrentTransaction,
@@ -39,7 +44,7 @@ import type { RequestCallOptions, RocketMQRequester } from './requester.js';
 export interface SendOptions extends MessageFields, CallOptions {}
 
 /** A message of a transaction with its topic. */
-export interface TransactionalTopicMessage<Input> extends TransactionalMessage<Given<Input>> {
+export interface TransactionalTopicMessage<Input> extends TransactionalMessage<NotInferred<Input>> {
   // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
   readonly topic: TopicDefinition<any, Input, 'transaction'> | string;
 }
@@ -73,7 +78,7 @@ export class RocketMQProducer {
    */
   send<Body, Input, Type extends TopicType>(
     topic: TopicDefinition<Body, Input, Type>,
-    body: Given<Input>,
+    body: NotInferred<Input>,
     ...options: FieldArguments<Type, CallOptions>
   ): Promise<SendReceipt>;
   send(message: PlainMessage, options?: CallOptions): Promise<SendReceipt>;
@@ -90,7 +95,7 @@ export class RocketMQProducer {
    */
   sendBatch<Body, Input, Type extends TopicType>(
     topic: TopicDefinition<Body, Input, Type>,
-    messages: readonly TopicMessage<Given<Input>, Type>[],
+    messages: readonly TopicMessage<NotInferred<Input>, Type>[],
     options?: BatchOptions,
   ): Promise<BatchOutcome[]>;
   sendBatch(messages: readonly PlainMessage[], options?: BatchOptions): Promise<BatchOutcome[]>;
@@ -124,7 +129,7 @@ export class RocketMQProducer {
    */
   sendOneway<Body, Input, Type extends TopicType>(
     topic: TopicDefinition<Body, Input, Type>,
-    body: Given<Input>,
+    body: NotInferred<Input>,
     ...options: FieldArguments<Type, CallOptions>
   ): Promise<void>;
   sendOneway(message: PlainMessage, options?: CallOptions): Promise<void>;
@@ -182,7 +187,7 @@ export class RocketMQProducer {
   request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer>;
   request<Request, Answer, RequestInput, AnswerInput>(
     definition: RequestDefinition<Request, Answer, RequestInput, AnswerInput>,
-    data: Given<RequestInput>,
+    data: NotInferred<RequestInput>,
     options?: FieldsOf<'normal'> & CallOptions,
   ): Promise<Answer>;
   async request(target: string | RequestDefinition, data: unknown, options?: RequestCallOptions): Promise<unknown> {

@@ -135,14 +135,14 @@ function leftNote(left: readonly string[], earlier: string | undefined): string 
 class Room {
   takenBytes = 0;
   private readonly entries: [string, string][];
-  private readonly mostBytes: number;
-  private readonly most: number;
+  private readonly maxBytes: number;
+  private readonly maxEntries: number;
 
   constructor(story: Readonly<Record<string, string>>, spare: Spare, notesBytes: number) {
     this.entries = Object.entries(story);
-    this.mostBytes = LIMITS.propertiesBytes - spare.bytes - notesBytes - bytesOf(...this.entries.flat());
+    this.maxBytes = LIMITS.propertiesBytes - spare.bytes - notesBytes - bytesOf(...this.entries.flat());
     const notes = notesBytes === 0 ? 0 : NOTES.size;
-    this.most = LIMITS.properties - spare.properties - notes;
+    this.maxEntries = LIMITS.properties - spare.properties - notes;
   }
 
   get properties(): Record<string, string> {
@@ -157,7 +157,7 @@ class Room {
   /** Takes a label, or the name and the value of a property, if there is room. */
   takes(text: string, value?: string): boolean {
     const bytes = this.takenBytes + bytesOf(text, value ?? '');
-    if (bytes > this.mostBytes || (value !== undefined && this.entries.length >= this.most)) return false;
+    if (bytes > this.maxBytes || (value !== undefined && this.entries.length >= this.maxEntries)) return false;
     this.takenBytes = bytes;
     if (value !== undefined) this.put(text, value);
     return true;

@@ -199,7 +199,7 @@ export function propertyProblem(name: string, value: unknown): Problem | undefin
 }
 
 /** The end of what the wire can carry. */
-const LATEST_MS = Date.UTC(10_000, 0) - 1;
+const MAX_DUE_MS = Date.UTC(10_000, 0) - 1;
 
 function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: number, refuse: Refuse): void {
   const { messageGroup, deliverAt, delayMs } = message;
@@ -223,7 +223,7 @@ function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: numbe
   if (!Number.isFinite(dueMs) || (delayMs !== undefined && delayMs < 0)) {
     refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid, non-negative time');
   }
-  if (dueMs < 0 || dueMs > LATEST_MS) {
+  if (dueMs < 0 || dueMs > MAX_DUE_MS) {
     refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a time of the years 1970 to 9999');
   }
   if (dueMs > nowMs + maxDelayMs) {

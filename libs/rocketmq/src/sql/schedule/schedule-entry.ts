@@ -37,7 +37,7 @@ export const ENTRY_CHECKS: OptionChecks<ScheduleEntry> = {
 };
 
 /** The end of what an ISO date has four digits for. */
-const LATEST_MS = Date.UTC(9999, 11, 31);
+const MAX_DUE_MS = Date.UTC(9999, 11, 31);
 
 /** @throws UsageError that names the field */
 export async function dueAtMsOf(
@@ -57,11 +57,11 @@ export async function dueAtMsOf(
   if (rule !== undefined) return nextTickMs(rule, nowMs);
   if (timeZone !== undefined) refuse('timeZone', 'is for cron only; a date or a delay has none');
   if (deliverAt !== undefined) {
-    const isDate = deliverAt instanceof Date && deliverAt.getTime() <= LATEST_MS;
+    const isDate = deliverAt instanceof Date && deliverAt.getTime() <= MAX_DUE_MS;
     return isDate ? Math.max(0, deliverAt.getTime()) : refuse('deliverAt', 'must be a valid date up to the year 9999');
   }
   const dueAtMs = nowMs + Number(delayMs);
-  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && dueAtMs <= LATEST_MS;
+  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && dueAtMs <= MAX_DUE_MS;
   return isDelay
     ? Math.ceil(dueAtMs)
     : refuse('delayMs', 'must be a number of at least 0 that leads to a date up to the year 9999');

@@ -75,11 +75,11 @@ export class GrpcHttp2Server implements ConnectionServer {
   ) {
     const {
       clock,
-      maxUnfinishedBytes: mostBytes = MAX_UNFINISHED_BYTES,
-      maxConnections: most = MAX_CONNECTIONS,
+      maxUnfinishedBytes: maxBytes = MAX_UNFINISHED_BYTES,
+      maxConnections: max = MAX_CONNECTIONS,
     } = options;
-    this.memory = new CallMemory({ clock, mostBytes });
-    this.room = new ConnectionRoom({ most });
+    this.memory = new CallMemory({ clock, maxBytes });
+    this.room = new ConnectionRoom({ max });
     this.callOptions = {
       ...options,
       memory: this.memory,
