@@ -281,7 +281,7 @@ async function runApps(models: Models, server: ComposeServer, about: Run): Promi
     const paid = await demo.reserve('book', 2);
     await demo.pay(paid);
     const left = await demo.reserve('chair', 3);
-    await demo.reaches(left, 'CANCELLED');
+    await demo.reaches(left, 'CANCELED');
     await demo.stockIs('book', { available: 98, reserved: 0, sold: 2 });
     await demo.stockIs('chair', { available: 10, reserved: 0, sold: 0 });
   });
