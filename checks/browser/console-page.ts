@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } fr
 const TIMEOUT_MS = 20_000;
 
 export class ConsolePage {
-  /** Errors of scripts, and what the content security policy refused. */
+  /** Errors of scripts, and what the content security policy rejected. */
   errors: string[] = [];
   #base = '';
 

@@ -150,7 +150,7 @@ describe('a right history', () => {
     ['an order that is paid', paid()],
     ['one that times out', timedOut()],
     ['one whose return comes first', canceledFirst()],
-    ['one that is refused', rejected()],
+    ['one that is rejected', rejected()],
     ['a payment without an answer', paid().but((draft) => replaceAnswer(draft, 'pay', unknown))],
     [
       'a payment without an answer that did not happen',
@@ -202,7 +202,7 @@ describe('a wrong history is reported:', () => {
     ['stock that stays reserved', dropStep(timedOut(), 'returned').leaves(8, 2, 0), '2 are still reserved'],
     ['pieces that vanish', paid().leaves(7, 0, 2), 'is 7 + 0 + 2, by the history 8 + 0 + 2'],
     ['a product that vanishes', paid().but((draft) => draft.stock.pop()), 'is not there'],
-    ['a refusal while there is enough', rejectedOf(3), 'refused 3 book while there were 10'],
+    ['a rejection while there is enough', rejectedOf(3), 'rejected 3 book while there were 10'],
     ['more reserved than there is', reservedOf(11), 'moved 11 book that were not available'],
     ['a confirmed order that is gone', paid().placed('b'), 'order b was confirmed to a customer and does not exist'],
     ['an order that nobody placed', dropCalls(paid(), 'place'), 'nobody can have placed it'],
@@ -219,7 +219,7 @@ describe('a wrong history is reported:', () => {
     ],
     ['a payment that nobody asked for', dropCalls(paid(), 'pay'), 'no customer can have paid it'],
     [
-      'a payment that was refused and happened',
+      'a payment that was rejected and happened',
       paid().but((draft) => replaceAnswer(draft, 'pay', { kind: 'not-done' })),
       'no customer can have paid it',
     ],

@@ -66,12 +66,12 @@ async function settled(folder: string, signal: AbortSignal): Promise<void> {
 }
 
 function report(transport: ModelTransport, faults: ReadonlyMap<string, number>, figures: Figures): string {
-  const { sends, stored, uncertain, refused, handled, failed, repeated, overlapping } = figures;
+  const { sends, stored, uncertain, rejected, handled, failed, repeated, overlapping } = figures;
   const by = (counts: ReadonlyMap<string, number>, names: readonly string[]) =>
     names.map((name) => `${name} ${counts.get(name) ?? 0}`).join(', ');
   return [
     `${transport}: ${[...faults].map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
-    `  sends ${sends}: stored ${stored}, uncertain ${uncertain}, refused ${refused}; handled ${handled}, failed ${failed}`,
+    `  sends ${sends}: stored ${stored}, uncertain ${uncertain}, rejected ${rejected}; handled ${handled}, failed ${failed}`,
     `  handled again: ${by(repeated, REASONS)}`,
     `  handled beside another of the message group: ${by(overlapping, REASONS)}`,
   ].join('\n');

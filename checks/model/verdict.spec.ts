@@ -33,7 +33,7 @@ describe('the verdict', () => {
       inTime(sent('a.1', 0), sent('a.2', 10), handled('a.1', 5), handled('a.2', 20)),
     );
     expect(violations).toEqual([]);
-    expect(figures).toMatchObject({ sends: 2, stored: 2, uncertain: 0, refused: 0, handled: 2, failed: 0 });
+    expect(figures).toMatchObject({ sends: 2, stored: 2, uncertain: 0, rejected: 0, handled: 2, failed: 0 });
   });
 
   it('finds a message that was stored and never handled', () => {

@@ -194,7 +194,7 @@ describe('the judges', () => {
       { sends: [sent('m1', { outcome: 'unknown', error: 'broken' })], disturbances: [met('a', 50, 105)] },
     ],
     [
-      'a delivery before the polls of a paused group are refused, and one when it is resumed',
+      'a delivery before the polls of a paused group are rejected, and one when it is resumed',
       {
         sends: [sent('m1'), sent('m2')],
         handlings: [
@@ -228,7 +228,7 @@ describe('the judges', () => {
       },
     ],
     [
-      'an ack that is refused until the shutdown of its service gives it up',
+      'an ack that is rejected until the shutdown of its service gives it up',
       {
         sends: [sent('m1')],
         handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],

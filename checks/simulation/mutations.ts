@@ -127,7 +127,7 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   },
   {
-    fault: 'dead letters of other clients are refused for their labels',
+    fault: 'dead letters of other clients are rejected for their labels',
     file: 'consumer/dispatch/keep-dead-letter.ts',
     edits: {
       'if (!isTooLarge && (this.left !== undefined || !(failure instanceof UsageError))) return undefined;':

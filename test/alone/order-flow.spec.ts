@@ -39,16 +39,16 @@ describe('the order flow on a real server', () => {
 
   it('sells paid orders, returns unpaid ones, rejects those without stock', async () => {
     const before = await demo.stockOf('book');
-    const [paid, unpaid, refused] = await Promise.all([
+    const [paid, unpaid, rejected] = await Promise.all([
       demo.place('book', 2),
       demo.place('book', 3),
       demo.place('book', 1_000),
     ]);
-    expect([paid, unpaid, refused].map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect([paid, unpaid, rejected].map(({ status }) => status)).toEqual([201, 201, 201]);
 
     expect(await orderIn('PENDING_PAYMENT', paid.body.id)).toMatchObject({ status: 'PENDING_PAYMENT' });
     expect(await demo.pay(paid.body.id)).toMatchObject({ status: 200, body: { status: 'PAID' } });
-    expect(await orderIn('REJECTED', refused.body.id)).toMatchObject({ status: 'REJECTED' });
+    expect(await orderIn('REJECTED', rejected.body.id)).toMatchObject({ status: 'REJECTED' });
 
     const canceled = await orderIn('CANCELED', unpaid.body.id);
     expect(canceled.status).toBe('CANCELED');

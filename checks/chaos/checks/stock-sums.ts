@@ -38,10 +38,10 @@ export function stockSumViolations({ totals, stock, stockHistory }: ChaosFacts, 
     const { order, history } = book;
     const pile = piles.get(order.sku) ?? { available: 0, reserved: 0, sold: 0 };
     const ofSku = levels.get(order.sku) ?? [];
-    // A refusal locks no row on PostgreSQL, so it may be written after a later step of another order.
+    // A rejection locks no row on PostgreSQL, so it may be written after a later step of another order.
     const least = minLevelSince(ofSku, (history[0]?.atMs ?? atMs) - TRANSACTION_MS);
     if (what === 'rejected' && least >= order.quantity) {
-      wrong.push(`order ${orderId}: refused ${order.quantity} ${order.sku} while there were ${least}`);
+      wrong.push(`order ${orderId}: rejected ${order.quantity} ${order.sku} while there were ${least}`);
     }
     const move = MOVES[what];
     if (move === undefined) continue;

@@ -68,7 +68,7 @@ export async function runCompose({ signal, folder, print }: Tools): Promise<Coun
 async function checkFile(program: string, about: Run): Promise<void> {
   const { checks, folder } = about;
   const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
-  await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
+  await checks.check('it rejects one with a misspelt key', () => rejectsMisspelt(program, folder));
   const models = {
     postgres: await checks.need('it takes it with PostgreSQL', () => loadOn(program, file, folder, 'postgres')),
     mysql: await checks.need('it takes it with MySQL', () => loadOn(program, file, folder, 'mysql')),
@@ -80,7 +80,7 @@ async function checkFile(program: string, about: Run): Promise<void> {
   await runWithoutDocker(models, about);
 }
 
-function refusesMisspelt(program: string, folder: string): void {
+function rejectsMisspelt(program: string, folder: string): void {
   const spoiled = join(folder, 'compose.yaml');
   writeFileSync(spoiled, readFileSync(file, 'utf8').replace('    healthcheck:', '    healthchek:'));
   try {

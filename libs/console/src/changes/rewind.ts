@@ -2,7 +2,7 @@
 
 import type { PlannedMove, RewindTarget } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { inTurns, type PageContext } from '../pages/context.js';
 import { type Fields, MAX_DATE_MS, wrong } from './fields.js';
 import { assertOrdinary } from './send.js';
@@ -48,8 +48,8 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
   return { action: 'rewind', target, topics: [topic], preview: { moves }, exclusive, run };
 }
 
-function setBack(): ConsoleRefusal {
-  return new ConsoleRefusal(409, 'SET_BACK', 'the group was set back since the plan; it was not moved; plan again');
+function setBack(): ConsoleRejection {
+  return new ConsoleRejection(409, 'SET_BACK', 'the group was set back since the plan; it was not moved; plan again');
 }
 
 interface Moved {

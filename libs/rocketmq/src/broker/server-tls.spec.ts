@@ -148,7 +148,7 @@ describe('the ports of a broker with a certificate', () => {
     ],
     ['option tls.allowPlaintext must be true or false', { allowPlaintext: 'yes' as never }],
     ['option tls.cert is missing', { cert: undefined as never, key: undefined as never }],
-  ])('are refused with "%s"', (text, options) => {
+  ])('are rejected with "%s"', (text, options) => {
     expect(() => new EmbeddedBroker({ tls: { ...identity, ...options } })).toThrow(text);
   });
 });

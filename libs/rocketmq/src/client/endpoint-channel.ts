@@ -173,7 +173,7 @@ export class EndpointChannel implements Channel {
     return monotonicMs() - this.movedAtMs >= MOVE_EVERY_MS;
   }
 
-  /** A refused or broken connection, or one that was not established in time (packets may be lost silently). */
+  /** A rejected or broken connection, or one that was not established in time (packets may be lost silently). */
   private isGone(channel: Channel, error: unknown, waitedMs = this.pingTimeoutMs): boolean {
     if (!(error instanceof TransportError)) return false;
     if (error.code === 'UNAVAILABLE') return true;

@@ -52,7 +52,7 @@ export class SessionWaiters {
     for (const waiter of [...this.waiters]) if (!waiter.isPatient) waiter.resolve(false);
   }
 
-  /** The server has refused the settings, or the session is closed. */
+  /** The server has rejected the settings, or the session is closed. */
   reject(error: Error): void {
     for (const waiter of [...this.waiters]) waiter.reject(error);
   }

@@ -414,7 +414,7 @@ describe('sending through the gateway', () => {
     },
   );
 
-  it('ends a transaction that a busy broker refused at first', async () => {
+  it('ends a transaction that a busy broker rejected at first', async () => {
     let ends = 0;
     const { producer, sent } = await producerOn(
       [
@@ -472,10 +472,13 @@ describe('sending through the gateway', () => {
     expect(ends.map(({ length }) => length)).toEqual([0, 1]);
   });
 
-  it('keeps its credentials when only the type of a topic is refused', async () => {
-    const refused = { code: RESPONSE_CODES.noPermission, remark: 'User:shop has no permission to access Topic:orders' };
+  it('keeps its credentials when only the type of a topic is rejected', async () => {
+    const rejected = {
+      code: RESPONSE_CODES.noPermission,
+      remark: 'User:shop has no permission to access Topic:orders',
+    };
     const { nameServer } = await cluster.start([
-      broker(({ code }) => (code === CODES.getTopicConfig ? refused : 'usual')),
+      broker(({ code }) => (code === CODES.getTopicConfig ? rejected : 'usual')),
     ]);
     let asked = 0;
     const credentials = () => {
@@ -494,7 +497,7 @@ describe('sending through the gateway', () => {
     ['namespace', { namespace: 'n' }],
     ['transport', { transport: 'http2' as const }],
     ['useBootstrapEndpoints', { useBootstrapEndpoints: true }],
-  ])('refuses option %s, which means nothing without a proxy', (field, options) => {
+  ])('rejects option %s, which means nothing without a proxy', (field, options) => {
     expect(() => new Connection({ endpoints: 'name-server:127.0.0.1:9876', ...options })).toThrow(
       expect.objectContaining({ code: 'ILLEGAL_OPTION', field }),
     );

@@ -236,7 +236,7 @@ describe('a connection', () => {
     expect(last.code).toBe(noError);
   });
 
-  it('ends on both sides when one leaves: open streams go on, new ones are refused, no socket stays', async () => {
+  it('ends on both sides when one leaves: open streams go on, new ones are rejected, no socket stays', async () => {
     const held: Http2Stream[] = [];
     const { port, sides } = await serve((stream) => void held.push(stream));
     const near = client(port);

@@ -260,7 +260,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     const stream = this.streams.get(streamId);
     if (stream?.isRemoteEnded === true) throw afterTheEnd(streamId);
     if (stream !== undefined) {
-      if (!stream.takeData(piece, flowBytes, isEnd)) this.refuse(stream, HTTP2_CODE.protocolError);
+      if (!stream.takeData(piece, flowBytes, isEnd)) this.reject(stream, HTTP2_CODE.protocolError);
     } else this.assertLate(streamId, isEnd, 'DATA');
   }
 
@@ -370,18 +370,18 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private takeBlock(streamId: number, block: ReturnType<HeaderBlocks['begin']>): void {
     if (block === undefined) return;
     const { isEnd } = block;
-    const { headers, refusal } = this.decoder.decode(block.bytes);
+    const { headers, rejection } = this.decoder.decode(block.bytes);
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      this.takeUnknown(streamId, isEnd, headers, refusal);
+      this.takeUnknown(streamId, isEnd, headers, rejection);
       return;
     }
     if (stream.isRemoteEnded) throw afterTheEnd(streamId);
-    if (refusal !== undefined) this.refuse(stream, refusal);
-    else if (!stream.takeHeaders(headers, isEnd)) this.refuse(stream, HTTP2_CODE.protocolError);
+    if (rejection !== undefined) this.reject(stream, rejection);
+    else if (!stream.takeHeaders(headers, isEnd)) this.reject(stream, HTTP2_CODE.protocolError);
   }
 
-  private takeUnknown(streamId: number, isEnd: boolean, headers: Headers, refusal: number | undefined): void {
+  private takeUnknown(streamId: number, isEnd: boolean, headers: Headers, rejection: number | undefined): void {
     const { role, maxStreams = Number.POSITIVE_INFINITY, streamWindowBytes } = this.options;
     if (role === 'client' || streamId <= this.lastPeerId) {
       this.assertLate(streamId, isEnd, 'HEADERS');
@@ -395,8 +395,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     stream.open(streamId, this.initialSendWindow);
     this.streams.set(streamId, stream);
     if (this.streams.size > maxStreams) stream.reset(HTTP2_CODE.refusedStream);
-    else if (refusal !== undefined || !isRequest(headers) || !stream.begin(headers, isEnd)) {
-      this.refuse(stream, refusal ?? HTTP2_CODE.protocolError);
+    else if (rejection !== undefined || !isRequest(headers) || !stream.begin(headers, isEnd)) {
+      this.reject(stream, rejection ?? HTTP2_CODE.protocolError);
     } else {
       if (isEnd) stream.endRemote();
       this.owner.stream(stream, headers);
@@ -417,7 +417,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   }
 
   /** Ends a stream whose peer does not keep the rules. */
-  private refuse(stream: Http2Stream, code: number): void {
+  private reject(stream: Http2Stream, code: number): void {
     this.resetBudget?.spend();
     stream.reset(code);
   }
@@ -515,8 +515,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     }
     const stream = this.streams.get(streamId);
     if (stream === undefined) this.assertSeen(streamId, 'a window update');
-    else if (bytes === 0) this.refuse(stream, HTTP2_CODE.protocolError);
-    else if (!stream.widen(bytes)) this.refuse(stream, HTTP2_CODE.flowControlError);
+    else if (bytes === 0) this.reject(stream, HTTP2_CODE.protocolError);
+    else if (!stream.widen(bytes)) this.reject(stream, HTTP2_CODE.flowControlError);
     else this.pump();
   }
 

@@ -178,7 +178,7 @@ function replies(): unknown[] {
   return [Fits];
 }
 
-function repliesRefused(): unknown[] {
+function repliesRejected(): unknown[] {
   class Wrong {
     // @ts-expect-error the request has another type
     @RocketMQReply(Typed)
@@ -278,6 +278,6 @@ function repliesRefused(): unknown[] {
 describe('the types of requests', () => {
   it('are checked by the compiler', () => {
     expect(inputs).toHaveLength(2);
-    expect([definitions, requests, replies, repliesRefused].every((one) => typeof one === 'function')).toBe(true);
+    expect([definitions, requests, replies, repliesRejected].every((one) => typeof one === 'function')).toBe(true);
   });
 });

@@ -69,13 +69,13 @@ describe('a producer with two brokers', () => {
     expect(first.of('queryRoute').length).toBeGreaterThan(asked);
   });
 
-  it('fails with the refusal when every broker refuses, and tries each once', async () => {
+  it('fails with the rejection when every broker rejects, and tries each once', async () => {
     for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
     await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN', outcome: 'rejected' });
     expect(sendsAt(...servers)).toEqual([1, 1]);
   });
 
-  it('sends a message of a group only to the broker of its group, even if that one refuses', async () => {
+  it('sends a message of a group only to the broker of its group, even if that one rejects', async () => {
     for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
     const ordered = producer.send({ topic: 'orders', body: 'one', messageGroup: 'a' });
     await expect(ordered).rejects.toMatchObject({ outcome: 'rejected' });
@@ -120,7 +120,7 @@ describe('a producer with two brokers', () => {
     await send(1);
   });
 
-  it('avoids no broker because of a refusal that the other would answer, too', async () => {
+  it('avoids no broker because of a rejection that the other would answer, too', async () => {
     for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.BAD_REQUEST };
     await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });

@@ -16,7 +16,7 @@ describe('the options of a producer', () => {
     ['maxDelayMs', null, 'must be a number above 0, not null'],
     ['delayLevels', 'longer', 'must be exact or round-up or chain, not "longer"'],
     ['delayLevels', null, 'must be an object, not null'],
-    ['whenFull', 5n, 'must be wait or refuse, not 5n'],
+    ['whenFull', 5n, 'must be wait or reject, not 5n'],
     ['batching', 5n, 'must be auto or off, not 5n'],
     ['serverVersion', 5n, 'must be a version such as "5.4.0", not 5n'],
     ['serverVersion', 'V5_4_0', 'must be a version such as "5.4.0", not "V5_4_0"'],
@@ -35,9 +35,9 @@ describe('the options of a producer', () => {
     ['telemetry', {}, 'must be the result of openTelemetry()'],
     ['maxAttempt', 3, 'is unknown; the options are'],
   ])('are rejected by name: %s: %p', (field, value, problem) => {
-    const refusal = (): Producer => new Producer(connection, { [field]: value });
-    expect(refusal).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
-    expect(refusal).toThrow(expect.objectContaining({ code: 'ILLEGAL_OPTION', field }));
+    const rejection = (): Producer => new Producer(connection, { [field]: value });
+    expect(rejection).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
+    expect(rejection).toThrow(expect.objectContaining({ code: 'ILLEGAL_OPTION', field }));
   });
 
   it.each<[string, object, string]>([

@@ -72,7 +72,7 @@ const REASON_LENGTH = 200;
 /** A validation of a long list can have a reason for each of its elements. */
 const MAX_READ = 1_000;
 
-/** The first few reasons of a refusal, each shortened: some repeat names of fields from a received message. */
+/** The first few reasons of a rejection, each shortened: some repeat names of fields from a received message. */
 export function reasonsText(reasons: readonly string[]): string {
   const shown = reasons
     .slice(0, MAX_REASONS)

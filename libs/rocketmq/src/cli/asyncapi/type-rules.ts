@@ -67,14 +67,14 @@ function multiples(sent: SchemaObject, accepted: SchemaObject, where: string): V
 function strings(sent: SchemaObject, accepted: SchemaObject, where: string): Verdict {
   // A pattern or format may imply a length, and each other.
   const isShaped = sent.pattern !== undefined || sent.format !== undefined || valuesOf(sent) !== undefined;
-  const refused = isShaped ? unknown : no;
+  const rejected = isShaped ? unknown : no;
   const lengths = between(sent, accepted, ['minLength', 'maxLength'], 0).map((why) =>
-    valuesOf(sent) === undefined ? refused(where, why) : no(where, why),
+    valuesOf(sent) === undefined ? rejected(where, why) : no(where, why),
   );
   const shapes = ['pattern', 'format', 'contentEncoding', 'contentMediaType'].flatMap((keyword) => {
     const must = accepted[keyword];
     if (must === undefined || must === sent[keyword]) return YES;
-    return refused(where, `only the ${keyword} ${String(must)} is accepted`);
+    return rejected(where, `only the ${keyword} ${String(must)} is accepted`);
   });
   return [...lengths.flat(), ...shapes];
 }

@@ -351,7 +351,7 @@ describe('the AsyncAPI document', () => {
     expect(() => RocketMQAsyncApi.createDocument(app, nothing)).toThrow('title');
   });
 
-  it('is refused by the parser when it is wrong', async () => {
+  it('is rejected by the parser when it is wrong', async () => {
     const document = await documentOf(shopOf());
     const broken = { ...document, operations: { a: { action: 'send', channel: { $ref: '#/channels/none' } } } };
     expect(await problemsOf(broken)).not.toEqual([]);

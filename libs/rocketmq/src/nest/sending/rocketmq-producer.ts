@@ -8,7 +8,7 @@ import type { OutgoingMessage, TopicType } from '../../protocol/model/message.js
 import { assertIsMessage, assertMessageTypes } from '../../protocol/model/message-checks.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { anyFunction, anyObject, assertCall, assertObject, describe, refused } from '../../support/options.js';
+import { anyFunction, anyObject, assertCall, assertObject, describe, rejected } from '../../support/options.js';
 import type { MessageWire } from '../messages/message-body.js';
 import {
   byDefinition,
@@ -171,7 +171,7 @@ export class RocketMQProducer {
     const { topic, ...message } = given;
     assertTopicLike(topic);
     const problem = anyFunction(work);
-    if (problem !== undefined) throw refused('work', `${problem}; nothing was sent`);
+    if (problem !== undefined) throw rejected('work', `${problem}; nothing was sent`);
     assertCall(options);
     const origin = { topic: toTopicDefinition(topic), wire: this.wire };
     return this.runTransaction(origin, message, options, work);
@@ -226,7 +226,7 @@ export class RocketMQProducer {
   ): Promise<T> {
     const { wire } = this;
     const problem = anyObject(options);
-    if (problem !== undefined) throw refused('options', problem);
+    if (problem !== undefined) throw rejected('options', problem);
     const { timeoutMs, signal, ...fields } = options;
     if (!isDefinition(first)) {
       assertMessageTypes(first, false);
@@ -246,7 +246,7 @@ function isDefinition(first: TopicDefinition | PlainMessage | readonly PlainMess
 function listed(messages: unknown): readonly unknown[] {
   // A list may have gaps.
   if (Array.isArray(messages)) return Array.from(messages);
-  throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
+  throw rejected('messages', `must be a list of messages, not ${describe(messages)}`);
 }
 
 /** Sends to one topic. Each method is that of `RocketMQProducer`. */

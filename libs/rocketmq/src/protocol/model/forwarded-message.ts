@@ -1,4 +1,4 @@
-// A received message as it can be sent again. Servers accept labels from other clients that a send refuses, and what was stored once must
+// A received message as it can be sent again. Servers accept labels from other clients that a send rejects, and what was stored once must
 // be storable elsewhere.
 
 import { LIMITS } from './limits.js';
@@ -56,7 +56,7 @@ export function isSendableKey(key: string): boolean {
 
 /**
  * The body, tag, keys and properties of a received message in a form that every send accepts; the caller adds the topic. Labels that a send would
- * refuse become the properties `originTag`, `originKeys`, `originBody` and `originPropertiesLeftOut`; properties that do not fit are left out, the last ones first.
+ * reject become the properties `originTag`, `originKeys`, `originBody` and `originPropertiesLeftOut`; properties that do not fit are left out, the last ones first.
  * 512 bytes and 4 properties are left for what the caller and interceptors add.
  * @param story properties that the copy has in any case; they replace those of the message
  */
