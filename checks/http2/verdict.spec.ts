@@ -21,7 +21,7 @@ describe('the verdict on a peer', () => {
     ['was handled with another body', { sent: [sent(one)], handled: [handled(one, 'other')] }],
     ['was handled twice', { sent: [sent(one)], handled: [handled(one), handled(one)] }],
     ['was handled after number 2', { sent: [sent(first), sent(second)], handled: [handled(second), handled(first)] }],
-    ['could not be sent: rejected', { sent: [sent(one, { text: 'refused', outcome: 'rejected', isHaste: false })] }],
+    ['could not be sent: rejected', { sent: [sent(one, { text: 'rejected', outcome: 'rejected', isHaste: false })] }],
     [
       'was handled, and was reported as not sent',
       { sent: [sent(one, { text: 'late', outcome: 'not-sent', isHaste: true })], handled: [handled(one)] },
