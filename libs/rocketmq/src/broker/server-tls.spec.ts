@@ -240,16 +240,16 @@ describe('a port for TLS and plaintext', () => {
   it('closes a connection that sends nothing', async () => {
     const { socket } = await open();
     const closed = new Promise((resolve) => socket.once('close', resolve));
-    while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.nextDueAtMs() !== undefined);
     clock.advanceTo(clock.nowMs() + 2 * MINUTE_MS);
     await closed;
   });
 
   it('releases a connection that ends without a byte', async () => {
     const { socket } = await open();
-    while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.nextDueAtMs() !== undefined);
     socket.end();
-    while (clock.nextDueAtMs() !== undefined) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.nextDueAtMs() === undefined);
   });
 });
 

@@ -10,7 +10,7 @@ import {
   usual,
 } from '../../../../test/fixtures/gateway-world.js';
 import type { BrokerScript } from '../../../../test/fixtures/scripted-cluster.js';
-import { until } from '../../../../tools/until.js';
+import { soon, until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { addressText } from '../client/endpoint.js';
 import { Producer } from '../producer/producer.js';
@@ -167,7 +167,7 @@ describe('sending through the gateway', () => {
     await producer.start();
     await producer.beginTransaction({ topic: TOPIC, body: 'x' });
     check(sent(CODES.sendMessageV2)[0]?.fields.i ?? '');
-    while (sent(CODES.endTransaction).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await soon(() => sent(CODES.endTransaction).length > 0);
     expect(sent(CODES.endTransaction).map(({ fields }) => fields)).toMatchObject([
       { tranStateTableOffset: '11', commitLogOffset: '77', commitOrRollback: '12', fromTransactionCheck: 'true' },
     ]);
