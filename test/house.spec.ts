@@ -362,19 +362,19 @@ function withoutComments(file: string): string {
 function sharedState(name: string, text: string): string[] {
   const source = typescript.createSourceFile(name, text, typescript.ScriptTarget.Latest, true);
   const found: string[] = [];
-  const judge = (isFixed: boolean, field: { name: typescript.Node } & Initialized): void => {
+  const collect = (isFixed: boolean, field: { name: typescript.Node } & Initialized): void => {
     if (!isFixed || isOpenCollection(field)) found.push(`${name}: ${field.name.getText(source)}`);
   };
   for (const statement of source.statements) {
     if (typescript.isVariableStatement(statement)) {
       const isConst = (statement.declarationList.flags & typescript.NodeFlags.Const) !== 0;
-      for (const declaration of statement.declarationList.declarations) judge(isConst, declaration);
+      for (const declaration of statement.declarationList.declarations) collect(isConst, declaration);
     }
     if (!typescript.isClassDeclaration(statement)) continue;
     for (const member of statement.members.filter(typescript.isPropertyDeclaration)) {
       const kinds = (member.modifiers ?? []).map(({ kind }) => kind);
       if (!kinds.includes(typescript.SyntaxKind.StaticKeyword)) continue;
-      judge(kinds.includes(typescript.SyntaxKind.ReadonlyKeyword), member);
+      collect(kinds.includes(typescript.SyntaxKind.ReadonlyKeyword), member);
     }
   }
   return found;

@@ -40,7 +40,7 @@ export interface Column {
   /** How many more messages make a run of the same length; default 1. */
   countFactor?: number;
   /** Its oldest Node.js; on an older one it is left out. Default: that of the library. */
-  leastNode?: number;
+  minNodeMajor?: number;
   /** Left out by --quick. */
   isSlowToGet?: boolean;
 }
@@ -241,9 +241,9 @@ const COLUMNS: readonly Column[] = [
     label: 'graphile-worker',
     program: 'graphile-worker.mjs',
     server: 'postgresql',
-    leastNode: 22,
+    minNodeMajor: 22,
   },
-  { id: 'pg-boss', label: 'pg-boss', program: 'pg-boss.mjs', server: 'postgresql', leastNode: 22 },
+  { id: 'pg-boss', label: 'pg-boss', program: 'pg-boss.mjs', server: 'postgresql', minNodeMajor: 22 },
   { id: 'nest', label: '@RocketMQListener', program: 'nest.mjs', options: { enhanced: false } },
   {
     id: 'nest-enhanced',

@@ -143,7 +143,7 @@ const HOLDS: Record<Goal['is'], (figure: number, limit: number) => boolean> = {
   above: (figure, limit) => figure > limit,
 };
 
-export function judge(
+export function evaluateGoal(
   { section, kind, column = 'ours', against = [], is, limit }: Goal,
   figures: Figures,
 ): { goal: string; figure: string; verdict: 'met' | 'not met' | 'not measured' } {

@@ -53,7 +53,7 @@ interface Running extends Tools {
   run: RunClient;
 }
 
-const isTooNew = (leastNode = 0) => Number.parseInt(process.versions.node, 10) < leastNode;
+const isTooNew = (minNodeMajor = 0) => Number.parseInt(process.versions.node, 10) < minNodeMajor;
 
 async function onServers(
   planned: Plan,
@@ -62,15 +62,16 @@ async function onServers(
 ): Promise<boolean> {
   log(`about ${minutes(estimate(planned, isQuick))} on two quiet cores; started at ${new Date().toISOString()}`);
   const all = new Set(planned.sections.flatMap(planned.columnsOf).map(columnOf));
-  for (const { label, leastNode } of all) {
-    if (isTooNew(leastNode)) log(`left out: ${label} needs Node.js ${leastNode}, and this is ${process.versions.node}`);
+  for (const { label, minNodeMajor } of all) {
+    if (isTooNew(minNodeMajor))
+      log(`left out: ${label} needs Node.js ${minNodeMajor}, and this is ${process.versions.node}`);
   }
   const isWanted = (program: string) => [...all].some((column) => column.program === program);
   await installNodeRivals(log);
   const classPath = isWanted('java') ? await compileJavaRival(planned.javaVersions, log) : undefined;
   const goProgram = isWanted('go') ? await compileGoRival(log) : undefined;
-  const isThere = ({ program, leastNode }: Column) =>
-    !isTooNew(leastNode) && (program !== 'go' || goProgram !== undefined);
+  const isThere = ({ program, minNodeMajor }: Column) =>
+    !isTooNew(minNodeMajor) && (program !== 'go' || goProgram !== undefined);
   const plan = {
     ...planned,
     isWhole: planned.isWhole && (goProgram !== undefined || !isWanted('go')),

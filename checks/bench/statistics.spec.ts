@@ -1,7 +1,7 @@
 // The numbers that the benchmarks print.
 
 import { describe, expect, it } from '@jest/globals';
-import { GOALS, judge } from './goals.js';
+import { evaluateGoal, GOALS } from './goals.js';
 import { comparability } from './lib/comparability.js';
 import { Figures } from './lib/figures.js';
 import { rotated } from './lib/rounds.js';
@@ -55,17 +55,19 @@ describe('a goal', () => {
       run('send-64', 'ours', round, ours),
       run('send-64', 'node', round, 100),
     ]);
-    expect(judge(goal, new Figures(runs))).toMatchObject({ figure: '0.50 ×', verdict: 'met' });
-    expect(judge({ ...goal, limit: 0.4 }, new Figures(runs))).toMatchObject({ verdict: 'not met' });
+    expect(evaluateGoal(goal, new Figures(runs))).toMatchObject({ figure: '0.50 ×', verdict: 'met' });
+    expect(evaluateGoal({ ...goal, limit: 0.4 }, new Figures(runs))).toMatchObject({ verdict: 'not met' });
   });
 
   it('against several others uses the best of them', () => {
     const runs = [run('send-64', 'ours', 0, 50), run('send-64', 'node', 0, 100), run('send-64', 'java', 0, 40)];
-    expect(judge({ ...goal, against: ['node', 'java'] }, new Figures(runs))).toMatchObject({ verdict: 'not met' });
+    expect(evaluateGoal({ ...goal, against: ['node', 'java'] }, new Figures(runs))).toMatchObject({
+      verdict: 'not met',
+    });
   });
 
   it('without measurements is neither met nor missed', () => {
-    expect(judge(goal, new Figures([run('send-64', 'ours', 0, 50)]))).toMatchObject({ verdict: 'not measured' });
+    expect(evaluateGoal(goal, new Figures([run('send-64', 'ours', 0, 50)]))).toMatchObject({ verdict: 'not measured' });
   });
 
   it('names an existing section and figures', () => {

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 export class ConsolePage {
-  /** Errors of scripts, and what the content security policy refused. */
+  /** Errors of scripts, and what the content security policy rejected. */
   errors: string[] = [];
   #base = '';
 
@@ -14,7 +14,7 @@ export class ConsolePage {
     readonly context: BrowserContext,
     readonly page: Page,
   ) {
-    page.setDefaultTimeout(PATIENCE_MS);
+    page.setDefaultTimeout(TIMEOUT_MS);
     page.on('console', (message) => {
       if (message.type() === 'error') this.errors.push(message.text());
     });
@@ -77,7 +77,7 @@ export class ConsolePage {
    * ended when it was last drawn.
    */
   async scrolledTo(text: string): Promise<void> {
-    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    const lastTryAtMs = Date.now() + TIMEOUT_MS;
     const there = this.page.getByText(text, { exact: true }).first();
     while (!(await there.isVisible()) && Date.now() < lastTryAtMs) {
       await this.page.mouse.wheel(0, 100_000);
@@ -87,7 +87,7 @@ export class ConsolePage {
   }
 
   async focused(control: Locator): Promise<void> {
-    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    const lastTryAtMs = Date.now() + TIMEOUT_MS;
     const is = () => control.evaluate((element) => element === document.activeElement);
     while (!(await is()) && Date.now() < lastTryAtMs) await this.page.waitForTimeout(50);
     assert.ok(await is(), `${control} does not have the focus`);

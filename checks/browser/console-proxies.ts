@@ -41,7 +41,7 @@ export async function runProxies(stage: Stage): Promise<void> {
       await send(console, 'behind-an-unknown-proxy');
       await console.dialog('Send to payments').getByText('a proxy changed Host').waitFor();
       assert.equal((await world.admin.topicOffsets('payments')).total, before);
-      // The browser reports the refusal.
+      // The browser reports the rejection.
       console.forgetErrors();
     }),
   );

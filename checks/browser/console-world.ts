@@ -16,7 +16,7 @@ import { startStandaloneConsole } from 'nestjs-rocketmq-console/standalone';
 import type { ConsoleOptions } from '../../libs/console/src/access/options.js';
 import { BrokerCalls } from './broker-calls.js';
 
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 const MINUTE_MS = 60_000;
 const QUICKLY = { kind: 'customized', nextMs: [200] } as const;
 
@@ -305,9 +305,9 @@ export class ConsoleWorld {
   }
 
   async until(what: string, is: () => Promise<boolean>): Promise<void> {
-    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    const lastTryAtMs = Date.now() + TIMEOUT_MS;
     while (!(await is().catch(() => false))) {
-      if (Date.now() > lastTryAtMs) throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`);
+      if (Date.now() > lastTryAtMs) throw new Error(`waited ${TIMEOUT_MS} ms in vain: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -43,20 +43,20 @@ const SCENARIOS: [string, (shop: Shop, about: { shot: (name: string) => Promise<
       const order = await shop.order('chair');
       await order.has('to be paid');
       await order.showTimeline();
-      await order.has('cancelled');
-      await order.hasStep('cancelled: not paid in time');
+      await order.has('canceled');
+      await order.hasStep('canceled: not paid in time');
       await order.hasStep('returned');
       await shop.hasStock('chair', before);
     },
   ],
   [
-    'an order is cancelled',
+    'an order is canceled',
     async (shop) => {
       const before = await shop.stock('lamp');
       const order = await shop.order('lamp');
       await order.has('to be paid');
       await order.press('Cancel');
-      await order.has('cancelled');
+      await order.has('canceled');
       await shop.hasStock('lamp', before);
     },
   ],
@@ -68,7 +68,7 @@ const SCENARIOS: [string, (shop: Shop, about: { shot: (name: string) => Promise<
       await order.showTimeline();
       await order.press('Time out now');
       await order.hasStep('time-out delivered now, on request');
-      await order.has('cancelled');
+      await order.has('canceled');
       assert.ok(await order.isBefore(), 'it ended before its time was over');
     },
   ],

@@ -10,7 +10,7 @@ interface Stock {
   sold: number;
 }
 
-const PATIENCE_MS = 45_000;
+const TIMEOUT_MS = 45_000;
 /** What a browser says by itself while a service is away that a scenario has stopped. */
 const AWAY =
   /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED)|status of 503/;
@@ -24,7 +24,7 @@ export class Shop {
     readonly context: BrowserContext,
     public page: Page,
   ) {
-    page.setDefaultTimeout(PATIENCE_MS);
+    page.setDefaultTimeout(TIMEOUT_MS);
     page.on('console', (message) => {
       if (message.type() === 'error' && !(this.#mayBeAway && AWAY.test(message.text())))
         this.errors.push(message.text());

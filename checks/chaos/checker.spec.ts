@@ -118,18 +118,18 @@ function timedOut(): Story {
   return new Story()
     .placed('a')
     .wrote('a', ...CREATED, RECEIVED, SCHEDULED, 'stock reserved|PENDING_PAYMENT|r|1')
-    .wrote('a', 'cancelled: not paid in time|CANCELLED|t|1', 'stock return sent|CANCELLED|s')
+    .wrote('a', 'canceled: not paid in time|CANCELED|t|1', 'stock return sent|CANCELED|s')
     .stepped('a', 'reserved|c|1', 'returned|s|1')
-    .ended('a', 'CANCELLED', 'RETURNED');
+    .ended('a', 'CANCELED', 'RETURNED');
 }
 
-function cancelledFirst(): Story {
+function canceledFirst(): Story {
   return new Story()
     .placed('a')
-    .called('cancel', 'a', done('CANCELLED'))
-    .wrote('a', ...CREATED, 'cancelled: on request|CANCELLED', 'stock return sent|CANCELLED|s')
+    .called('cancel', 'a', done('CANCELED'))
+    .wrote('a', ...CREATED, 'canceled: on request|CANCELED', 'stock return sent|CANCELED|s')
     .stepped('a', 'returned before the reservation|s|1', 'not reserved: returned before|c|1')
-    .ended('a', 'CANCELLED', 'RETURNED')
+    .ended('a', 'CANCELED', 'RETURNED')
     .but((draft) => {
       draft.reservations = [{ orderId: 'a', sku: null, quantity: 0, status: 'RETURNED' }];
     });
@@ -149,12 +149,12 @@ describe('a right history', () => {
     ['nothing', new Story()],
     ['an order that is paid', paid()],
     ['one that times out', timedOut()],
-    ['one whose return comes first', cancelledFirst()],
-    ['one that is refused', rejected()],
+    ['one whose return comes first', canceledFirst()],
+    ['one that is rejected', rejected()],
     ['a payment without an answer', paid().but((draft) => replaceAnswer(draft, 'pay', unknown))],
     [
       'a payment without an answer that did not happen',
-      timedOut().called('pay', 'a', unknown).called('pay', 'a', conflict('CANCELLED')),
+      timedOut().called('pay', 'a', unknown).called('pay', 'a', conflict('CANCELED')),
     ],
     ['a payment that could not be sent', timedOut().called('pay', 'a', { kind: 'not-done' })],
     ['an order without an answer', paid().but((draft) => replaceAnswer(draft, 'place', unknown))],
@@ -174,11 +174,11 @@ describe('a right history', () => {
       'an answer of the stock after the cancellation, and a return of nothing',
       new Story()
         .placed('a', 11)
-        .called('cancel', 'a', done('CANCELLED'))
-        .wrote('a', ...CREATED, RECEIVED, SCHEDULED, 'cancelled: on request|CANCELLED', 'stock return sent|CANCELLED|s')
-        .wrote('a', 'stock rejected, too late|CANCELLED|r|2', 'stock-return: check answered: commit|CANCELLED|s')
+        .called('cancel', 'a', done('CANCELED'))
+        .wrote('a', ...CREATED, RECEIVED, SCHEDULED, 'canceled: on request|CANCELED', 'stock return sent|CANCELED|s')
+        .wrote('a', 'stock rejected, too late|CANCELED|r|2', 'stock-return: check answered: commit|CANCELED|s')
         .stepped('a', 'rejected|c|1', 'nothing to return|s|1')
-        .ended('a', 'CANCELLED', 'REJECTED', 11),
+        .ended('a', 'CANCELED', 'REJECTED', 11),
     ],
   ])('of %s is passed', (_what, story) => {
     expect(chaosViolations(story.facts)).toEqual([]);
@@ -195,14 +195,14 @@ describe('a wrong history is reported:', () => {
     ],
     ['a stock that is sold twice', paid().stepped('a', 'sold|p|2'), 'stock went [reserved, sold, sold]'],
     [
-      'a cancelled order that never returns its stock',
+      'a canceled order that never returns its stock',
       dropStep(timedOut(), 'returned').leaves(8, 2, 0),
       'stock went [reserved]',
     ],
     ['stock that stays reserved', dropStep(timedOut(), 'returned').leaves(8, 2, 0), '2 are still reserved'],
     ['pieces that vanish', paid().leaves(7, 0, 2), 'is 7 + 0 + 2, by the history 8 + 0 + 2'],
     ['a product that vanishes', paid().but((draft) => draft.stock.pop()), 'is not there'],
-    ['a refusal while there is enough', rejectedOf(3), 'refused 3 book while there were 10'],
+    ['a rejection while there is enough', rejectedOf(3), 'rejected 3 book while there were 10'],
     ['more reserved than there is', reservedOf(11), 'moved 11 book that were not available'],
     ['a confirmed order that is gone', paid().placed('b'), 'order b was confirmed to a customer and does not exist'],
     ['an order that nobody placed', dropCalls(paid(), 'place'), 'nobody can have placed it'],
@@ -219,15 +219,11 @@ describe('a wrong history is reported:', () => {
     ],
     ['a payment that nobody asked for', dropCalls(paid(), 'pay'), 'no customer can have paid it'],
     [
-      'a payment that was refused and happened',
+      'a payment that was rejected and happened',
       paid().but((draft) => replaceAnswer(draft, 'pay', { kind: 'not-done' })),
       'no customer can have paid it',
     ],
-    [
-      'a cancellation that nobody asked for',
-      dropCalls(cancelledFirst(), 'cancel'),
-      'no customer can have asked for it',
-    ],
+    ['a cancellation that nobody asked for', dropCalls(canceledFirst(), 'cancel'), 'no customer can have asked for it'],
     [
       'an answer with a status that never was',
       paid().called('look', 'a', done('REJECTED')),
@@ -251,15 +247,11 @@ describe('a wrong history is reported:', () => {
       'answered 404',
     ],
     ['paid before its stock was reserved', dropLine(paid(), 'stock reserved'), '"paid" while it was PENDING_STOCK'],
-    [
-      'cancelled after it was paid',
-      paid().wrote('a', 'cancelled: not paid in time|CANCELLED|t|1'),
-      'while it was PAID',
-    ],
-    ['two answers of the stock', timedOut().wrote('a', 'stock reserved, too late|CANCELLED|r|2'), '2 times'],
+    ['canceled after it was paid', paid().wrote('a', 'canceled: not paid in time|CANCELED|t|1'), 'while it was PAID'],
+    ['two answers of the stock', timedOut().wrote('a', 'stock reserved, too late|CANCELED|r|2'), '2 times'],
     ['a time-out before its time', early(), 'ms early'],
     ['a cancellation without a return', dropLine(timedOut(), 'stock return sent'), 'sent no stock return'],
-    ['a return without a cancellation', paid().wrote('a', 'stock return sent|PAID|s'), 'was not cancelled'],
+    ['a return without a cancellation', paid().wrote('a', 'stock return sent|PAID|s'), 'was not canceled'],
     ['a line that nobody knows', paid().wrote('a', 'painted|PAID|x'), '"painted" cannot be explained'],
     ['a receipt without an attempt', paid().wrote('a', 'time-out came too late|PAID|t'), 'without a message'],
     [
@@ -306,9 +298,9 @@ describe('a wrong history is reported:', () => {
     [
       'a state that its history does not have',
       paid().but((draft) => {
-        draft.orders[0] = { ...only(draft.orders), status: 'CANCELLED' };
+        draft.orders[0] = { ...only(draft.orders), status: 'CANCELED' };
       }),
-      'is CANCELLED, by its history PAID',
+      'is CANCELED, by its history PAID',
     ],
   ])('%s', (_what, story, violation) => {
     expect(chaosViolations(story.facts).join('\n')).toContain(violation);
@@ -343,7 +335,7 @@ function reservedOf(quantity: number): Story {
 function early(): Story {
   return timedOut().but((draft) => {
     draft.orderHistory = draft.orderHistory.map((entry) =>
-      entry.what.startsWith('cancelled') ? { ...entry, atMs: EXPIRES_AT_MS - 1_001 } : entry,
+      entry.what.startsWith('canceled') ? { ...entry, atMs: EXPIRES_AT_MS - 1_001 } : entry,
     );
   });
 }
@@ -352,9 +344,9 @@ function twoForOne(): Story {
   const story = paid().but((draft) => replaceAnswer(draft, 'place', unknown));
   return story
     .wrote('b', ...CREATED, RECEIVED, SCHEDULED, 'stock reserved|PENDING_PAYMENT|r|1')
-    .wrote('b', 'cancelled: not paid in time|CANCELLED|t|1', 'stock return sent|CANCELLED|s')
+    .wrote('b', 'canceled: not paid in time|CANCELED|t|1', 'stock return sent|CANCELED|s')
     .stepped('b', 'reserved|c|1', 'returned|s|1')
-    .ended('b', 'CANCELLED', 'RETURNED');
+    .ended('b', 'CANCELED', 'RETURNED');
 }
 
 function twoOrdersOneMessage(): Story {

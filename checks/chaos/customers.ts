@@ -8,7 +8,7 @@ import type { Shop } from './shop.js';
 const CUSTOMERS = 4;
 const LOOK_EVERY_MS = 120;
 /** How long a customer waits for the reservation. */
-const PATIENCE_MS = 4_000;
+const TIMEOUT_MS = 4_000;
 const AFTER_FAILURE_MS = 150;
 /** As the demos are configured. */
 const PAYMENT_TIMEOUT_MS = 5_000;
@@ -93,7 +93,7 @@ export class Customers {
 
   /** Waits until an order no longer waits for its stock, and returns its state; undefined if that takes too long. */
   private async statusOf(customer: number, id: string): Promise<Status | undefined> {
-    for (const lastLookAtMs = Date.now() + PATIENCE_MS; Date.now() < lastLookAtMs; ) {
+    for (const lastLookAtMs = Date.now() + TIMEOUT_MS; Date.now() < lastLookAtMs; ) {
       const status = await this.shop.look(customer, id);
       if (status !== undefined && status !== 'PENDING_STOCK') return status;
       await sleep(LOOK_EVERY_MS);

@@ -4,7 +4,7 @@ export const APPS = ['order-demo', 'inventory-demo'] as const;
 export type App = (typeof APPS)[number];
 
 /** The states of an order, as its service reports them. */
-export type Status = 'PENDING_STOCK' | 'PENDING_PAYMENT' | 'PAID' | 'REJECTED' | 'CANCELLED';
+export type Status = 'PENDING_STOCK' | 'PENDING_PAYMENT' | 'PAID' | 'REJECTED' | 'CANCELED';
 
 export interface OrderFact {
   readonly id: string;

@@ -6,7 +6,7 @@ import type { Status } from './facts.js';
 export const MIN_FAULTS = 2;
 
 /** The number of orders with each final state. */
-export const MIN_ENDS = { PAID: 8, CANCELLED: 20, REJECTED: 3 } as const satisfies Partial<Record<Status, number>>;
+export const MIN_ENDS = { PAID: 8, CANCELED: 20, REJECTED: 3 } as const satisfies Partial<Record<Status, number>>;
 
 /** The final states with too few orders, with the required number. */
 export function tooFewEnds(

@@ -53,18 +53,18 @@ it.each<[string, Shown, string[]]>([
     ['order a is PENDING_STOCK'],
   ],
   [
-    'one that was cancelled and has heard of its stock',
-    { status: 'CANCELLED', history: ['stock reserved, too late'], steps: ['reserved', 'returned'] },
+    'one that was canceled and has heard of its stock',
+    { status: 'CANCELED', history: ['stock reserved, too late'], steps: ['reserved', 'returned'] },
     [],
   ],
   [
     'one whose answer is still on its way when its stock has returned',
-    { status: 'CANCELLED', history: ['created'], steps: ['reserved', 'returned'] },
+    { status: 'CANCELED', history: ['created'], steps: ['reserved', 'returned'] },
     ['order a has not heard of its stock'],
   ],
   [
     'one whose return came first',
-    { status: 'CANCELLED', history: ['created'], steps: ['returned before the reservation'] },
+    { status: 'CANCELED', history: ['created'], steps: ['returned before the reservation'] },
     [],
   ],
   [

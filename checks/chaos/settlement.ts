@@ -14,7 +14,7 @@ type StepRow = { readonly id: number; readonly orderId: string; readonly what: s
 /** The required stock steps of an order, by its final state. */
 const LAST_STEPS: Partial<Record<Status, readonly string[]>> = {
   PAID: ['sold'],
-  CANCELLED: ['returned', 'returned before the reservation', 'nothing to return'],
+  CANCELED: ['returned', 'returned before the reservation', 'nothing to return'],
   REJECTED: ['rejected'],
 };
 
@@ -110,11 +110,11 @@ export class Settlement {
     return [...ids].filter((id) => LAST_STEPS[this.statuses.get(id) ?? 'PENDING_STOCK'] === undefined);
   }
 
-  /** Cancelled orders without an answer yet, which may wait for a lease to end long after the stock was returned. */
+  /** Canceled orders without an answer yet, which may wait for a lease to end long after the stock was returned. */
   private unheard(): string[] {
     const isAnswered = (id: string) => ANSWERS.some((step) => this.steps.get(id)?.has(step));
-    const cancelled = [...this.statuses].filter(([, status]) => status === 'CANCELLED').map(([id]) => id);
-    return cancelled.filter((id) => isAnswered(id) && !this.heard.has(id));
+    const canceled = [...this.statuses].filter(([, status]) => status === 'CANCELED').map(([id]) => id);
+    return canceled.filter((id) => isAnswered(id) && !this.heard.has(id));
   }
 
   private open(calls: readonly Call[]): string[] {

@@ -58,13 +58,13 @@ export class Shop {
       const response = await fetch(`${this.orderUrl}${path}`, init);
       return { status: response.status, body: (await response.json()) as Answered['body'] };
     } catch (error) {
-      return isRefused(error) ? { kind: 'not-done' } : { kind: 'unknown' };
+      return isRejected(error) ? { kind: 'not-done' } : { kind: 'unknown' };
     }
   }
 }
 
 /** The connection was refused, so the request was not received. */
-function isRefused(error: unknown): boolean {
+function isRejected(error: unknown): boolean {
   const { cause } = error as { readonly cause?: { readonly code?: unknown } };
   return cause?.code === 'ECONNREFUSED';
 }

@@ -86,13 +86,13 @@ describe('the report', () => {
 
   it('counts what was redelivered', () => {
     const created = 'order-created received';
-    const history = [created, created, 'cancelled: not paid in time', 'time-out came too late'];
-    const orderHistory = history.map((what): OrderEntry => ({ ...entry('a', what), status: 'CANCELLED' }));
+    const history = [created, created, 'canceled: not paid in time', 'time-out came too late'];
+    const orderHistory = history.map((what): OrderEntry => ({ ...entry('a', what), status: 'CANCELED' }));
     const stockHistory = [entry('a', 'reserved'), entry('a', 'redelivered: nothing to reserve', 2)];
     const facts = { ...nothing, orderHistory, stockHistory };
     expect(duplicates(facts)).toEqual({ order: 2, stock: 1 });
     expect(summary(judged({ facts, injected: [faultsOf(['kill', 'drop'], 2_000)] }))).toBe(
-      '2 faults, 0 orders (0 PAID, 0 CANCELLED, 0 REJECTED), traffic back after p50 2.0 s, max 2.0 s, 3 duplicates absorbed',
+      '2 faults, 0 orders (0 PAID, 0 CANCELED, 0 REJECTED), traffic back after p50 2.0 s, max 2.0 s, 3 duplicates absorbed',
     );
   });
 });

@@ -72,7 +72,7 @@ export function duplicates({ orderHistory, stockHistory }: ChaosFacts): {
 }
 
 function timeOuts(history: readonly OrderEntry[]): readonly OrderEntry[] {
-  return history.filter(({ what }) => what === 'cancelled: not paid in time' || what === 'time-out came too late');
+  return history.filter(({ what }) => what === 'canceled: not paid in time' || what === 'time-out came too late');
 }
 
 /** The last line, without the verdict. */

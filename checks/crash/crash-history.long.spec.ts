@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type CrashEvent, crashViolations } from './crash-history.js';
 
 const began = (id: string, more: object = {}): CrashEvent => ({ kind: 'began', id, ...more });
-const answered = (id: string, outcome: 'stored' | 'refused' = 'stored'): CrashEvent => ({
+const answered = (id: string, outcome: 'stored' | 'rejected' = 'stored'): CrashEvent => ({
   kind: 'answered',
   id,
   outcome,
@@ -36,7 +36,7 @@ describe('a right history', () => {
     ['sent, delivered, acked', [...sent('a'), delivered('a'), acked('a')]],
     ['an answer lost, the message stored', [began('a'), delivered('a'), acked('a')]],
     ['an answer lost, and the message with it', [began('a')]],
-    ['refused', [began('a'), answered('a', 'refused')]],
+    ['rejected', [began('a'), answered('a', 'rejected')]],
     ['delivered again before an ack was answered', [...sent('a'), delivered('a', 0, 0), delivered('a', 0, 1)]],
     ['a half message that nobody ended', [...sent('a', { half: true })]],
     ['rolled back', [...sent('a', { half: true }), ending('a', 'rollback'), ended('a')]],
@@ -68,7 +68,7 @@ describe('a wrong history', () => {
   it.each<[string, CrashEvent[]]>([
     ['a was stored and is lost', [...sent('a')]],
     ['a was delivered again after its ack', [...sent('a'), delivered('a'), acked('a'), delivered('a')]],
-    ['a was refused and is there', [began('a'), answered('a', 'refused'), delivered('a')]],
+    ['a was rejected and is there', [began('a'), answered('a', 'rejected'), delivered('a')]],
     ['a was seen before its transaction was committed', [...sent('a', { half: true }), delivered('a')]],
     [
       'a was seen before its transaction was committed',

@@ -12,7 +12,7 @@ export type CrashEvent =
       readonly dueAtMs?: number;
     }
   /** The answer to the writer; there is none if it was lost. */
-  | { readonly kind: 'answered'; readonly id: string; readonly outcome: 'stored' | 'refused' }
+  | { readonly kind: 'answered'; readonly id: string; readonly outcome: 'stored' | 'rejected' }
   /** The writer is about to end the transaction with this resolution. */
   | { readonly kind: 'ending'; readonly id: string; readonly resolution: 'commit' | 'rollback' }
   /** The end was answered with OK. */
@@ -33,7 +33,7 @@ interface Fate {
   readonly group: string | undefined;
   readonly isHalf: boolean;
   readonly dueAtMs: number;
-  answered: 'stored' | 'refused' | undefined;
+  answered: 'stored' | 'rejected' | undefined;
   ending: 'commit' | 'rollback' | undefined;
   isEnded: boolean;
   place: { readonly queue: string; readonly offset: number } | undefined;
@@ -110,7 +110,7 @@ function apply(event: Exclude<CrashEvent, { kind: 'began' }>, fate: Fate): void 
 function ofDelivery(event: Delivered, fate: Fate, fates: ReadonlyMap<string, Fate>): string[] {
   const { id, atMs } = event;
   const violations: string[] = [];
-  if (fate.answered === 'refused') violations.push(`${id} was refused and is there`);
+  if (fate.answered === 'rejected') violations.push(`${id} was rejected and is there`);
   if (fate.isHalf && fate.ending !== 'commit') violations.push(`${id} was seen before its transaction was committed`);
   if (atMs < fate.dueAtMs) violations.push(`${id} came ${fate.dueAtMs - atMs} ms early`);
   if (fate.place !== undefined && (fate.place.queue !== event.queue || fate.place.offset !== event.offset)) {

@@ -103,7 +103,7 @@ export class Writer {
       return result;
     } catch (error) {
       if (!RocketMQError.is(error)) throw error;
-      if (error.outcome !== 'unknown') this.history.push({ kind: 'answered', id, outcome: 'refused' });
+      if (error.outcome !== 'unknown') this.history.push({ kind: 'answered', id, outcome: 'rejected' });
       return undefined;
     }
   }

@@ -8,11 +8,11 @@ import { answerOn, type PeerAnswer } from '../../tools/wire/http2-peer.js';
 import type { HostileRequest } from './hostile-requests.js';
 
 /** The maximum wait for an answer; an empty receive would take seconds. */
-const PATIENCE_MS = 150;
+const ANSWER_TIMEOUT_MS = 150;
 /** The maximum number of calls on a connection before it is broken, with all its open streams. */
 const MAX_CALLS = 150;
 /** How long the peer of a raw connection has to answer. */
-const RAW_PATIENCE_MS = 15;
+const RAW_TIMEOUT_MS = 15;
 
 const UNANSWERED: PeerAnswer = {
   headers: {},
@@ -77,7 +77,7 @@ export class Attacker {
   }
 
   private async await(stream: ClientHttp2Stream, answer: Promise<PeerAnswer>, rpc: RpcName | undefined): Promise<void> {
-    const received = await withinMs(answer, PATIENCE_MS);
+    const received = await withinMs(answer, ANSWER_TIMEOUT_MS);
     if (received === undefined) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     if (rpc !== undefined) this.onAnswer(rpc, received ?? UNANSWERED);
   }
@@ -107,15 +107,15 @@ export class Attacker {
     socket.resume();
     for (const piece of pieces) socket.write(piece);
     if (!vanishes) socket.end();
-    await withinMs(closed, RAW_PATIENCE_MS);
+    await withinMs(closed, RAW_TIMEOUT_MS);
     leave(socket, vanishes);
   }
 }
 
 /** @returns undefined if it takes longer */
-function withinMs<T>(work: Promise<T>, patienceMs: number): Promise<T | undefined> {
+function withinMs<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), patienceMs);
+    const timer = setTimeout(() => resolve(undefined), timeoutMs);
     void work.then((result) => {
       clearTimeout(timer);
       resolve(result);

@@ -5,10 +5,10 @@ import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/roc
 import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import type { PeerAnswer } from '../../tools/wire/http2-peer.js';
 
-/** The outcome of one call: done, refused with a code of RocketMQ or gRPC, or unanswered. */
+/** The outcome of one call: done, rejected with a code of RocketMQ or gRPC, or unanswered. */
 export type Outcome =
   | { readonly kind: 'ok' }
-  | { readonly kind: 'refused'; readonly by: string; readonly message: string }
+  | { readonly kind: 'rejected'; readonly by: string; readonly message: string }
   | { readonly kind: 'unanswered' };
 
 const PREFIX_BYTES = 5;
@@ -37,10 +37,10 @@ export function outcomeOf(
       reported.code === Code.MULTIPLE_RESULTS
     )
       return { kind: 'ok' };
-    return { kind: 'refused', by: Code[reported.code] ?? String(reported.code), message: reported.message };
+    return { kind: 'rejected', by: Code[reported.code] ?? String(reported.code), message: reported.message };
   }
   if (status === undefined || status === '0') return { kind: 'unanswered' };
-  return { kind: 'refused', by: `gRPC ${grpcStatus[Number(status)]}`, message };
+  return { kind: 'rejected', by: `gRPC ${grpcStatus[Number(status)]}`, message };
 }
 
 /** The status in the first message of an answer. */
@@ -60,42 +60,42 @@ export class Coverage {
   private readonly counts = new Map<RpcName, Map<string, number>>();
 
   add(rpc: RpcName, outcome: Outcome): void {
-    const label = outcome.kind === 'refused' ? outcome.by : outcome.kind;
+    const label = outcome.kind === 'rejected' ? outcome.by : outcome.kind;
     const ofRpc = this.counts.get(rpc) ?? new Map<string, number>();
     this.counts.set(rpc, ofRpc.set(label, (ofRpc.get(label) ?? 0) + 1));
-    if (outcome.kind === 'refused' && FAULT.test(outcome.message))
+    if (outcome.kind === 'rejected' && FAULT.test(outcome.message))
       this.faults.add(`${rpc}: ${outcome.by}: ${outcome.message}`);
   }
 
-  /** The RPCs that never passed validation, or never refused anything. */
+  /** The RPCs that never passed validation, or never rejected anything. */
   gaps(): string[] {
     return rpcNames().flatMap((rpc) => {
-      const { ok, refused } = this.totals(rpc);
-      if (NOT_SERVED.has(rpc)) return refused > 0 ? [] : [`${rpc} was never asked for`];
+      const { ok, rejected } = this.totals(rpc);
+      if (NOT_SERVED.has(rpc)) return rejected > 0 ? [] : [`${rpc} was never asked for`];
       const gaps = ok > 0 ? [] : [`${rpc} never did what it was asked for`];
-      return refused > 0 ? gaps : [...gaps, `${rpc} never refused anything`];
+      return rejected > 0 ? gaps : [...gaps, `${rpc} never rejected anything`];
     });
   }
 
-  /** A line for each RPC, most frequent refusals first. */
+  /** A line for each RPC, most frequent rejections first. */
   table(): string[] {
-    const head = `${'RPC'.padEnd(32)} ${'OK'.padStart(6)} ${'refused'.padStart(8)} ${'no answer'.padStart(10)}  refused by`;
+    const head = `${'RPC'.padEnd(32)} ${'OK'.padStart(6)} ${'rejected'.padStart(8)} ${'no answer'.padStart(10)}  rejected by`;
     return [head, ...rpcNames().map((rpc) => this.row(rpc))];
   }
 
   private row(rpc: RpcName): string {
-    const { ok, refused, unanswered, refusals } = this.totals(rpc);
-    const most = [...refusals].sort(([, left], [, right]) => right - left);
+    const { ok, rejected, unanswered, rejections } = this.totals(rpc);
+    const most = [...rejections].sort(([, left], [, right]) => right - left);
     const texts = most.slice(0, 4).map(([by, count]) => `${by} ${count}`);
     if (most.length > 4) texts.push(`${most.length - 4} more codes`);
-    const numbers = `${String(ok).padStart(6)} ${String(refused).padStart(8)} ${String(unanswered).padStart(10)}`;
+    const numbers = `${String(ok).padStart(6)} ${String(rejected).padStart(8)} ${String(unanswered).padStart(10)}`;
     return `${rpc.padEnd(32)} ${numbers}  ${texts.join(', ')}`;
   }
 
   private totals(rpc: RpcName) {
     const counts = this.counts.get(rpc) ?? new Map<string, number>();
     const { ok = 0, unanswered = 0, ...others } = Object.fromEntries(counts) as Record<string, number>;
-    const refusals = Object.entries(others);
-    return { ok, unanswered, refusals, refused: refusals.reduce((sum, [, count]) => sum + count, 0) };
+    const rejections = Object.entries(others);
+    return { ok, unanswered, rejections, rejected: rejections.reduce((sum, [, count]) => sum + count, 0) };
   }
 }

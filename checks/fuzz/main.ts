@@ -30,7 +30,7 @@ const RETENTION_MS = 3_000;
 /** How long the broker may take to forget what is over. */
 const REST_MS = 30_000;
 /** What takes longer hangs. */
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 const CONFIG = {
   retentionMs: RETENTION_MS,
   recallEnabled: true,
@@ -82,7 +82,7 @@ export async function runFuzz(values: FuzzValues, tools: Tools): Promise<Counts>
 async function heldUnfinished(
   broker: FuzzedBroker,
   name: string,
-  mostBytes: number,
+  maxBytes: number,
   run: Run,
   times: number,
 ): Promise<Holding> {
@@ -94,7 +94,7 @@ async function heldUnfinished(
     try {
       const begun = callers.begin(unfinishedRequests(run.seed + time));
       await run.goodClient(broker);
-      await within(begun, PATIENCE_MS, 'to begin requests');
+      await within(begun, TIMEOUT_MS, 'to begin requests');
       await run.goodClient(broker);
       heldBytes = Math.max(heldBytes, ((await broker.memoryBytes()) ?? Number.POSITIVE_INFINITY) - before);
     } catch (error) {
@@ -105,7 +105,7 @@ async function heldUnfinished(
   }
   signal.throwIfAborted();
   run.crashed ??= broker.end;
-  return { broker: name, heldBytes, mostBytes };
+  return { broker: name, heldBytes, maxBytes };
 }
 
 /** Rounds of requests, and what was seen. */
@@ -163,7 +163,7 @@ class Run {
     this.tools.signal.throwIfAborted();
     this.flights.clear();
     await this.broker.busiest();
-    const recording = await within(this.recorder.record(), PATIENCE_MS, 'recording an exchange');
+    const recording = await within(this.recorder.record(), TIMEOUT_MS, 'recording an exchange');
     const end = this.sent + requests;
     const attack = async (attacker: Attacker): Promise<void> => {
       while (this.sent < end && this.broker.end === undefined) {
@@ -176,7 +176,7 @@ class Run {
     };
     const attacks = Promise.all(this.attackers.map(attack));
     await this.goodClient(this.broker);
-    await within(attacks, PATIENCE_MS, 'a round of requests');
+    await within(attacks, TIMEOUT_MS, 'a round of requests');
     await this.lookAtWork();
   }
 
@@ -200,13 +200,13 @@ class Run {
   private async memoryAtRest(enough: number): Promise<number | undefined> {
     const { signal } = this.tools;
     for (const attacker of this.attackers) attacker.close();
-    await within(this.recorder.close(), PATIENCE_MS, 'the goodbye of all clients');
-    const leastMs = performance.now() + 2 * RETENTION_MS;
-    const mostMs = performance.now() + REST_MS;
-    await sleep(enough === 0 ? leastMs - performance.now() : RETENTION_MS, undefined, { signal });
+    await within(this.recorder.close(), TIMEOUT_MS, 'the goodbye of all clients');
+    const minEndMs = performance.now() + 2 * RETENTION_MS;
+    const maxEndMs = performance.now() + REST_MS;
+    await sleep(enough === 0 ? minEndMs - performance.now() : RETENTION_MS, undefined, { signal });
     for (;;) {
       const memoryBytes = await this.broker.memoryBytes();
-      if (memoryBytes === undefined || enough === 0 || memoryBytes <= enough || performance.now() > mostMs)
+      if (memoryBytes === undefined || enough === 0 || memoryBytes <= enough || performance.now() > maxEndMs)
         return memoryBytes;
       await sleep(1_000, undefined, { signal });
     }

@@ -87,7 +87,7 @@ export class UnfinishedCallers {
 
   constructor(private readonly ports: Ports) {}
 
-  /** Resolves when each request was sent or refused. */
+  /** Resolves when each request was sent or rejected. */
   async begin(requests: readonly UnfinishedRequest[]): Promise<void> {
     const calls = requests.filter(({ port }) => port === 'clients');
     const sent: Promise<void>[] = [];

@@ -17,7 +17,7 @@ const sound: RunFacts = {
   memoryAfterBytes: 50_000_000 + MAX_GROWTH_BYTES,
   busiest: { cpuMs: 100 * MAX_YARDSTICKS, requests: ['7 receiveMessage'] },
   yardstickCpuMs: 100,
-  holdings: [{ broker: 'with users', heldBytes: 60_000_000, mostBytes: 60_000_000 }],
+  holdings: [{ broker: 'with users', heldBytes: 60_000_000, maxBytes: 60_000_000 }],
   gaps: [],
   faults: [],
 };
@@ -43,7 +43,7 @@ describe('the verdict of a run', () => {
     ['a broker that does not report its work', { yardstickCpuMs: 0 }, /did not report its work/],
     [
       'too much held for unfinished requests',
-      { holdings: [{ broker: 'with users', heldBytes: 60_000_001, mostBytes: 60_000_000 }] },
+      { holdings: [{ broker: 'with users', heldBytes: 60_000_001, maxBytes: 60_000_000 }] },
       /with users holds too much/,
     ],
     ['an RPC that was not reached', { gaps: ['ackMessage never did'] }, /not covered: ackMessage/],
@@ -63,20 +63,20 @@ describe('the coverage', () => {
   it('classifies answers', () => {
     const none = Buffer.alloc(0);
     expect(heartbeat(Code.OK)).toEqual({ kind: 'ok' });
-    expect(heartbeat(Code.BAD_REQUEST, 'no')).toEqual({ kind: 'refused', by: 'BAD_REQUEST', message: 'no' });
-    const internal = { kind: 'refused', by: 'gRPC INTERNAL', message: 'x' };
+    expect(heartbeat(Code.BAD_REQUEST, 'no')).toEqual({ kind: 'rejected', by: 'BAD_REQUEST', message: 'no' });
+    const internal = { kind: 'rejected', by: 'gRPC INTERNAL', message: 'x' };
     expect(outcomeOf('heartbeat', { status: '13', message: 'x', data: none })).toEqual(internal);
     expect(outcomeOf('heartbeat', { status: undefined, message: undefined, data: none })).toEqual({
       kind: 'unanswered',
     });
   });
 
-  it('has a gap until an RPC both succeeded and refused something', () => {
+  it('has a gap until an RPC both succeeded and rejected something', () => {
     const coverage = new Coverage();
     const gaps = () => coverage.gaps().filter((gap) => gap.startsWith('heartbeat'));
     expect(gaps()).toHaveLength(2);
     coverage.add('heartbeat', heartbeat(Code.OK));
-    expect(gaps()).toEqual(['heartbeat never refused anything']);
+    expect(gaps()).toEqual(['heartbeat never rejected anything']);
     coverage.add('heartbeat', heartbeat(Code.BAD_REQUEST));
     expect(gaps()).toEqual([]);
   });

@@ -17,7 +17,7 @@ export const MAX_HELD_BYTES = {
 export interface Holding {
   readonly broker: string;
   readonly heldBytes: number;
-  readonly mostBytes: number;
+  readonly maxBytes: number;
 }
 
 /** The facts of a run. */
@@ -68,12 +68,12 @@ function longWork({ busiest: { cpuMs, requests }, yardstickCpuMs }: RunFacts): s
   return [`a request takes too long: ${cpuMs.toFixed(0)} ms of CPU, ${most}; it is one of: ${requests.join(', ')}`];
 }
 
-function isTooMuch({ heldBytes, mostBytes }: Holding): boolean {
-  return heldBytes > mostBytes;
+function isTooMuch({ heldBytes, maxBytes }: Holding): boolean {
+  return heldBytes > maxBytes;
 }
 
-function tooMuch({ broker, heldBytes, mostBytes }: Holding): string {
-  const held = `${megabytes(heldBytes)} MB, more than ${megabytes(mostBytes)} MB`;
+function tooMuch({ broker, heldBytes, maxBytes }: Holding): string {
+  const held = `${megabytes(heldBytes)} MB, more than ${megabytes(maxBytes)} MB`;
   return `the broker ${broker} holds too much for requests that are not whole: ${held}`;
 }
 
@@ -86,8 +86,8 @@ export function summary(facts: RunFacts): string {
     `${facts.goodClients} good clients served`,
     `memory ${megabytes(facts.memoryBeforeBytes)} MB before, ${after} MB after`,
     `longest work ${facts.busiest.cpuMs.toFixed(0)} ms of CPU of ${(MAX_YARDSTICKS * facts.yardstickCpuMs).toFixed(0)}`,
-    ...facts.holdings.map(({ broker, heldBytes, mostBytes }) => {
-      return `unfinished requests hold ${megabytes(heldBytes)} of ${megabytes(mostBytes)} MB ${broker}`;
+    ...facts.holdings.map(({ broker, heldBytes, maxBytes }) => {
+      return `unfinished requests hold ${megabytes(heldBytes)} of ${megabytes(maxBytes)} MB ${broker}`;
     }),
   ];
   return `${said.join(', ')}: ${broken === 0 ? 'sound' : `NOT SOUND (${broken})`}`;

@@ -9,7 +9,7 @@ import { DIFFERENCES } from './differences.js';
 import { killUnder, Program } from './kills.js';
 import { MUTATIONS, type Mutation } from './mutating-proxy.js';
 import { ACCESS, KILLS, MIXED, STEPS, stepsOf } from './resources.js';
-import { compareStep, type Found, failureOf, judge, type Line, parseTranscript } from './transcript.js';
+import { compareStep, compareWithListed, type Found, failureOf, type Line, parseTranscript } from './transcript.js';
 
 const CLIENT_TIMEOUT_MS = 240_000;
 /** What each client saw on the real server when that was recorded. Nothing of this repository has a part in it. */
@@ -242,7 +242,7 @@ function checkClient(
     });
     if (sides.embedded !== undefined && sides.real !== undefined && problems.length === 0) {
       const found = compareStep(sides.embedded.lines, sides.real.lines, step);
-      const verdict = judge(
+      const verdict = compareWithListed(
         found,
         listed.filter((one) => one.step === step),
       );

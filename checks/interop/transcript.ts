@@ -78,7 +78,7 @@ function isContainer(value: unknown): value is Record<string, unknown> {
  * Which of the differences found are listed, and which listed ones were not found: those are stale.
  * @param listed those of this program
  */
-export function judge(
+export function compareWithListed(
   found: readonly Found[],
   listed: readonly Difference[],
 ): { unlisted: Found[]; stale: Difference[] } {

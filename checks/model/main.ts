@@ -9,7 +9,7 @@ import { newSeed } from '../options.js';
 import { readFacts } from './facts.js';
 import { injectFaults } from './faults.js';
 import { REASONS } from './reasons.js';
-import { type Figures, judge } from './verdict.js';
+import { type Figures, verdictFrom } from './verdict.js';
 import { type ModelTransport, startWorld } from './world.js';
 
 const TRANSPORTS: readonly ModelTransport[] = ['http2', 'remoting'];
@@ -43,7 +43,7 @@ async function run(
     log('producers have ended; waiting until everything is handled');
     await settled(folder, signal);
     await world.stop();
-    const { violations, figures } = judge(readFacts(folder));
+    const { violations, figures } = verdictFrom(readFacts(folder));
     const all = [...lost, ...violations];
     print(report(transport, faults, figures));
     for (const violation of all.slice(0, SHOWN)) print(`  VIOLATION ${violation}`);
@@ -59,19 +59,19 @@ async function run(
 async function settled(folder: string, signal: AbortSignal): Promise<void> {
   const endsAtMs = performance.now() + SETTLED_MS;
   while (performance.now() < endsAtMs) {
-    const { violations } = judge(readFacts(folder));
+    const { violations } = verdictFrom(readFacts(folder));
     if (!violations.some((violation) => violation.endsWith('is lost'))) return;
     await sleep(POLL_MS, undefined, { signal });
   }
 }
 
 function report(transport: ModelTransport, faults: ReadonlyMap<string, number>, figures: Figures): string {
-  const { sends, stored, uncertain, refused, handled, failed, repeated, overlapping } = figures;
+  const { sends, stored, uncertain, rejected, handled, failed, repeated, overlapping } = figures;
   const by = (counts: ReadonlyMap<string, number>, names: readonly string[]) =>
     names.map((name) => `${name} ${counts.get(name) ?? 0}`).join(', ');
   return [
     `${transport}: ${[...faults].map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
-    `  sends ${sends}: stored ${stored}, uncertain ${uncertain}, refused ${refused}; handled ${handled}, failed ${failed}`,
+    `  sends ${sends}: stored ${stored}, uncertain ${uncertain}, rejected ${rejected}; handled ${handled}, failed ${failed}`,
     `  handled again: ${by(repeated, REASONS)}`,
     `  handled beside another of the message group: ${by(overlapping, REASONS)}`,
   ].join('\n');

@@ -9,7 +9,7 @@ export interface SendFigures {
   readonly stored: number;
   /** Sends without a certain outcome: reported as unknown, or their process died. */
   readonly uncertain: number;
-  readonly refused: number;
+  readonly rejected: number;
 }
 
 export class Sends {
@@ -32,7 +32,7 @@ export class Sends {
     const all = [...this.tries.values()].flat();
     const stored = all.filter(({ outcome }) => outcome === 'stored').length;
     const uncertain = all.filter(({ outcome }) => outcome === undefined || outcome === 'unknown').length;
-    return { sends: all.length, stored, uncertain, refused: all.length - stored - uncertain };
+    return { sends: all.length, stored, uncertain, rejected: all.length - stored - uncertain };
   }
 
   lost(of: GroupKind, handled: ReadonlySet<string>): string[] {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Fact, GroupKind } from './facts.js';
-import { judge } from './verdict.js';
+import { verdictFrom } from './verdict.js';
 
 type Begun = Extract<Fact, { kind: 'begun' }>;
 
@@ -29,15 +29,15 @@ const timeOf = (fact: Fact) => (fact.kind === 'fault' ? fact.fromMs : fact.atMs)
 
 describe('the verdict', () => {
   it('finds nothing in a run in good order', () => {
-    const { violations, figures } = judge(
+    const { violations, figures } = verdictFrom(
       inTime(sent('a.1', 0), sent('a.2', 10), handled('a.1', 5), handled('a.2', 20)),
     );
     expect(violations).toEqual([]);
-    expect(figures).toMatchObject({ sends: 2, stored: 2, uncertain: 0, refused: 0, handled: 2, failed: 0 });
+    expect(figures).toMatchObject({ sends: 2, stored: 2, uncertain: 0, rejected: 0, handled: 2, failed: 0 });
   });
 
   it('finds a message that was stored and never handled', () => {
-    expect(judge(inTime(sent('a.1', 0))).violations).toEqual(['a.1 was stored and is lost']);
+    expect(verdictFrom(inTime(sent('a.1', 0))).violations).toEqual(['a.1 was stored and is lost']);
   });
 
   it('finds a message whose sends all said that it was not stored', () => {
@@ -45,12 +45,12 @@ describe('the verdict', () => {
       { kind: 'began', id: 'u.1', by: 'producer-0.1', atMs: 0 },
       { kind: 'reported', id: 'u.1', outcome: 'not-sent', by: 'producer-0.1', atMs: 1 },
     ];
-    const { violations } = judge(inTime(facts, handled('u.1', 9, { of: 'plain' })));
+    const { violations } = verdictFrom(inTime(facts, handled('u.1', 9, { of: 'plain' })));
     expect(violations).toEqual(['u.1 was handled, and no send reported that it might be stored']);
   });
 
   it('finds messages of a message group in another order', () => {
-    const { violations } = judge(inTime(sent('a.1', 0), sent('a.2', 10), handled('a.2', 20), handled('a.1', 30)));
+    const { violations } = verdictFrom(inTime(sent('a.1', 0), sent('a.2', 10), handled('a.2', 20), handled('a.1', 30)));
     expect(violations).toEqual(['a.1 was first handled after a.2', 'a.2 began before a.1 was handled']);
   });
 
@@ -69,22 +69,22 @@ describe('the verdict', () => {
         atMs: 18,
       },
     ]);
-    expect(judge(facts).violations).toEqual(['a.2 began in consumer-1.1 while a.2 was handled in consumer-0.1']);
+    expect(verdictFrom(facts).violations).toEqual(['a.2 began in consumer-1.1 while a.2 was handled in consumer-0.1']);
   });
 
   it('finds a repetition without a reason, and counts those with one', () => {
     const base = inTime(sent('a.1', 0), handled('a.1', 5), handled('a.1', 20_000, { by: 'consumer-1.1', attempt: 2 }));
-    expect(judge(base).violations).toEqual([
+    expect(verdictFrom(base).violations).toEqual([
       'a.1 was handled again without a reason: consumer-0.1 attempt 1, then consumer-1.1 attempt 2, 19990 ms later',
     ]);
     const because = (fact: Fact) => {
-      const { violations, figures } = judge(inTime(base, [fact]));
+      const { violations, figures } = verdictFrom(inTime(base, [fact]));
       expect(violations).toEqual([]);
       return [...figures.repeated];
     };
     const fault = { kind: 'fault' as const, toMs: 12_000 };
     const isRetry = { by: 'consumer-1.1', place: '1/1/9', isRetry: true };
-    expect(judge(inTime(base.slice(0, 4), handled('a.1', 20_000, isRetry))).violations).toHaveLength(1);
+    expect(verdictFrom(inTime(base.slice(0, 4), handled('a.1', 20_000, isRetry))).violations).toHaveLength(1);
     expect(because({ kind: 'doubted', id: 'a.1', of: 'ordered', by: 'consumer-0.1', atMs: 11 })).toEqual([
       ['reported', 1],
     ]);
@@ -105,8 +105,8 @@ describe('the verdict', () => {
         [doubted],
         handled('a.1', 20_000, { attempt: 2 }),
       );
-    expect([...judge(of('0/0/0')).figures.repeated]).toEqual([['behind reported', 1]]);
-    for (const place of ['0/9/9', '1/0/0']) expect(judge(of(place)).violations).toHaveLength(1);
+    expect([...verdictFrom(of('0/0/0')).figures.repeated]).toEqual([['behind reported', 1]]);
+    for (const place of ['0/9/9', '1/0/0']) expect(verdictFrom(of(place)).violations).toHaveLength(1);
   });
 
   it('takes a broker that was stopped when the lease ended for a reason, in an ordinary group', () => {
@@ -116,7 +116,7 @@ describe('the verdict', () => {
       );
       const later = { of, by: 'consumer-1.1', attempt: 2, place: '0/9/9', isRetry: true };
       const stop: Fact = { kind: 'fault', what: 'stop', target: 'broker', fromMs, toMs };
-      return judge(inTime(began, handled('a.1', 5, { of }), [stop], handled('a.1', 26_000, later)));
+      return verdictFrom(inTime(began, handled('a.1', 5, { of }), [stop], handled('a.1', 26_000, later)));
     };
     expect([...again('plain', 10_700, 24_000).figures.repeated]).toEqual([['broker stopped', 1]]);
     expect(again('plain', 10_700, 24_000).violations).toEqual([]);
@@ -142,7 +142,7 @@ describe('the verdict', () => {
       { kind: 'fault', what: 'stop', target: 'broker', fromMs: -4_000, toMs: 4 },
       { kind: 'fault', what: 'stop', target: 'consumer-0.1', fromMs: -12_000, toMs: 4 },
     ];
-    expect(judge(inTime(base, faults)).violations).toHaveLength(1);
+    expect(verdictFrom(inTime(base, faults)).violations).toHaveLength(1);
   });
 
   it('takes a handler that began while its process was being killed for one that may not be confirmed', () => {
@@ -155,7 +155,7 @@ describe('the verdict', () => {
         { kind: 'died', by: 'consumer-0.1', atMs: 150 },
       ],
     );
-    const { violations, figures } = judge(facts);
+    const { violations, figures } = verdictFrom(facts);
     expect(violations).toEqual([]);
     expect([...figures.repeated]).toEqual([['consumer killed', 1]]);
   });
@@ -164,7 +164,7 @@ describe('the verdict', () => {
     const retried = { by: 'consumer-1.1', place: '1/1/9', isRetry: true, attempt: 2 };
     const away: Fact = { kind: 'fault', what: 'stop', target: 'namesrv', fromMs: 0, toMs: 2 };
     const facts = inTime(sent('a.1', 0), handled('a.1', 50), handled('a.1', 20_000, retried), [away]);
-    expect(judge(facts).violations).toHaveLength(1);
+    expect(verdictFrom(facts).violations).toHaveLength(1);
   });
 
   it('explains a message that a broker handed out to nobody and then forgot to have read', () => {
@@ -174,14 +174,14 @@ describe('the verdict', () => {
       inTime([began], handled('u.1', 40_100, first), handled('u.1', 40_200, { of: 'plain' }), [
         { kind: 'fault', what: 'kill', target: broker, fromMs: killedAtMs, toMs: 40_000 },
       ]);
-    const { violations, figures } = judge(facts(1_000));
+    const { violations, figures } = verdictFrom(facts(1_000));
     expect(violations).toEqual([]);
     expect([...figures.repeated]).toEqual([['broker killed', 1]]);
     // A handler that failed is nobody, too.
     const failed = handled('u.1', 900, { of: 'plain' }).map((fact) =>
       fact.kind === 'handled' ? { ...fact, kind: 'failed' as const } : fact,
     );
-    expect(judge(inTime(facts(1_000), failed)).violations).toEqual([]);
+    expect(verdictFrom(inTime(facts(1_000), failed)).violations).toEqual([]);
     // The broker has kept two leases of it.
     const [two, three] = [2, 3].map((attempt) => ({
       of: 'plain' as const,
@@ -193,13 +193,13 @@ describe('the verdict', () => {
       inTime([began], failed, handled('u.1', 40_100, earlier), handled('u.1', 40_200, later), [
         { kind: 'fault', what: 'kill', target: 'broker', fromMs: killedAtMs, toMs: killedAtMs + 9_000 },
       ]);
-    expect(judge(kept(1_000)).violations).toEqual([]);
-    expect(judge(kept(1_000, two, three)).violations).toEqual([]);
-    expect(judge(kept(20_000)).violations).toHaveLength(1);
-    expect(judge(kept(20_000, two, three)).violations).toHaveLength(1);
+    expect(verdictFrom(kept(1_000)).violations).toEqual([]);
+    expect(verdictFrom(kept(1_000, two, three)).violations).toEqual([]);
+    expect(verdictFrom(kept(20_000)).violations).toHaveLength(1);
+    expect(verdictFrom(kept(20_000, two, three)).violations).toHaveLength(1);
     // Until then, the broker had written down how far the group had read; and another broker has nothing to do with it.
-    expect(judge(facts(30_000)).violations).toHaveLength(1);
-    expect(judge(facts(1_000, 'broker-1')).violations).toHaveLength(1);
+    expect(verdictFrom(facts(30_000)).violations).toHaveLength(1);
+    expect(verdictFrom(facts(1_000, 'broker-1')).violations).toHaveLength(1);
   });
 
   it('explains a copy by a request that the client repeats', () => {
@@ -226,10 +226,10 @@ describe('the verdict', () => {
         { place: '0/4/9', isRetry: true, attempt: 2 },
       ],
     ] as const) {
-      expect(judge(facts(3_100, copy, other)).violations).toEqual([]);
-      expect(judge(facts(900, copy, other)).violations).toHaveLength(1);
+      expect(verdictFrom(facts(3_100, copy, other)).violations).toEqual([]);
+      expect(verdictFrom(facts(900, copy, other)).violations).toHaveLength(1);
     }
-    expect(judge(facts(3_100, first, { place: '0/4/9', isRetry: true, attempt: 2 })).violations).toHaveLength(1);
+    expect(verdictFrom(facts(3_100, first, { place: '0/4/9', isRetry: true, attempt: 2 })).violations).toHaveLength(1);
   });
 
   it('explains a copy by a send that was repeated', () => {
@@ -242,7 +242,7 @@ describe('the verdict', () => {
       handled('a.1', 10),
       handled('a.1', 30, { place: '0/2/9', messageId: 'another' }),
     );
-    const { violations, figures } = judge(facts);
+    const { violations, figures } = verdictFrom(facts);
     expect(violations).toEqual([]);
     expect([...figures.repeated]).toEqual([['stored twice', 1]]);
     expect(figures).toMatchObject({ sends: 2, stored: 1, uncertain: 1 });

@@ -19,7 +19,7 @@ export interface Verdict {
   readonly figures: Figures;
 }
 
-export function judge(facts: readonly Fact[]): Verdict {
+export function verdictFrom(facts: readonly Fact[]): Verdict {
   const violations: string[] = [];
   const sends = new Sends(facts);
   const faults = facts.filter((fact) => fact.kind === 'fault');

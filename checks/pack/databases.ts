@@ -12,7 +12,7 @@ import { postgresFolder } from '../../tools/servers/postgres-server.js';
 import { npmInstall } from './npm-install.js';
 
 const EXAMPLES = 'docs/examples/databases/';
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 interface DatabaseProject {
   /** Also of its folder. */
@@ -158,10 +158,10 @@ async function order({ serve, migrate }: DatabaseProject, home: string): Promise
           if (output.includes('[Notices] Order order-1 is packed: lamp')) resolve(true);
         });
     });
-    const patience = new AbortController();
-    const late = once(AbortSignal.any([patience.signal, AbortSignal.timeout(PATIENCE_MS)]), 'abort');
+    const waiting = new AbortController();
+    const late = once(AbortSignal.any([waiting.signal, AbortSignal.timeout(TIMEOUT_MS)]), 'abort');
     await Promise.race([packed, ended, late]);
-    patience.abort();
+    waiting.abort();
     child.kill('SIGTERM');
     const [code, signal] = await ended;
     if (!output.includes('is packed') || (code !== 0 && signal !== 'SIGTERM'))

@@ -267,9 +267,9 @@ describe('the packed library', () => {
     const api = join(app, 'node_modules', '@opentelemetry');
     const load = way === 'import' ? 'await import(name)' : 'require(name)';
     const script = `for (const name of ${JSON.stringify(entries)}) ${load};
-      let refused = 'loaded';
-      try { const name = 'nestjs-rocketmq/opentelemetry'; ${load}; } catch ({ message }) { refused = message; }
-      console.log(refused);`;
+      let rejected = 'loaded';
+      try { const name = 'nestjs-rocketmq/opentelemetry'; ${load}; } catch ({ message }) { rejected = message; }
+      console.log(rejected);`;
     rmSync(api);
     try {
       expect(await runScript(app, way, script)).toMatch(/Cannot find (package|module) '@opentelemetry\/api'/);

@@ -29,7 +29,7 @@ const NOTHING: Facts = {
   leaks: [],
   uncaught: [],
   hanging: [],
-  mostUnpackedBytes: 0,
+  peakUnpackedBytes: 0,
   bufferBound: 100,
 };
 
@@ -185,7 +185,7 @@ describe('the judges', () => {
   });
 
   it('find that more bytes are decompressed than allowed', () => {
-    expect(violationsOf({ ...NOTHING, mostUnpackedBytes: 101 })).toHaveLength(1);
+    expect(violationsOf({ ...NOTHING, peakUnpackedBytes: 101 })).toHaveLength(1);
   });
 
   it.each<[string, Partial<Facts>]>([
@@ -194,7 +194,7 @@ describe('the judges', () => {
       { sends: [sent('m1', { outcome: 'unknown', error: 'broken' })], disturbances: [met('a', 50, 105)] },
     ],
     [
-      'a delivery before the polls of a paused group are refused, and one when it is resumed',
+      'a delivery before the polls of a paused group are rejected, and one when it is resumed',
       {
         sends: [sent('m1'), sent('m2')],
         handlings: [
@@ -228,7 +228,7 @@ describe('the judges', () => {
       },
     ],
     [
-      'an ack that is refused until the shutdown of its service gives it up',
+      'an ack that is rejected until the shutdown of its service gives it up',
       {
         sends: [sent('m1')],
         handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],

@@ -2,14 +2,14 @@
 
 import {
   ACK_MS,
-  isAckRefused,
+  isAckRejected,
   isBehindDoubt,
   isDividedAnew,
   isExcused,
   isForgotten,
   isOverdue,
   isQueueReleased,
-  isRefused,
+  isRejected,
   isReleased,
   meets,
 } from './excuses.js';
@@ -51,9 +51,9 @@ const CHECKERS: readonly Checker[] = [
   ({ leaks }) => leaks.map((leak) => `left behind: ${leak}`),
   ({ uncaught }) => uncaught.map((error) => `nobody caught: ${error}`),
   ({ hanging }) => hanging.map((what) => `never ended: ${what}`),
-  ({ mostUnpackedBytes, bufferBound }) =>
-    mostUnpackedBytes > bufferBound
-      ? [`${mostUnpackedBytes} bytes were unpacked at once, more than ${bufferBound}`]
+  ({ peakUnpackedBytes, bufferBound }) =>
+    peakUnpackedBytes > bufferBound
+      ? [`${peakUnpackedBytes} bytes were unpacked at once, more than ${bufferBound}`]
       : [],
 ];
 
@@ -78,7 +78,7 @@ export function ghosts({ sends, handlings }: Facts): string[] {
 export function unexplainedOutcomes(facts: Facts): string[] {
   return facts.sends
     .filter(({ outcome }) => outcome !== 'acknowledged' && outcome !== 'under way')
-    .filter((send) => !isOverdue(facts, send) && !isRefused(facts, send) && !isBehindDoubt(facts, send))
+    .filter((send) => !isOverdue(facts, send) && !isRejected(facts, send) && !isBehindDoubt(facts, send))
     .filter((send) => !isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs))
     .map(({ key, outcome, error }) => `unexplained: the send of ${key} ended as "${outcome}" (${error})`);
 }
@@ -107,7 +107,7 @@ export function unexplainedRepetitions(facts: Facts): string[] {
     const fromMs = send?.atMs ?? first.startMs;
     if (isSentTwice || isExcused(facts, processes, fromMs, (first.endMs ?? 0) + ACK_MS)) return [];
     if (send?.messageGroup !== undefined && isQueueReleased(facts, first, repetition.startMs)) return [];
-    if (isAckRefused(facts, first) || isDividedAnew(facts, first, repetition)) return [];
+    if (isAckRejected(facts, first) || isDividedAnew(facts, first, repetition)) return [];
     return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${repetition.startMs}`];
   });
 }
@@ -153,7 +153,7 @@ export function staleDeliveries(facts: Facts): string[] {
   });
 }
 
-/** A consumer of a paused group begins no handler once its polls are refused, each of which ends within 20 s. */
+/** A consumer of a paused group begins no handler once its polls are rejected, each of which ends within 20 s. */
 export function pausedDeliveries(facts: Facts): string[] {
   return facts.pauses.flatMap(({ group, fromMs, untilMs }) => {
     if (isForgotten(facts, fromMs, untilMs)) return [];

@@ -24,7 +24,7 @@ export function isExcused(
   return disturbances.some((one) => one.only === undefined && meets(one, processes, fromMs, untilMs));
 }
 
-export function isRefused({ disturbances }: Facts, { outcome, process, atMs, endMs = atMs }: SendFact): boolean {
+export function isRejected({ disturbances }: Facts, { outcome, process, atMs, endMs = atMs }: SendFact): boolean {
   if (outcome !== 'not-sent') return false;
   return disturbances.some((one) => one.only === 'not sent' && meets(one, [process], atMs, endMs));
 }
@@ -44,13 +44,13 @@ export function isOverdue(
   { disturbances }: Facts,
   { process, timeoutMs, atMs, endMs = atMs, error = '' }: SendFact,
 ): boolean {
-  if (timeoutMs < SHORT_MS) return /DEADLINE|TIMEOUT|within|refused the request/.test(error);
+  if (timeoutMs < SHORT_MS) return /DEADLINE|TIMEOUT|within|rejected the request/.test(error);
   const [, leftMs] = /did not finish within (\d+) ms/.exec(error) ?? [];
   const hasWaited = disturbances.some((one) => one.only === 'not sent' && meets(one, [process], atMs, endMs));
   return hasWaited && Number(leftMs) < SHORT_MS;
 }
 
-/** A call is refused that waited behind one of its process in its message group whose outcome is unknown. */
+/** A call is rejected that waited behind one of its process in its message group whose outcome is unknown. */
 export function isBehindDoubt({ sends }: Facts, send: SendFact): boolean {
   const { outcome, process, messageGroup, atMs, endMs = atMs } = send;
   if (outcome !== 'not-sent' || messageGroup === undefined) return false;
@@ -61,15 +61,15 @@ export function isBehindDoubt({ sends }: Facts, send: SendFact): boolean {
 }
 
 /** While streams are refused, an ack is repeated. A shutdown gives it up after its grace period, and says so; the message is redelivered. */
-export function isAckRefused({ disturbances, releases }: Facts, { process, endMs = 0 }: HandlingFact): boolean {
-  const isRefused = disturbances.some(
+export function isAckRejected({ disturbances, releases }: Facts, { process, endMs = 0 }: HandlingFact): boolean {
+  const isRejected = disturbances.some(
     ({ only, processes, fromMs, untilMs }) =>
       only === 'not sent' &&
       fromMs <= endMs + ACK_MS &&
       untilMs >= endMs &&
       (processes === undefined || processes.includes(process)),
   );
-  return isRefused && isReleased(releases, endMs, endMs + ACK_MS);
+  return isRejected && isReleased(releases, endMs, endMs + ACK_MS);
 }
 
 /**

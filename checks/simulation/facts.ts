@@ -134,7 +134,7 @@ export interface Facts {
   readonly leaks: readonly string[];
   readonly uncaught: readonly string[];
   /** The maximum bytes of decompressed bodies that were not handled yet. */
-  readonly mostUnpackedBytes: number;
+  readonly peakUnpackedBytes: number;
   readonly bufferBound: number;
   readonly closes: readonly CloseFact[];
   readonly failedStarts: readonly StartFact[];

@@ -77,9 +77,9 @@ const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) 
   'refused streams': (system, fault) => {
     const { simulation } = system;
     const durationMs = Math.min(fault.durationMs, 2 * SECOND_MS);
-    system.refusal = fault.strength;
+    system.streamRefusal = fault.strength;
     system.later(durationMs, () => {
-      system.refusal = 0;
+      system.streamRefusal = 0;
     });
     const untilMs = simulation.nowMs + durationMs;
     // With a second address, a client may switch.

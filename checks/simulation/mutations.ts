@@ -32,8 +32,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'one impatient call judges the connection of all',
     file: 'client/endpoint-channel.ts',
     edits: {
-      'const isAlive = await channel.isAlive(this.patienceMs);':
-        'const isAlive = await channel.isAlive(Math.min(waitedMs / 2, MAX_PATIENCE_MS));',
+      'const isAlive = await channel.isAlive(this.pingTimeoutMs);':
+        'const isAlive = await channel.isAlive(Math.min(waitedMs / 2, MAX_PING_TIMEOUT_MS));',
     },
   },
   {
@@ -80,7 +80,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a call with little time abandons a connection that is being made',
     file: 'client/endpoint-channel.ts',
-    edits: { "return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.patienceMs;": 'return true;' },
+    edits: { "return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.pingTimeoutMs;": 'return true;' },
   },
   {
     fault: 'a poll asks for messages by their packed size',
@@ -127,7 +127,7 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   },
   {
-    fault: 'dead letters of other clients are refused for their labels',
+    fault: 'dead letters of other clients are rejected for their labels',
     file: 'consumer/dispatch/keep-dead-letter.ts',
     edits: {
       'if (!isTooLarge && (this.left !== undefined || !(failure instanceof UsageError))) return undefined;':

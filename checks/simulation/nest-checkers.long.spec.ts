@@ -85,9 +85,9 @@ describe('a request', () => {
   it.each([
     ['one after the other until shortly before its timeout', 9_000, []],
     ['with enough time for the answer in between', 11_000, [expect.any(String)]],
-  ])('has its answer when streams are no longer refused: %s', (_, fromMs, violations) => {
-    const refusals = [met('a', 200, 5_000), met('a', fromMs, 55_500)];
-    const disturbances = refusals.map((one) => ({ ...one, only: 'not sent' as const }));
+  ])('has its answer when streams are no longer rejected: %s', (_, fromMs, violations) => {
+    const rejections = [met('a', 200, 5_000), met('a', fromMs, 55_500)];
+    const disturbances = rejections.map((one) => ({ ...one, only: 'not sent' as const }));
     expect(unansweredRequests({ ...facts, disturbances })).toEqual(violations);
   });
 

@@ -48,8 +48,8 @@ export function unansweredRequests(facts: NestFacts): string[] {
 
 /** By when an answer arrives. Neither it nor a poll for it gets through while streams are refused, and a consumer polls when it is connected again. */
 function arrivalOf({ disturbances }: NestFacts, sentMs: number): number {
-  const refusals = disturbances.filter(({ only, untilMs }) => only === 'not sent' && untilMs >= sentMs);
-  const inTurn = refusals.sort((one, other) => one.fromMs - other.fromMs);
+  const rejections = disturbances.filter(({ only, untilMs }) => only === 'not sent' && untilMs >= sentMs);
+  const inTurn = rejections.sort((one, other) => one.fromMs - other.fromMs);
   return inTurn.reduce(
     (byMs, { fromMs, untilMs }) => (fromMs <= byMs ? Math.max(byMs, untilMs + ANSWER_MS) : byMs),
     sentMs + ANSWER_MS,

@@ -11,10 +11,10 @@ export interface DecisionFact {
 }
 
 /**
- * `refused`: the caller got the handler's error. `abandoned`: the caller was closed. `mistaken`: the caller got another answer.
+ * `rejected`: the caller got the handler's error. `abandoned`: the caller was closed. `mistaken`: the caller got another answer.
  * `unanswered`: the request failed or timed out.
  */
-export type RequestOutcome = 'answered' | 'refused' | 'abandoned' | 'unanswered' | 'mistaken' | 'under way';
+export type RequestOutcome = 'answered' | 'rejected' | 'abandoned' | 'unanswered' | 'mistaken' | 'under way';
 
 /** One request. */
 export interface RequestFact {

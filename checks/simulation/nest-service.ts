@@ -235,7 +235,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
         : await app.get(RocketMQRequester).request<string>(NEST_TOPICS.requests, key, { keys: [key], timeoutMs });
       end(answer === answerTo(key) ? 'answered' : 'mistaken', answer);
     } catch (error) {
-      if (error instanceof RemoteHandlerError) end('refused');
+      if (error instanceof RemoteHandlerError) end('rejected');
       else end(this.stopping.signal.aborted ? 'abandoned' : 'unanswered', (error as Error).message);
     }
   }

@@ -2,7 +2,7 @@
 // The broker loads its own by `import()`, which Node resolves in another thread, at a time that a seed cannot determine.
 
 import type { Socket } from 'node:net';
-import { type AdminAnswer, AdminRefusal } from '../../libs/rocketmq/src/broker/admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection } from '../../libs/rocketmq/src/broker/admin/admin-answer.js';
 import type { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
 import { DEFAULT_FIRST_CHECK_MS } from '../../libs/rocketmq/src/broker/embedded-broker-options.js';
 import { BROKER_NAME } from '../../libs/rocketmq/src/broker/engine/server-names.js';
@@ -136,7 +136,7 @@ export class RemotingBroker {
         queues: { ...queues, brokerName, ...(isReadOnly ? { perm: READ_ONLY } : {}) },
       },
     ].filter(({ broker }) => cluster.isRegistered(broker.brokerName));
-    if (known.length === 0) throw new AdminRefusal(RESPONSE_CODES.topicNotExist, 'no broker has registered');
+    if (known.length === 0) throw new AdminRejection(RESPONSE_CODES.topicNotExist, 'no broker has registered');
     const both = {
       ...route,
       brokerDatas: known.map(({ broker }) => broker),
@@ -147,7 +147,7 @@ export class RemotingBroker {
 
   private orderConfiguration({ fields: { namespace, key = '' } }: RemotingFrame): AdminAnswer {
     const value = namespace === ORDER_CONFIGURATION ? this.options.cluster?.orderOf(key) : undefined;
-    if (value === undefined) throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'no such configuration');
+    if (value === undefined) throw new AdminRejection(RESPONSE_CODES.queryNotFound, 'no such configuration');
     return { code: RESPONSE_CODES.success, fields: { value } };
   }
 }

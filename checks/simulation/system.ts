@@ -58,7 +58,7 @@ export class System implements NestWorld {
   /** The broker's open HTTP/2 sessions. */
   sessions: BrokerSession[] = [];
   /** The probability that the broker refuses a stream. */
-  refusal = 0;
+  streamRefusal = 0;
   /** The probability that an answer is lost after the work. */
   answerLoss = 0;
   hostility: Fault | undefined;
@@ -91,7 +91,7 @@ export class System implements NestWorld {
     machine.sessionOpened = (session) => {
       this.sessions = [...this.sessions.filter(({ destroyed }) => !destroyed), session];
     };
-    machine.refusesStream = () => this.refusal > 0 && chance.is(this.refusal);
+    machine.refusesStream = () => this.streamRefusal > 0 && chance.is(this.streamRefusal);
     machine.losesAnswer = () => this.answerLoss > 0 && chance.is(this.answerLoss);
     machine.altersTelemetry = (message) =>
       this.hostility === undefined ? message : withHostileSettings(message, this.hostility);
@@ -103,7 +103,7 @@ export class System implements NestWorld {
       answerLoss: () => this.answerLoss,
     });
     this.instances = new Instances(this, this.cluster, this.disturbances, (process) => {
-      if (this.refusal > 0 && this.cluster.addresses.length > 1) this.expectRenewal(process);
+      if (this.streamRefusal > 0 && this.cluster.addresses.length > 1) this.expectRenewal(process);
     });
   }
 
@@ -213,7 +213,7 @@ export class System implements NestWorld {
   /** Faults and work end. */
   private calm(): void {
     this.isWorking = false;
-    this.refusal = 0;
+    this.streamRefusal = 0;
     this.answerLoss = 0;
     this.hostility = undefined;
     this.simulation.say('all is calm');
@@ -272,7 +272,7 @@ export class System implements NestWorld {
       renewals: this.renewals,
       leaks: instances.leaks,
       uncaught: simulation.uncaught,
-      mostUnpackedBytes: this.unpacked.mostBytes,
+      peakUnpackedBytes: this.unpacked.peakBytes,
       // A message whose lease was lost is decompressed again when it is redelivered.
       bufferBound: isHarmed ? Number.POSITIVE_INFINITY : consumers * (plan.maxBufferedBytes + plan.bodyBytes),
       hanging: [...instances.hanging, ...this.stillUnderWay()],

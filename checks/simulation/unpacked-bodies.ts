@@ -11,7 +11,7 @@ const MAX_HELD_MS = MINUTE_MS;
 export class UnpackedBodies {
   /** Decompressed and still held. */
   private readonly held = new Map<string, { bytes: number; atMs: number }[]>();
-  mostBytes = 0;
+  peakBytes = 0;
 
   constructor(private readonly simulation: Simulation) {}
 
@@ -21,7 +21,7 @@ export class UnpackedBodies {
     held.push({ bytes, atMs: nowMs });
     this.held.set(this.process, held);
     const heldBytes = held.reduce((sum, one) => sum + one.bytes, 0);
-    this.mostBytes = Math.max(this.mostBytes, heldBytes);
+    this.peakBytes = Math.max(this.peakBytes, heldBytes);
   };
 
   /** A body was released, whether it was compressed or not. */

@@ -19,7 +19,7 @@ const TOPIC = 'soak';
 const GROUP = 'soakers';
 const CONCURRENCY = 32;
 /** No step may take longer; what hangs is a failure and not a long run. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 const BROKERS = { http2: SoakBroker, remoting: RealSoakBroker };
 
@@ -79,7 +79,7 @@ export async function runSoak({ long, transport }: SoakValues, tools: Tools): Pr
     for (let round = 0; round <= ROUNDS; round++) {
       for (let done = 0; done < plan.restarts / ROUNDS; done++) {
         // A broker that is just starting can only be stopped afterwards, so this is waited for when the run is stopped, too.
-        await within(restartUnderLoad(run, `${round}.${done}`), PATIENCE_MS, 'a restart under load');
+        await within(restartUnderLoad(run, `${round}.${done}`), TIMEOUT_MS, 'a restart under load');
       }
       await createAndClose(run, plan.cycles / ROUNDS);
       await step(() => pass(run, plan.messages / ROUNDS, `${round}`), 'sending and consuming', signal);
@@ -97,7 +97,7 @@ export async function runSoak({ long, transport }: SoakValues, tools: Tools): Pr
     await broker.stop();
   }
   stop.throwIfAborted();
-  failures.push(...judge(heaps, resourcesBefore, await resourcesLeft(resourcesBefore)));
+  failures.push(...leaksIn(heaps, resourcesBefore, await resourcesLeft(resourcesBefore)));
   for (const failure of failures) process.stderr.write(`${failure instanceof Error ? failure.stack : failure}\n`);
   print(
     `${plan.restarts} restarts, ${plan.cycles} clients, ${plan.messages} messages and a round of warm-up in ${seconds(performance.now() - began)} s: ${failures.length === 0 ? 'sound' : 'NOT SOUND'}`,
@@ -105,7 +105,7 @@ export async function runSoak({ long, transport }: SoakValues, tools: Tools): Pr
   return verdictOf(failures.length === 0);
 }
 
-function judge(heaps: readonly number[], before: readonly string[], after: readonly string[]): readonly string[] {
+function leaksIn(heaps: readonly number[], before: readonly string[], after: readonly string[]): readonly string[] {
   const failures: string[] = [];
   const growth = (heaps.at(-1) ?? 0) - (heaps[0] ?? 0);
   if (heaps.length > 0 && growth > MAX_GROWTH_BYTES)
@@ -124,7 +124,7 @@ async function step(work: () => Promise<unknown>, what: string, signal: AbortSig
       .finally(() => signal.removeEventListener('abort', stop))
       .then(resolve, reject);
   });
-  await within(ended, PATIENCE_MS, what);
+  await within(ended, TIMEOUT_MS, what);
 }
 
 /** Kills the broker while sends are under way, starts it again, and waits until producer and consumer are back. */

@@ -20,7 +20,7 @@ export class Confirmation {
     message: (orderId: string) => ({ body: { orderId }, tag: 'eu', keys: [orderId] }),
   })
   async confirm(orderId: string): Promise<void> {
-    if (orderId === 'cancelled') throw new Error('nothing to confirm');
+    if (orderId === 'canceled') throw new Error('nothing to confirm');
     this.confirmed.set(currentTransaction().transactionId, orderId);
   }
 

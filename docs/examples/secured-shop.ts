@@ -6,7 +6,7 @@ import { type CredentialsProvider, RocketMQModule } from 'nestjs-rocketmq';
 
 /** @param secrets the folder in which an orchestrator keeps the secrets up to date */
 export function securedShop(endpoints: string, secrets: string): DynamicModule {
-  // Called every minute, and whenever the server refuses the current key.
+  // Called every minute, and whenever the server rejects the current key.
   const credentials: CredentialsProvider = async () =>
     JSON.parse(await readFile(join(secrets, 'rocketmq.json'), 'utf8'));
   return RocketMQModule.forRoot({

@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { MINUTE_MS, RocketMQModule, SECOND_MS } from 'nestjs-rocketmq';
 import { useTestBroker } from 'nestjs-rocketmq/testing/jest-globals';
-import { OrderCancelled, Orders, PaymentDue } from './unpaid-order.js';
+import { OrderCanceled, Orders, PaymentDue } from './unpaid-order.js';
 
 const broker = useTestBroker({ manualClock: true });
 let orders: Orders;
@@ -25,8 +25,8 @@ it('cancels an order that is not paid within thirty minutes', async () => {
   await broker().advance(30 * MINUTE_MS - 1);
   await expect(broker()).not.toHaveDelivered(PaymentDue);
   await broker().advance(1);
-  expect(orders.states.get('order-1')).toBe('cancelled');
-  await expect(broker()).toHaveSent(OrderCancelled, { body: { orderId: 'order-1' }, keys: ['order-1'], times: 1 });
+  expect(orders.states.get('order-1')).toBe('canceled');
+  await expect(broker()).toHaveSent(OrderCanceled, { body: { orderId: 'order-1' }, keys: ['order-1'], times: 1 });
 });
 
 it('leaves a paid order alone', async () => {
@@ -34,7 +34,7 @@ it('leaves a paid order alone', async () => {
   orders.pay('order-1');
   await broker().advance(30 * MINUTE_MS);
   await expect(broker()).toHaveDelivered(PaymentDue, { group: 'orders' });
-  await expect(broker()).not.toHaveSent(OrderCancelled);
+  await expect(broker()).not.toHaveSent(OrderCanceled);
   expect(broker().pending()).toEqual([]);
 });
 
@@ -45,7 +45,7 @@ it('retries after ten seconds when it cannot send', async () => {
   expect(orders.states.get('order-1')).toBe('open');
   expect(broker().pending()).toMatchObject([{ kind: 'retry', group: 'orders', attempt: 1 }]);
   await broker().advance(10 * SECOND_MS);
-  expect(orders.states.get('order-1')).toBe('cancelled');
+  expect(orders.states.get('order-1')).toBe('canceled');
 });
 
 it('dead-letters the timeout when it can never send', async () => {

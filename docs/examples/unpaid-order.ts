@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { defineTopic, MINUTE_MS, RocketMQListener, RocketMQProducer, SECOND_MS } from 'nestjs-rocketmq';
 
 export const PaymentDue = defineTopic<{ orderId: string }>('payment-due', { type: 'delay' });
-export const OrderCancelled = defineTopic<{ orderId: string }>('order-cancelled', { type: 'normal' });
+export const OrderCanceled = defineTopic<{ orderId: string }>('order-canceled', { type: 'normal' });
 
 @Injectable()
 export class Orders {
   /** In a real application: a table in the database. */
-  readonly states = new Map<string, 'open' | 'paid' | 'cancelled'>();
+  readonly states = new Map<string, 'open' | 'paid' | 'canceled'>();
 
   constructor(private readonly producer: RocketMQProducer) {}
 
@@ -23,7 +23,7 @@ export class Orders {
   @RocketMQListener(PaymentDue, { consumerGroup: 'orders', backoff: 10 * SECOND_MS, maxAttempts: 3 })
   async cancelUnpaid({ orderId }: { orderId: string }): Promise<void> {
     if (this.states.get(orderId) !== 'open') return;
-    await this.producer.send(OrderCancelled, { orderId }, { keys: [orderId] });
-    this.states.set(orderId, 'cancelled');
+    await this.producer.send(OrderCanceled, { orderId }, { keys: [orderId] });
+    this.states.set(orderId, 'canceled');
   }
 }

@@ -2,7 +2,7 @@ import { Test } from '@nestjs/testing';
 import { MINUTE_MS, RocketMQModule } from 'nestjs-rocketmq';
 import { withTestBroker } from 'nestjs-rocketmq/testing/vitest';
 import { expect, test } from 'vitest';
-import { OrderCancelled, Orders, PaymentDue } from './unpaid-order.js';
+import { OrderCanceled, Orders, PaymentDue } from './unpaid-order.js';
 
 const it = withTestBroker(test, { manualClock: true }).extend<{ orders: Orders }>({
   orders: async ({ broker }, use) => {
@@ -22,8 +22,8 @@ it('cancels an order that is not paid within thirty minutes', async ({ broker, o
   await broker.advance(30 * MINUTE_MS - 1);
   await expect(broker).not.toHaveDelivered(PaymentDue);
   await broker.advance(1);
-  expect(orders.states.get('order-1')).toBe('cancelled');
-  await expect(broker).toHaveSent(OrderCancelled, { body: { orderId: 'order-1' }, keys: ['order-1'], times: 1 });
+  expect(orders.states.get('order-1')).toBe('canceled');
+  await expect(broker).toHaveSent(OrderCanceled, { body: { orderId: 'order-1' }, keys: ['order-1'], times: 1 });
 });
 
 it('dead-letters the timeout when it can never send', async ({ broker, orders }) => {

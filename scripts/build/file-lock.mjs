@@ -3,7 +3,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 const POLL_MS = 100;
-const PATIENCE_MS = 300_000;
+const TIMEOUT_MS = 300_000;
 
 /**
  * Waits for its turn.
@@ -11,12 +11,12 @@ const PATIENCE_MS = 300_000;
  * @returns {Promise<() => void>} what ends the turn
  */
 export async function lock(file) {
-  for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {
+  for (let waitedMs = 0; waitedMs < TIMEOUT_MS; waitedMs += POLL_MS) {
     if (taken(file)) return () => rmSync(file, { force: true });
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw new Error(
-    `${file} is held by another process for more than ${PATIENCE_MS} ms; remove it if that process is gone`,
+    `${file} is held by another process for more than ${TIMEOUT_MS} ms; remove it if that process is gone`,
   );
 }
 

@@ -39,23 +39,23 @@ describe('the order flow on a real server', () => {
 
   it('sells paid orders, returns unpaid ones, rejects those without stock', async () => {
     const before = await demo.stockOf('book');
-    const [paid, unpaid, refused] = await Promise.all([
+    const [paid, unpaid, rejected] = await Promise.all([
       demo.place('book', 2),
       demo.place('book', 3),
       demo.place('book', 1_000),
     ]);
-    expect([paid, unpaid, refused].map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect([paid, unpaid, rejected].map(({ status }) => status)).toEqual([201, 201, 201]);
 
     expect(await orderIn('PENDING_PAYMENT', paid.body.id)).toMatchObject({ status: 'PENDING_PAYMENT' });
     expect(await demo.pay(paid.body.id)).toMatchObject({ status: 200, body: { status: 'PAID' } });
-    expect(await orderIn('REJECTED', refused.body.id)).toMatchObject({ status: 'REJECTED' });
+    expect(await orderIn('REJECTED', rejected.body.id)).toMatchObject({ status: 'REJECTED' });
 
-    const cancelled = await orderIn('CANCELLED', unpaid.body.id);
-    expect(cancelled.status).toBe('CANCELLED');
-    const [end] = cancelled.history.filter(({ what }) => what === 'cancelled: not paid in time');
+    const canceled = await orderIn('CANCELED', unpaid.body.id);
+    expect(canceled.status).toBe('CANCELED');
+    const [end] = canceled.history.filter(({ what }) => what === 'canceled: not paid in time');
     expect(end).toMatchObject({ messageId: expect.any(String), attempt: 1 });
     // The server's timer rounds down to a whole second.
-    expect(Date.parse(end?.at ?? '')).toBeGreaterThan(Date.parse(cancelled.expiresAt) - SECOND_MS);
+    expect(Date.parse(end?.at ?? '')).toBeGreaterThan(Date.parse(canceled.expiresAt) - SECOND_MS);
 
     const wanted = { available: before.available - 2, reserved: 0, sold: before.sold + 2 };
     const after = await eventually(
@@ -63,7 +63,7 @@ describe('the order flow on a real server', () => {
       ({ reserved }) => reserved === 0,
     );
     expect(after).toEqual(wanted);
-    expect(await demo.pay(unpaid.body.id)).toMatchObject({ status: 409, body: { status: 'CANCELLED' } });
+    expect(await demo.pay(unpaid.body.id)).toMatchObject({ status: 409, body: { status: 'CANCELED' } });
     expect(await demo.violations()).toEqual([]);
   }, 60_000);
 });

@@ -72,7 +72,7 @@ describe('the plan of a rewind', () => {
     }
   });
 
-  contract('of one queue refuses a queue and an offset that are not there', async (world) => {
+  contract('of one queue rejects a queue and an offset that are not there', async (world) => {
     const { topic, group, admin } = await consumed(world, ['a']);
     const [queue] = (await admin.topicOffsets(topic)).queues;
     const { broker = '' } = queue ?? {};

@@ -136,7 +136,7 @@ describe('topics', () => {
     expect(await routeInWords(world, retryTopic)).toMatchObject({ queueDatas: [{ readQueueNums: 1, perm: 6 }] });
   });
 
-  contract('that exist are refused with other settings and accepted with the same ones', async (world) => {
+  contract('that exist are rejected with other settings and accepted with the same ones', async (world) => {
     const admin = world.admin();
     const topic = world.name();
     await admin.createTopic({ topic, type: 'normal', queues: 3 });
@@ -244,7 +244,7 @@ describe('consumer groups', () => {
     expect(group).toMatchObject({ fifo: true, maxDeliveryAttempts: 4, backoff });
   });
 
-  contract('that exist are refused with other settings and accepted with the same ones', async (world) => {
+  contract('that exist are rejected with other settings and accepted with the same ones', async (world) => {
     const admin = world.admin();
     const consumerGroup = world.name();
     const backoff = { kind: 'customized', nextMs: [10_000, 20_000] } as const;
@@ -252,8 +252,8 @@ describe('consumer groups', () => {
     await admin.createGroup(created);
     const other = { kind: 'customized', nextMs: [10_000] } as const;
     for (const change of [{ fifo: false }, { maxDeliveryAttempts: 6 }, { backoff: other }]) {
-      const refused = admin.createGroup({ consumerGroup, ...change });
-      await expect(refused).rejects.toMatchObject({ code: 'ALREADY_EXISTS', differences: [expect.any(String)] });
+      const rejected = admin.createGroup({ consumerGroup, ...change });
+      await expect(rejected).rejects.toMatchObject({ code: 'ALREADY_EXISTS', differences: [expect.any(String)] });
     }
     await admin.createGroup(created);
     await admin.createGroup({ consumerGroup });

@@ -18,7 +18,7 @@ describe('backpressure', () => {
     expect(texts(recorder.deliveries).sort()).toEqual([...bodies].sort());
   });
 
-  contract('a message that is refused for want of room never arrives', async (world) => {
+  contract('a message that is rejected for want of room never arrives', async (world) => {
     const topic = await world.topic();
     const recorder = await world.record({ topic });
     const producer = await world.producer({ maxInFlight: 1, whenFull: 'refuse' });

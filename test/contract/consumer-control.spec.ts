@@ -125,9 +125,9 @@ describe('subscriptions of a consumer that runs', () => {
       const producer = await world.producer();
       const [former, filter] = [sql('amount > 5'), sql('amount >')];
       const recorder = await world.record({ topic, filter: former });
-      // A proxy, and a broker that has POP, refuse the polls instead.
-      const refusal: unknown = await recorder.consumer.subscribe({ topic, filter }).catch((error: unknown) => error);
-      if (refusal === undefined) await recorder.consumer.subscribe({ topic, filter: former });
+      // A proxy, and a broker that has POP, reject the polls instead.
+      const rejection: unknown = await recorder.consumer.subscribe({ topic, filter }).catch((error: unknown) => error);
+      if (rejection === undefined) await recorder.consumer.subscribe({ topic, filter: former });
       // In each queue, the poll that waits may have the former filter, and the next one another.
       for (const round of [1, 2]) {
         for (const amount of ['3', '7']) {

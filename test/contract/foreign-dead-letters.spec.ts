@@ -1,4 +1,4 @@
-// Dead letters with labels that other clients can store, and that a send of this one refuses.
+// Dead letters with labels that other clients can store, and that a send of this one rejects.
 
 import { unzipSync } from 'node:zlib';
 import { describe, expect } from '@jest/globals';
@@ -95,7 +95,7 @@ describe('dead letters that another client has stored in the way of others', () 
     await world.until('all are kept', () => grave.deliveries.length >= bodies.length);
     expect(texts(grave.deliveries).sort()).toEqual(bodies);
     expect(texts(recorder.deliveries)).toEqual(Object.keys(LABELS));
-    // As a property, it would make the copy an ordered message, which the other topic refuses.
+    // As a property, it would make the copy an ordered message, which the other topic rejects.
     expect(recorder.deliveries.filter(({ message }) => '__SHARDINGKEY' in message.properties)).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-// A consumer group that is paused over all its instances: what servers refuse, what consumers do, and what is kept of it.
+// A consumer group that is paused over all its instances: what servers reject, what consumers do, and what is kept of it.
 
 import { describe, expect } from '@jest/globals';
 import type { Logger } from 'nestjs-rocketmq/client';
@@ -15,7 +15,7 @@ import { type Recorder, type RecorderOptions, texts, type World } from './suppor
 const contract = contractSuite();
 
 const PAUSE = { reason: 'the bank is away – until 6, "or so"', by: 'ada@desk' };
-const REFUSAL = 'subscription group no permission';
+const REJECTION = 'subscription group no permission';
 
 /** A consumer that looks up why its group is paused. */
 function record(world: World, options: RecorderOptions, connection = world.connection()): Promise<Recorder> {
@@ -27,34 +27,34 @@ const attempts = ({ deliveries }: Recorder) => deliveries.map(({ text, attempt }
 const pauseOf = ({ consumer }: Recorder) => consumer.health.groupPause;
 
 describe('a group that is paused', () => {
-  contract('is refused by the broker, a poll that waits too, until it is resumed', async (world) => {
+  contract('is rejected by the broker, a poll that waits too, until it is resumed', async (world) => {
     const [topic, consumerGroup] = [await world.topic(), await world.group()];
     await world.begin(consumerGroup, [topic]);
     const admin = world.admin();
     const pops = !isBefore('5.0.0');
     await atBroker(world, topic, async (ask) => {
-      const refused = { code: RESPONSE_CODES.noPermission, remark: `${REFUSAL}, ${consumerGroup}` };
+      const rejected = { code: RESPONSE_CODES.noPermission, remark: `${REJECTION}, ${consumerGroup}` };
       const pull = () => ask(waitingPullOf({ consumerGroup, topic }));
       const pop = async (pollTime: string) =>
-        pops ? ask(popOf({ consumerGroup, topic, pollTime, bornTime: String(Date.now()) })) : refused;
+        pops ? ask(popOf({ consumerGroup, topic, pollTime, bornTime: String(Date.now()) })) : rejected;
       const waiting = [pull(), pop('20000')];
       await admin.pauseGroup(consumerGroup, PAUSE);
       await ask(sendOf({ topic, body: 'a' }));
-      for (const answer of [...waiting, pull(), pop('0')]) expect(await answer).toMatchObject(refused);
+      for (const answer of [...waiting, pull(), pop('0')]) expect(await answer).toMatchObject(rejected);
       await admin.resumeGroup(consumerGroup);
       expect((await pull()).code).toBe(RESPONSE_CODES.success);
     });
   });
 
   contract.answers(
-    'is refused by a proxy with the words of the broker',
+    'is rejected by a proxy with the words of the broker',
     'INTERNAL_SERVER_ERROR',
     async (world) => {
       const { topic, group, client } = await consuming(world);
       await world.admin().pauseGroup(group, PAUSE);
       return codeOfReceive(client, receiveRequest(topic, group));
     },
-    [REFUSAL],
+    [REJECTION],
   );
 
   contract('handles nothing in any instance, goes on by itself, and keeps what it holds', async (world) => {

@@ -201,7 +201,7 @@ describe('listeners of one group', () => {
     expect(attempts).toBe(1);
   });
 
-  contract('are refused with more attempts than the group has on the server', async (world) => {
+  contract('are rejected with more attempts than the group has on the server', async (world) => {
     const topic = await world.topic();
     const listening = world.listen(await world.group(), [
       { name: 'eager', topic, handler: () => {}, maxAttempts: 1_000 },

@@ -258,12 +258,12 @@ suite('lite topics', () => {
     expect(subscription).toMatchObject({ liteSubscriptionQuota: 2, maxLiteTopicSize: 64 });
     const { consumer } = await record({ liteTopics: ['a'] });
     await consumer.subscribeLite('b');
-    const refused = { code: 'LITE_SUBSCRIPTION_QUOTA_EXCEEDED', outcome: 'not-sent' };
-    await expect(consumer.subscribeLite('c')).rejects.toMatchObject(refused);
+    const rejected = { code: 'LITE_SUBSCRIPTION_QUOTA_EXCEEDED', outcome: 'not-sent' };
+    await expect(consumer.subscribeLite('c')).rejects.toMatchObject(rejected);
     await consumer.unsubscribeLite('a');
     await consumer.subscribeLite('c');
     expect(consumer.liteTopics).toEqual(['b', 'c']);
-    await expect(record({ liteTopics: ['a', 'b', 'c'] })).rejects.toMatchObject(refused);
+    await expect(record({ liteTopics: ['a', 'b', 'c'] })).rejects.toMatchObject(rejected);
   });
 
   contract('leave a client that checks no quota a margin of 300', async (world) => {
@@ -360,7 +360,7 @@ suite('lite topics', () => {
     expect(await consumer.ack({ ...a1, handle })).toBe('OK');
   });
 
-  contract('refuse consumers and groups that do not fit', async (world) => {
+  contract('reject consumers and groups that do not fit', async (world) => {
     const { topic, consumerGroup } = await litePlace(world);
     const [ordinary, other] = [await world.group(), await world.topic('lite')];
     const { LITE_PUSH_CONSUMER, PUSH_CONSUMER } = ClientType;
@@ -402,21 +402,21 @@ suite('lite topics', () => {
   });
 
   // The last one: it uses up what the server stores.
-  contract('are refused beyond the number that the server stores', async (world) => {
+  contract('are rejected beyond the number that the server stores', async (world) => {
     const { topic, producer } = await litePlace(world);
-    let refusal: unknown;
+    let rejection: unknown;
     let count = 0;
     // A real server counts a lite topic when it has dispatched its first message, which is after the answer.
-    await world.until('one is refused', async () => {
+    await world.until('one is rejected', async () => {
       const one = producer.send({ topic, body: 'x', liteTopic: `n${count++}` });
-      refusal = await one.then(
+      rejection = await one.then(
         () => undefined,
         (error: unknown) => error,
       );
-      return refusal !== undefined;
+      return rejection !== undefined;
     });
     expect(count).toBeLessThan(10 * MAX_LITE_TOPICS);
-    expect(refusal).toMatchObject({ code: 'LITE_TOPIC_QUOTA_EXCEEDED', outcome: 'rejected', retryable: false });
+    expect(rejection).toMatchObject({ code: 'LITE_TOPIC_QUOTA_EXCEEDED', outcome: 'rejected', retryable: false });
     await producer.send({ topic, body: 'another', liteTopic: 'n0' });
   });
 });

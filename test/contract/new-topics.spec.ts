@@ -128,7 +128,7 @@ describe('an application that starts again after its topic was missing', () => {
     const app = await starting;
     const present = await forwardTo(serverPort, undefined, absent.port);
     try {
-      await world.until('the refusal is logged', () => logger.lines.some(([line]) => line.startsWith('error ')));
+      await world.until('the rejection is logged', () => logger.lines.some(([line]) => line.startsWith('error ')));
       expect(waitsIn(logger, topic)).toEqual([]);
     } finally {
       await app.close();

@@ -54,7 +54,7 @@ describe('priority topics', () => {
     await expect(sending).rejects.toMatchObject({ code: 'TOPIC_TYPE_MISMATCH' });
   });
 
-  contract.answers('a negative priority is refused', 'BAD_REQUEST', async (world) => {
+  contract.answers('a negative priority is rejected', 'BAD_REQUEST', async (world) => {
     return rawSend(world.backend.proxy, await world.topic(), { priority: -1 });
   });
 });

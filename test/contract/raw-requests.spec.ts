@@ -70,7 +70,7 @@ describe('by the remoting protocol', () => {
   });
 
   contract(
-    'a group that may not broadcast is refused when it does, unless a pull has its own filter',
+    'a group that may not broadcast is rejected when it does, unless a pull has its own filter',
     async (world) => {
       const [topic, group] = [await world.topic(), world.name()];
       await atBroker(world, topic, async (ask) => {

@@ -18,7 +18,7 @@ async function sendAll(world: World, topic: string, ids: readonly string[], raw:
   const client = world.rawClient();
   for (const messageId of ids) {
     const { status } = await client.call('sendMessage', { messages: [messageOf(world, topic, { ...raw, messageId })] });
-    if (status?.code !== 20_000) throw new Error(`send was refused: ${status?.message}`);
+    if (status?.code !== 20_000) throw new Error(`send was rejected: ${status?.message}`);
   }
 }
 

@@ -209,12 +209,12 @@ describe.each([
       await expect(same).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
     }
     await producer.send({ topic, body: 'kept' });
-    const refused = { code: 'CONSUMER_GROUP_WITHOUT_ATTEMPTS', outcome: 'rejected', retryable: false };
+    const rejected = { code: 'CONSUMER_GROUP_WITHOUT_ATTEMPTS', outcome: 'rejected', retryable: false };
     await expect(world.record({ topic, consumerGroup })).rejects.toMatchObject({
-      ...refused,
+      ...rejected,
       command: expect.stringContaining(`group create ${consumerGroup} --max-attempts 17 --yes`),
     });
-    await expect(world.simpleConsumer(topic, consumerGroup)).rejects.toMatchObject(refused);
+    await expect(world.simpleConsumer(topic, consumerGroup)).rejects.toMatchObject(rejected);
     await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 17 }, { ifExists: 'update' });
     const recorder = await world.record({ topic, consumerGroup });
     await world.until('it arrives', () => recorder.deliveries.length > 0);

@@ -201,7 +201,7 @@ const DELIVERED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 describe('tag filters', () => {
-  contract('are compared before they are trimmed, and nothing but separators is refused', async (world) => {
+  contract('are compared before they are trimmed, and nothing but separators is rejected', async (world) => {
     const expected = {
       '*': ALL,
       '': ALL,
@@ -229,10 +229,10 @@ describe('SQL filters', () => {
   });
 
   contract.answers(
-    'SQL that cannot be read or makes no sense is refused',
+    'SQL that cannot be read or makes no sense is rejected',
     'ILLEGAL_FILTER_EXPRESSION',
     async (world) => {
-      const refused = [
+      const rejected = [
         '5',
         "'x'",
         '-5',
@@ -266,22 +266,22 @@ describe('SQL filters', () => {
         'BETWEEN = 1',
         'a.b = 1',
       ];
-      const answers = await deliveredBy(world, refused);
+      const answers = await deliveredBy(world, rejected);
       return [...new Set(Object.values(answers))].join(', ');
     },
   );
 
-  contract('an empty SQL expression is refused as illegal', async (world) => {
+  contract('an empty SQL expression is rejected as illegal', async (world) => {
     expect(await deliveredBy(world, [''])).toEqual({ '': 'ILLEGAL_FILTER_EXPRESSION' });
   });
 
-  contract('text after a complete SQL expression is refused', async (world) => {
+  contract('text after a complete SQL expression is rejected', async (world) => {
     const expressions = ["a = '1' garbage", "a = '1' )", "a LIKE '1%'", 'a = 007'];
     const answers = Object.values(await deliveredBy(world, expressions));
     expect(new Set(answers)).toEqual(new Set(['ILLEGAL_FILTER_EXPRESSION']));
   });
 
-  contract('by name server, an expression that cannot be read is refused before it is used', async (world) => {
+  contract('by name server, an expression that cannot be read is rejected before it is used', async (world) => {
     const [topic, consumerGroup] = [await world.topic(), await world.group()];
     const { nameServer } = world.backend;
     const direct = { endpoints: `name-server:${nameServer}`, clock: undefined, transport: undefined };
@@ -301,7 +301,7 @@ describe('SQL filters', () => {
         () => true,
         () => false,
       );
-    // The session that was refused begins anew.
+    // The session that was rejected begins anew.
     await world.until('one that can be read is accepted', next);
   });
 

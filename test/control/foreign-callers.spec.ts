@@ -3,7 +3,7 @@
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { refuseOtherSites } from 'demo-kit';
+import { rejectOtherSites } from 'demo-kit';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
 /** Both are configured with this name. */
@@ -71,8 +71,8 @@ describe('the control port of a broker', () => {
 });
 
 describe('a demo', () => {
-  const refuse = refuseOtherSites('Shop', undefined);
-  const server = createServer((request, response) => refuse(request, response, () => void response.end('ok')));
+  const reject = rejectOtherSites('Shop', undefined);
+  const server = createServer((request, response) => reject(request, response, () => void response.end('ok')));
   beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
   afterAll(() => new Promise((resolve) => server.close(resolve)));
   const port = (): number => (server.address() as AddressInfo).port;

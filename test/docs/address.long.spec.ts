@@ -67,7 +67,7 @@ describe('the address of the repository', () => {
   });
 
   it.each(['', 'github.com/Example/mq', 'https://github.com/Example', 'https://github.com/Example/mq/issues'])(
-    'refuses "%s" and writes nothing',
+    'rejects "%s" and writes nothing',
     async (address) => {
       const before = CHANGED.map(text);
       await expect(setAddress(address)).rejects.toThrow('is not an address like');

@@ -85,8 +85,8 @@ describe('nestjs-rocketmq asyncapi document', () => {
 
   it('needs the providers for options that come from one, and then ends what they started', async () => {
     const file = moduleOf(ASYNC);
-    const refused = await run(['asyncapi', 'document', `${file}#ShopModule`, ...INFO]);
-    expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('--instantiate') });
+    const rejected = await run(['asyncapi', 'document', `${file}#ShopModule`, ...INFO]);
+    expect(rejected).toMatchObject({ code: 1, out: '', err: expect.stringContaining('--instantiate') });
     const target = join(folder, 'asyncapi.json');
     const done = await run(['asyncapi', 'document', `${file}#ShopModule`, ...INFO, '--instantiate', '--out', target]);
     expect(done).toMatchObject({ code: 0, out: 'connected\n', err: expect.stringContaining('still runs') });
@@ -126,7 +126,7 @@ describe('nestjs-rocketmq asyncapi document', () => {
     ['a file that does not exist', ['none.js', ...INFO], 1, 'cannot be loaded'],
     ['an export that does not exist', [`${MODULE}#Nothing`, ...INFO], 2, 'it exports AppModule'],
     ['a class that is no module', [`${MODULE}#Packing`, ...INFO], 1, 'Packing'],
-  ])('refuses %s', async (_, args, code, text) => {
+  ])('rejects %s', async (_, args, code, text) => {
     expect(await run(['asyncapi', 'document', ...args])).toMatchObject({
       code,
       out: '',

@@ -96,7 +96,7 @@ describe('the migration examples', () => {
   it('rocketmq-spring: a confirmed order is shipped', async () => {
     await start([Confirmation, Shipping]);
     await app.get(Confirmation).confirm('order-1');
-    await expect(app.get(Confirmation).confirm('cancelled')).rejects.toThrow('nothing to confirm');
+    await expect(app.get(Confirmation).confirm('canceled')).rejects.toThrow('nothing to confirm');
     await broker.idle();
     expect(app.get(Shipping).shipped).toEqual(['order-1']);
   });

@@ -11,7 +11,7 @@ const [PROXIES = '', NAME_SERVERS = ''] = [
 ].map(([, endpoints]) => endpoints);
 
 /** The option that a connection refuses; undefined when it accepts all. */
-function refused(options: Omit<ConnectionOptions, 'endpoints'>, endpoints = NAME_SERVERS): string | undefined {
+function rejected(options: Omit<ConnectionOptions, 'endpoints'>, endpoints = NAME_SERVERS): string | undefined {
   try {
     new Connection({ endpoints, ...options }).close();
     return undefined;
@@ -22,17 +22,17 @@ function refused(options: Omit<ConnectionOptions, 'endpoints'>, endpoints = NAME
 
 describe('connecting', () => {
   it('takes proxies and name servers', () => {
-    expect(refused({}, PROXIES)).toBeUndefined();
-    expect(refused({})).toBeUndefined();
-    expect(refused({}, 'name-server:ns-1:9876;name-server:ns-2:9876')).toBeUndefined();
-    expect(refused({ tls: true })).toBeUndefined();
+    expect(rejected({}, PROXIES)).toBeUndefined();
+    expect(rejected({})).toBeUndefined();
+    expect(rejected({}, 'name-server:ns-1:9876;name-server:ns-2:9876')).toBeUndefined();
+    expect(rejected({ tls: true })).toBeUndefined();
   });
 
-  it('refuses by name what means nothing without a proxy', () => {
+  it('rejects by name what means nothing without a proxy', () => {
     const options = { namespace: 'shop', transport: 'http2', useBootstrapEndpoints: true } as const;
-    const each = Object.entries(options).map(([name, value]) => refused({ [name]: value }));
+    const each = Object.entries(options).map(([name, value]) => rejected({ [name]: value }));
     expect(each).toEqual(Object.keys(options).map((name) => `ILLEGAL_OPTION ${name}`));
-    expect(refused(options, PROXIES)).toBeUndefined();
+    expect(rejected(options, PROXIES)).toBeUndefined();
   });
 
   it('administers by the name servers in the endpoints, unless others are given', () => {

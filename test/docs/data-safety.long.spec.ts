@@ -7,6 +7,7 @@ import { Inbox, OutboxRelay, schemaSql } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
 import { ParcelModule, Parcels } from '../../docs/examples/outbox.js';
 import { Warehouse } from '../../docs/examples/retry-transaction.js';
+import { soon } from '../../tools/until.js';
 import { describeWithPostgres, Postgres } from '../fixtures/postgres.js';
 
 describe('the example of outbox and inbox', () => {
@@ -20,12 +21,11 @@ describe('the example of outbox and inbox', () => {
     await expect(parcels.move('A', 0, 'depot')).rejects.toThrow();
     const tracked = async () => (await database.query('SELECT * FROM tracking ORDER BY parcel')).rows;
     const all = ['A', 'B'].map((parcel) => ({ parcel, stations: 3, place: 'door' }));
-    while (JSON.stringify(await tracked()) !== JSON.stringify(all))
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await soon(async () => JSON.stringify(await tracked()) === JSON.stringify(all));
     // Sent again, as by a relay that was killed before it marked the row.
     await database.exec(`UPDATE rocketmq_outbox SET state = 'unsent', due_at = '-infinity'`);
     relay.wake();
-    while ((await relay.metrics()).sent < 12) await new Promise((resolve) => setTimeout(resolve, 10));
+    await soon(async () => (await relay.metrics()).sent >= 12);
     await app.close();
     expect(await tracked()).toEqual(all);
     await database.close();

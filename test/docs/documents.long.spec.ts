@@ -27,7 +27,7 @@ import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
 import { documents as allDocuments, deadLinks, exampleText } from '../../tools/documents.js';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
-import { eventually } from '../../tools/until.js';
+import { eventually, soon } from '../../tools/until.js';
 
 const documents = allDocuments();
 const EMBEDDED = /<!-- code: (\S+) -->\n```(?:ts|json|prisma|java|go)\n([\s\S]*?)```/g;
@@ -237,7 +237,7 @@ describe('the examples', () => {
     await app.init();
     const warehouse = app.get(Warehouse);
     await app.get(Shop).place('order-1', 2);
-    while (warehouse.packed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await soon(() => warehouse.packed.length > 0);
     expect(warehouse.packed).toEqual(['2 for order-1']);
     await expect(app.get(Shop).place('order-2', -1)).rejects.toThrow('order-placed');
   });

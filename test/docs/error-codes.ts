@@ -8,9 +8,9 @@ import { root } from '../../tools/documents.js';
 const CODE = /^[A-Z][A-Z0-9]+(_[A-Z0-9]+)*$/;
 /** Constructors of errors, and functions that pass a code to one. */
 const MAKES_ERROR =
-  /(Error|Failure|Refusal)$|^(super|refus\w*|reject\w*|wrong|fail\w*|illegal\w*|invalid\w*|problem\w*|check\w*|assert\w*|unusable|damaged)$/;
+  /(Error|Failure|Rejection)$|^(super|reject\w*|wrong|fail\w*|illegal\w*|invalid\w*|problem\w*|check\w*|assert\w*|unusable|damaged)$/;
 /** Answers of the embedded broker; they are codes of the server. */
-const OF_SERVER = /^(AnswerError|Refusal|RemotingRefusal)$/;
+const OF_SERVER = /^(AnswerError|Rejection|RemotingRejection)$/;
 
 /** @returns each code, and a file that throws it */
 export function errorCodes(): Map<string, string> {

@@ -40,7 +40,7 @@ describe('publishing', () => {
     }
   });
 
-  it('has nothing "Unreleased" before the first release, which publish.yml refuses while the packages name no repository', () => {
+  it('has nothing "Unreleased" before the first release, which publish.yml rejects while the packages name no repository', () => {
     if (library.repository !== undefined) return;
     expect(readFileSync('CHANGELOG.md', 'utf8')).toContain(`## [Unreleased]\n\n## [${library.version}] - `);
   });

@@ -45,8 +45,8 @@ describe('the guide to security', () => {
     broker.declareUser({ ...tomorrow, permissions: [{ resource: 'Topic:order-paid', actions: ['Pub'] }] });
     await producer.send({ topic: 'order-paid', body: 'two' });
 
-    const refused = producer.send({ topic: 'order-archive', body: 'three' });
-    await expect(refused).rejects.toThrow(
+    const rejected = producer.send({ topic: 'order-archive', body: 'three' });
+    await expect(rejected).rejects.toThrow(
       'grant "shop" the action PUB (to send) or SUB (to receive) on topic "order-archive"',
     );
   });

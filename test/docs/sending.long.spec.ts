@@ -8,6 +8,7 @@ import { type RocketMQContext, RocketMQListener, RocketMQModule, RocketMQProduce
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { Encryption, EncryptionModule, LettersModule } from '../../docs/examples/encrypted-bodies.js';
 import { Orders, OrdersModule } from '../../docs/examples/sending.js';
+import { soon } from '../../tools/until.js';
 import '../../docs/examples/stock.test.js';
 
 describe('the examples of sending', () => {
@@ -21,7 +22,7 @@ describe('the examples of sending', () => {
     app = await NestFactory.createApplicationContext(OrdersModule, { logger: false, abortOnError: false });
     const orders = app.get(Orders);
     await orders.place('order-1');
-    while (orders.placed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await soon(() => orders.placed.length > 0);
     expect(orders.placed).toEqual(['1 for order-1 in 2026']);
   });
 

@@ -30,20 +30,20 @@ const SCENARIOS: readonly Scenario[] = [
   { point: 'half-sent:order-created', isPaid: false, end: undefined, checked: 'rollback' },
   // After the local commit, before the commit is sent: only the check can resolve it.
   { point: 'local-transaction-done:order-paid', isPaid: true, end: 'PAID', checked: 'commit' },
-  { point: 'local-transaction-done:stock-result', isPaid: false, end: 'CANCELLED', checked: 'commit' },
-  { point: 'local-transaction-done:stock-return', isPaid: false, end: 'CANCELLED', checked: 'commit' },
+  { point: 'local-transaction-done:stock-result', isPaid: false, end: 'CANCELED', checked: 'commit' },
+  { point: 'local-transaction-done:stock-return', isPaid: false, end: 'CANCELED', checked: 'commit' },
   // Inside the handler of the time-out: the message is redelivered and must have no further effect.
   {
     point: 'transaction-ended:stock-return',
     isPaid: false,
-    end: 'CANCELLED',
+    end: 'CANCELED',
     comesAgain: { what: 'time-out came too late', attempt: 2 },
   },
   // After the handler's commit, before the ack.
   {
     point: 'handled-before-ack:order-timeout',
     isPaid: false,
-    end: 'CANCELLED',
+    end: 'CANCELED',
     comesAgain: { what: 'time-out came too late', attempt: 2 },
   },
 ];

@@ -1,4 +1,4 @@
-// Both demos over HTTP: what they refuse, and what they show beside the order flow.
+// Both demos over HTTP: what they reject, and what they show beside the order flow.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';
@@ -34,7 +34,7 @@ describe('order-demo and inventory-demo over HTTP', () => {
     [{ sku: 'two words', quantity: 1 }, 'sku'],
     [{ sku: 'book', quantity: 1, price: 1 }, 'price'],
     [undefined, 'sku'],
-  ])('refuse %j with the field', async (body, field) => {
+  ])('reject %j with the field', async (body, field) => {
     const answer = await request(`${demo.orderUrl}/orders`, 'POST', body);
     expect(answer).toMatchObject({ status: 400, body: { statusCode: 400, field } });
   });
@@ -42,7 +42,7 @@ describe('order-demo and inventory-demo over HTTP', () => {
   it.each([
     ['a field', (deep: string) => `{"sku":${deep},"quantity":1}`, 'sku'],
     ['the body', (deep: string) => deep, 'body'],
-  ])('refuse JSON that is nested 50,000 deep, as %s', async (_, bodyOf, field) => {
+  ])('reject JSON that is nested 50,000 deep, as %s', async (_, bodyOf, field) => {
     const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
     const headers = { 'content-type': 'application/json' };
     const response = await fetch(`${demo.orderUrl}/orders`, { method: 'POST', headers, body: bodyOf(deep) });

@@ -10,7 +10,7 @@ import { ORDER_DATABASE, type OrderDatabase } from '../../apps/order-demo/src/da
 
 const STEPS = 16_000;
 /** With a pause after each page it would take longer than this; without, only a fraction. */
-const PATIENCE_MS = 50_000;
+const TIMEOUT_MS = 50_000;
 
 let broker: TestBroker;
 let app: INestApplication;
@@ -43,7 +43,7 @@ it(
     const received = [...text.matchAll(/^id: (\d+)\.-\ndata: \{"service"/gm)].map(([, number]) => Number(number));
     expect(received).toEqual(Array.from({ length: STEPS }, (_, index) => index + 1));
   },
-  PATIENCE_MS,
+  TIMEOUT_MS,
 );
 
 /** Everything received up to a line. */

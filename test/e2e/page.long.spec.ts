@@ -135,7 +135,7 @@ describe('the actions on an order', () => {
     expect((await post(`/orders/${id}/time-out-now`)).status).toBe(202);
     await broker.idle();
     expect(broker.clock.nowMs()).toBe(nowMs);
-    expect((await demo.order(id)).status).toBe('CANCELLED');
+    expect((await demo.order(id)).status).toBe('CANCELED');
     expect(await demo.stock()).toEqual(before);
     expect(await post(`/orders/${id}/time-out-now`)).toMatchObject({ status: 409 });
   });
@@ -172,7 +172,7 @@ describe('the faults', () => {
     expect(found).toContain('returned before the reservation');
     expect(found).toContain('not reserved: returned before');
     expect(await demo.stock()).toEqual(before);
-    expect((await demo.order(body.id)).status).toBe('CANCELLED');
+    expect((await demo.order(body.id)).status).toBe('CANCELED');
   });
 });
 

@@ -129,7 +129,7 @@ describe('observing the demos', () => {
     await eventually(async () => (await text(order)).match(/^rocketmq_client_dead_letters_total\S* 1$/m) ?? undefined);
 
     const orders = await text(order);
-    expect(orders).toMatch(/^demo_orders\{status="CANCELLED"\} [1-9]\d*$/m);
+    expect(orders).toMatch(/^demo_orders\{status="CANCELED"\} [1-9]\d*$/m);
     expect(orders).toMatch(/^http_server_request_duration_seconds_count\{[^}]*http_route="\/orders"[^}]*\} \d+$/m);
     expect(orders).not.toContain(failed);
     expect(await text(inventory)).toMatch(/^demo_stock_pieces\{sku="lamp",place="available"\} 25$/m);

@@ -19,12 +19,12 @@ const COPIED = [
   'apps',
 ];
 /** The first start of PGlite alone takes up to 12 s on a busy machine. */
-const PATIENCE_MS = 90_000;
+const TIMEOUT_MS = 90_000;
 const POLL_MS = 25;
 
 /** Waits for a condition, in real time. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const lastTryAtMs = Date.now() + PATIENCE_MS;
+  const lastTryAtMs = Date.now() + TIMEOUT_MS;
   while (!(await holds())) {
     if (Date.now() > lastTryAtMs) throw new Error(`did not come true: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

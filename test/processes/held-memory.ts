@@ -1,4 +1,4 @@
-// Fills an embedded broker with one kind of content until it refuses more, and prints what it counts and what the heap really holds. It is a
+// Fills an embedded broker with one kind of content until it rejects more, and prints what it counts and what the heap really holds. It is a
 // process of its own, so that nothing else is on the heap: memory-limit.long.spec.ts runs it.
 
 import { randomBytes } from 'node:crypto';

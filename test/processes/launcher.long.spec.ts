@@ -64,7 +64,7 @@ describe('npm start', () => {
       await run.ready();
       const url = `${run.orderUrl}/orders/${id}`;
       await until('the time-out cancels the order', async () => {
-        return ((await get(url)) as { status: string }).status === 'CANCELLED';
+        return ((await get(url)) as { status: string }).status === 'CANCELED';
       });
       const { inventoryUrl } = run;
       await until('the stock is back', async () => {

@@ -22,7 +22,7 @@ import { recordingLogger } from '../fixtures/nest-bench.js';
 import { nameServer, serverAdmin } from '../fixtures/real-server.js';
 import { testTransport } from '../fixtures/transport.js';
 
-const PATIENCE_MS = 60 * SECOND_MS;
+const TIMEOUT_MS = 60 * SECOND_MS;
 const prefix = `micro-${randomBytes(4).toString('hex')}-`;
 const apps: INestApplication[] = [];
 let admin: RocketMQAdmin;
@@ -86,7 +86,7 @@ class Prices {
 describe('the transport strategy on a real server', () => {
   it('answers requests to the requesting instance, including errors', async () => {
     await start({ controllers: [Prices] });
-    const options = { requests: { application: 'desk', timeoutMs: PATIENCE_MS } };
+    const options = { requests: { application: 'desk', timeoutMs: TIMEOUT_MS } };
     const desks = [await start({ options }), await start({ options })].map((app) => app.get(RocketMQRequester));
     const asked = desks.flatMap((desk) => ['tea', 'milk'].map((item) => desk.request('prices:of', { item })));
     expect(await Promise.all(asked)).toEqual(['tea', 'milk', 'tea', 'milk'].map((item) => ({ item, cents: 250 })));
@@ -105,7 +105,7 @@ describe('the transport strategy on a real server', () => {
     const app = await start({ controllers: [Prices] });
     await app.get(RocketMQProducer).send({ topic: 'prices', tag: 'changed', body: '"x"' });
     let letters = 0;
-    for (let waitedMs = 0; letters === 0 && waitedMs < PATIENCE_MS; waitedMs += 500) {
+    for (let waitedMs = 0; letters === 0 && waitedMs < TIMEOUT_MS; waitedMs += 500) {
       await new Promise((resolve) => setTimeout(resolve, 500));
       letters = (await admin.listDeadLetters(`${prefix}shop`).catch(() => undefined))?.deadLetters.length ?? 0;
     }

@@ -54,7 +54,7 @@ describe.each(CASES)('a broker with %s', (_, durability, code, options: ClusterO
     const connection = new Connection({ endpoints, transport, requestTimeoutMs: 15_000 });
     ends.push(() => connection.close());
     if (slave !== undefined) {
-      // Until it has connected to its master, the broker refuses messages.
+      // Until it has connected to its master, the broker rejects messages.
       const warmUp = newProducer(connection);
       await eventually(
         () =>

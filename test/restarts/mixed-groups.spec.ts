@@ -87,7 +87,7 @@ describe('a group whose settings differ between two brokers', () => {
   }
 
   byNameServer(
-    'is refused at each start where it must be ordered, until all brokers have it so',
+    'is rejected at each start where it must be ordered, until all brokers have it so',
     async () => {
       const { cluster, admin, consumerWith } = await world();
       await admin.createTopic({ topic: TOPIC, type: 'fifo' });
@@ -148,8 +148,8 @@ describe('a group whose settings differ between two brokers', () => {
       const consumer = consumerWith({ requireFifo: true, handler });
       await consumer.start(START);
       await cluster.reviveBroker(1);
-      const isRefused = () => consumer.health.sessions.some(({ status }) => status === 'refused');
-      await soon(isRefused, 90_000);
+      const isRejected = () => consumer.health.sessions.some(({ status }) => status === 'refused');
+      await soon(isRejected, 90_000);
       expect(lines.some(({ fields }) => String(fields.error).includes(`group create ${GROUP} --fifo --yes`))).toBe(
         true,
       );

@@ -33,7 +33,7 @@ async function setUp(world: World, type: Parameters<World['topic']>[0] = 'normal
   return { topic, group, permissions, credentials, connection: world.connection({ credentials }) };
 }
 
-const REFUSED = { code: 'UNAUTHORIZED', outcome: 'rejected', retryable: false };
+const REJECTED = { code: 'UNAUTHORIZED', outcome: 'rejected', retryable: false };
 
 describe('a user with the permissions it needs', () => {
   contract('sends, and receives and acknowledges', async (world) => {
@@ -80,7 +80,7 @@ describe('a rejected caller gets the reason:', () => {
     const { topic, credentials } = await setUp(world);
     const connection = world.connection({ credentials: { ...credentials, secretKey: 'not its secret' } });
     const starting = world.producer({ topics: { [topic]: 'normal' } }, connection);
-    await expect(starting).rejects.toMatchObject(REFUSED);
+    await expect(starting).rejects.toMatchObject(REJECTED);
     await expect(starting).rejects.toThrow('check credentials.secretKey');
     await expect(starting).rejects.not.toThrow('not its secret');
   });
@@ -89,14 +89,14 @@ describe('a rejected caller gets the reason:', () => {
     const topic = await world.topic();
     const connection = world.connection({ credentials: { accessKey: 'nobody', secretKey: 'secret' } });
     const starting = world.producer({ topics: { [topic]: 'normal' } }, connection);
-    await expect(starting).rejects.toMatchObject(REFUSED);
+    await expect(starting).rejects.toMatchObject(REJECTED);
     await expect(starting).rejects.toThrow('does not know the access key "nobody"');
   });
 
   contract('no credentials', async (world) => {
     const topic = await world.topic();
     const starting = world.producer({ topics: { [topic]: 'normal' } }, world.connection({ credentials: undefined }));
-    await expect(starting).rejects.toMatchObject(REFUSED);
+    await expect(starting).rejects.toMatchObject(REJECTED);
     await expect(starting).rejects.toThrow('set the option credentials');
   });
 
@@ -105,7 +105,7 @@ describe('a rejected caller gets the reason:', () => {
     const credentials = await user(world, { resource: `Topic:${topic}`, actions: ['Sub'] });
     const producer = await world.producer({}, world.connection({ credentials }));
     const sending = producer.send({ topic, body: 'x' });
-    await expect(sending).rejects.toMatchObject(REFUSED);
+    await expect(sending).rejects.toMatchObject(REJECTED);
     // ACL 1.0 does not name the user.
     const whom = hasPlainAcl ? 'it' : `"${credentials.accessKey}"`;
     await expect(sending).rejects.toThrow(
@@ -126,7 +126,7 @@ describe('a rejected caller gets the reason:', () => {
       return consumer.receive({ maxMessages: 1 });
     };
     const receiving = receive();
-    await expect(receiving).rejects.toMatchObject(REFUSED);
+    await expect(receiving).rejects.toMatchObject(REJECTED);
     await expect(receiving).rejects.toThrow(`or SUB (to receive) on topic "${topic}"`);
   });
 
@@ -135,7 +135,7 @@ describe('a rejected caller gets the reason:', () => {
     const credentials = await user(world, { resource: `Topic:${topic}`, actions: ['Sub'] });
     const transactionCheckers = { [topic]: () => 'unknown' as const };
     const starting = world.producer({ transactionCheckers }, world.connection({ credentials }));
-    await expect(starting).rejects.toMatchObject(REFUSED);
+    await expect(starting).rejects.toMatchObject(REJECTED);
     await expect(starting).rejects.toThrow(`the action PUB (to send) or SUB (to receive) on topic "${topic}"`);
   });
 
@@ -144,7 +144,7 @@ describe('a rejected caller gets the reason:', () => {
     const group = await world.group();
     const credentials = await user(world, { resource: `Topic:${topic}`, actions: ['All'] });
     const starting = world.record({ topic, consumerGroup: group }, world.connection({ credentials }));
-    await expect(starting).rejects.toMatchObject(REFUSED);
+    await expect(starting).rejects.toMatchObject(REJECTED);
     await expect(starting).rejects.toThrow(`the action SUB on consumer group "${group}"`);
   });
 
@@ -156,7 +156,7 @@ describe('a rejected caller gets the reason:', () => {
       { resource: `Topic:${topic}`, actions: ['Pub'], decision: 'deny' },
     );
     const producer = await world.producer({}, world.connection({ credentials }));
-    await expect(producer.send({ topic, body: 'x' })).rejects.toMatchObject(REFUSED);
+    await expect(producer.send({ topic, body: 'x' })).rejects.toMatchObject(REJECTED);
     await expect(producer.send({ topic: await world.topic(), body: 'x' })).resolves.toBeDefined();
   });
 
@@ -165,12 +165,12 @@ describe('a rejected caller gets the reason:', () => {
     const { administrator } = secured(world);
     const create = (of: Credentials) =>
       world.admin({ credentials: of }).createTopic({ topic: world.name(), type: 'normal', queues: 1 });
-    const refused = { code: 'NO_PERMISSION', outcome: 'rejected', retryable: false };
+    const rejected = { code: 'NO_PERMISSION', outcome: 'rejected', retryable: false };
     const wrongKey = create({ ...administrator, secretKey: 'another' });
-    await expect(wrongKey).rejects.toMatchObject(refused);
+    await expect(wrongKey).rejects.toMatchObject(rejected);
     await expect(wrongKey).rejects.toThrow('check credentials.secretKey');
     const nobody = create(credentials);
-    await expect(nobody).rejects.toMatchObject(refused);
+    await expect(nobody).rejects.toMatchObject(rejected);
     await expect(nobody).rejects.toThrow('a permission is missing');
     await create(administrator);
   });

@@ -20,22 +20,22 @@ describe('a delay of more than 24 h', () => {
     expect(await producer.recall({ topic, recallHandle })).toEqual({ messageId });
   });
 
-  contract('is refused before the wire beyond the option', async (world) => {
+  contract('is rejected before the wire beyond the option', async (world) => {
     const { producer, topic } = await setUp(world, 2 * DAY_MS);
-    const refused = producer.send({ topic, body: 'x', delayMs: 2 * DAY_MS + 1 });
-    await expect(refused).rejects.toMatchObject({
+    const rejected = producer.send({ topic, body: 'x', delayMs: 2 * DAY_MS + 1 });
+    await expect(rejected).rejects.toMatchObject({
       code: 'ILLEGAL_DELIVERY_TIME',
       field: 'delayMs',
       outcome: 'not-sent',
     });
   });
 
-  contract('is refused by a server that does not allow it, and nothing is stored', async (world) => {
+  contract('is rejected by a server that does not allow it, and nothing is stored', async (world) => {
     const { producer, topic } = await setUp(world, 9 * DAY_MS);
     const recorder = await world.record({ topic });
     for (const delayMs of [3.5 * DAY_MS, 8 * DAY_MS]) {
-      const refused = producer.send({ topic, body: 'x', delayMs });
-      await expect(refused).rejects.toMatchObject({
+      const rejected = producer.send({ topic, body: 'x', delayMs });
+      await expect(rejected).rejects.toMatchObject({
         code: 'ILLEGAL_DELIVERY_TIME',
         outcome: 'rejected',
         retryable: false,

@@ -88,8 +88,8 @@ describe('the doctor on a secured server', () => {
       { status: 'ok', seen: 'accepted; the server rejects clients without credentials' },
     ]);
     // Servers differ in which requests they deny to users who are not administrators; each denial is reported.
-    const refused = checks.filter(({ status }) => status === 'failed').map(({ seen: said }) => said);
-    expect(refused).toContainEqual(seen('a permission is missing'));
+    const rejected = checks.filter(({ status }) => status === 'failed').map(({ seen: said }) => said);
+    expect(rejected).toContainEqual(seen('a permission is missing'));
   });
 });
 
@@ -101,8 +101,8 @@ describe('the commands on a secured server', () => {
     expect(shown).toMatchObject({ code: 0, err: '' });
     expect(JSON.parse(shown.out)).toMatchObject({ topic, type: 'normal' });
     const keys = await user(world);
-    const refused = await run(world, keys, 'topic', 'create', world.name(), ...access);
-    expect(refused).toMatchObject({ code: 1, out: '' });
-    expect(JSON.parse(refused.err)).toMatchObject({ error: { code: 'NO_PERMISSION', outcome: 'rejected' } });
+    const rejected = await run(world, keys, 'topic', 'create', world.name(), ...access);
+    expect(rejected).toMatchObject({ code: 1, out: '' });
+    expect(JSON.parse(rejected.err)).toMatchObject({ error: { code: 'NO_PERMISSION', outcome: 'rejected' } });
   });
 });

@@ -127,7 +127,7 @@ describeWithPostgres('transactions of @nestjs-cls/transactional', () => {
     expect((await seen()).log).not.toContain('commit');
   });
 
-  it('are refused when two of them run at once in one method', async () => {
+  it('are rejected when two of them run at once in one method', async () => {
     const result = orders.inSteps('1', async () => {
       const both = [orders.around(() => orders.insert('1')), orders.around(() => orders.insert('2'))];
       for (const one of await Promise.allSettled(both)) if (one.status === 'rejected') throw one.reason;
@@ -155,7 +155,7 @@ describeWithPostgres('transactions of @nestjs-cls/transactional', () => {
   it.each([
     ['an outbox', () => orders.addOutside(), 'rocketmq_outbox'],
     ['an inbox', () => orders.once('step'), 'rocketmq_inbox'],
-  ])('that have ended are refused by %s', async (_name, write, table) => {
+  ])('that have ended are rejected by %s', async (_name, write, table) => {
     await closeApp(app);
     const { drizzle } = clients;
     await start({

@@ -47,7 +47,7 @@ describeWithPostgres('limits over processes on PostgreSQL', () => {
       return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
     };
     const runs = (fromMs = 0) =>
-      mostAtOnce(
+      maxConcurrent(
         children.map((_, index) => ({ lines: linesOf(index), killedAtMs: killedAtMs[index] ?? nowMs() })),
         fromMs,
       );
@@ -99,7 +99,7 @@ describeWithPostgres('limits over processes on PostgreSQL', () => {
       await kill(children[1]);
       await hasBegun(undisturbed.length + 2 * rateLimit.max);
       // A block more: between a turn and the note of its handler, a process may be kept waiting.
-      expect(mostWithin(began(), rateLimit.perMs)).toBeLessThanOrEqual(1.1 * rateLimit.max);
+      expect(maxWithin(began(), rateLimit.perMs)).toBeLessThanOrEqual(1.1 * rateLimit.max);
       const lastKilledAtMs = nowMs();
       // The slots of the dead are free after their lease, and each of the others has its turn.
       await eventually(
@@ -119,7 +119,7 @@ describeWithPostgres('limits over processes on PostgreSQL', () => {
 });
 
 /** The most that began in any time of this length. */
-function mostWithin(beganAtMs: readonly number[], perMs: number): number {
+function maxWithin(beganAtMs: readonly number[], perMs: number): number {
   let [first, most] = [0, 0];
   for (const [index, atMs] of beganAtMs.entries()) {
     while ((beganAtMs[first] ?? 0) + perMs <= atMs) first++;
@@ -129,7 +129,7 @@ function mostWithin(beganAtMs: readonly number[], perMs: number): number {
 }
 
 /** The most handlers that ran at once from this time on, by the lines of each process. One that never ended ran until its process was killed. */
-function mostAtOnce(
+function maxConcurrent(
   processes: readonly { readonly lines: readonly string[]; readonly killedAtMs: number }[],
   fromMs: number,
 ): number {

@@ -127,7 +127,7 @@ async function useKit(database: SqlDatabase): Promise<void> {
   expect([await check('T1'), await check('T2')]).toEqual(['commit', 'rollback']);
 }
 
-async function isRefused(database: SqlDatabase): Promise<void> {
+async function isRejected(database: SqlDatabase): Promise<void> {
   const log = new TransactionLog({ database });
   await expect(log.assertReady()).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
   await expect(log.onApplicationBootstrap()).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
@@ -285,7 +285,7 @@ const onMySql: Opener<MySqlAddress>[] = [
   })),
 ];
 
-it('refuses what is no database of Drizzle', () => {
+it('rejects what is no database of Drizzle', () => {
   const other = {
     execute: async () => [],
     transaction: <T>(work: (tx: never) => Promise<T>) => work(undefined as never),
@@ -361,16 +361,16 @@ describeWithMySql('settings of libraries on', (product) => {
     it.each(onMySql)('$title', ({ open }) => withOpened(open(server.address), useKit));
   });
 
-  describe('that the kit cannot change are refused before anything is written', () => {
+  describe('that the kit cannot change are rejected before anything is written', () => {
     it.each(FORMS)('Kysely with %p', (form) => {
       const pool = mysqlWithCallbacks.createPool({ ...server.address, ...form });
       const db = new Kysely({ dialect: new MysqlDialect({ pool }) });
-      return withOpened({ database: kyselyDatabase(db, kyselySql), close: () => db.destroy() }, isRefused);
+      return withOpened({ database: kyselyDatabase(db, kyselySql), close: () => db.destroy() }, isRejected);
     });
 
     it('Drizzle with rowsAsArray', () => {
       const rows = mysql.createPool({ ...server.address, rowsAsArray: true });
-      return withOpened({ database: drizzleDatabase(drizzleOnMySql(rows), sql), close: () => rows.end() }, isRefused);
+      return withOpened({ database: drizzleDatabase(drizzleOnMySql(rows), sql), close: () => rows.end() }, isRejected);
     });
   });
 });

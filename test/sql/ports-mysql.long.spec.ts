@@ -114,7 +114,7 @@ describeWithMySql('the sql kit on', (product) => {
     await expect(step('x'.repeat(1_021))).rejects.toMatchObject({ code: 'ILLEGAL_KEY' });
   });
 
-  it('refuses a transaction that has ended', async () => {
+  it('rejects a transaction that has ended', async () => {
     let kept: SqlExecutor | undefined;
     await mysql2Database(pool).transaction(async (tx) => {
       kept = tx;

@@ -118,7 +118,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     await expect(inPool).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
   });
 
-  it('refuses a transaction that has ended, or that a client never began', async () => {
+  it('rejects a transaction that has ended, or that a client never began', async () => {
     let kept: SqlExecutor | undefined;
     await poolDatabase(pool()).transaction(async (tx) => {
       kept = tx;

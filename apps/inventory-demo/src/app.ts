@@ -3,7 +3,7 @@
 import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { refuseOtherSites } from 'demo-kit';
+import { rejectOtherSites } from 'demo-kit';
 import { RocketMQAsyncApi } from 'nestjs-rocketmq';
 import { InventoryDemoModule } from './inventory-demo.module.js';
 import type { InventoryDemoOptions } from './options.js';
@@ -20,7 +20,7 @@ export async function createInventoryDemo(
     forceCloseConnections: true,
   });
   // The host name of the service in compose.yaml.
-  app.use(refuseOtherSites('inventory-demo', options.host));
+  app.use(rejectOtherSites('inventory-demo', options.host));
   const document = new DocumentBuilder()
     .setTitle('inventory-demo')
     .setDescription('What is in stock, reserved by orders, and sold')

@@ -47,7 +47,7 @@ const MOVES = [
   ['time-out scheduled', 'order>order-timeout'],
   ['time-out recalled', 'order>order-timeout'],
   ['time-out came', 'order-timeout>order'],
-  ['cancelled: not paid', 'order-timeout>order'],
+  ['canceled: not paid', 'order-timeout>order'],
   ['paid', 'order>order-paid'],
   ['sold', 'order-paid>inventory'],
   ['stock return sent', 'order>stock-return'],

@@ -10,13 +10,13 @@ const FRESH_MS = 10_000;
 const LOOK_AGAIN_MS = 5_000;
 const RETRY_MS = 2_000;
 const MAX_LOOKS = 50;
-const ENDED = ['PAID', 'REJECTED', 'CANCELLED'];
+const ENDED = ['PAID', 'REJECTED', 'CANCELED'];
 const STATUS_TEXT = {
   PENDING_STOCK: 'waits for stock',
   PENDING_PAYMENT: 'to be paid',
   PAID: 'paid',
   REJECTED: 'rejected: not enough in stock',
-  CANCELLED: 'cancelled',
+  CANCELED: 'canceled',
 };
 
 /** In the visitor's time zone. */
@@ -309,7 +309,7 @@ const FAULTS = [
   ],
   [
     'Return before reservation',
-    'An order is cancelled before its message is committed. The return leaves a tombstone, so the reservation does nothing.',
+    'An order is canceled before its message is committed. The return leaves a tombstone, so the reservation does nothing.',
     () => ask('faults/return-before-reservation', {}),
   ],
   [

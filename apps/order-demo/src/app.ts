@@ -3,7 +3,7 @@
 import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { refuseOtherSites } from 'demo-kit';
+import { rejectOtherSites } from 'demo-kit';
 import { RocketMQAsyncApi } from 'nestjs-rocketmq';
 import type { OrderDemoOptions } from './options.js';
 import { OrderDemoModule } from './order-demo.module.js';
@@ -20,7 +20,7 @@ export async function createOrderDemo(
     forceCloseConnections: true,
   });
   // The host name of the service in compose.yaml.
-  app.use(refuseOtherSites('order-demo', options.host));
+  app.use(rejectOtherSites('order-demo', options.host));
   const document = new DocumentBuilder()
     .setTitle('order-demo')
     .setDescription('Orders that time out when they are not paid')

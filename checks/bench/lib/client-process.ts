@@ -60,14 +60,14 @@ export async function runClient(
     errors = (errors + chunk).slice(-OUTPUT_TAIL);
   });
   let isLate = false;
-  const patience = setTimeout(() => {
+  const late = setTimeout(() => {
     isLate = true;
     child.kill('SIGKILL');
   }, timeoutMs);
   const ending = new Promise<{ code: number | null; killedBy: string | null }>((resolve, reject) => {
     child.once('error', reject).once('close', (code, killedBy) => resolve({ code, killedBy }));
   });
-  const { code, killedBy } = await ending.finally(() => clearTimeout(patience));
+  const { code, killedBy } = await ending.finally(() => clearTimeout(late));
   const figures = lastLine(output);
   if (code === 0 && figures !== undefined) return figures;
   const ended = killedBy === null ? `ended with exit code ${code}` : `was killed by ${killedBy}`;

@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { columnOf } from '../columns.js';
-import { GOALS, judge } from '../goals.js';
+import { evaluateGoal, GOALS } from '../goals.js';
 import type { Figure, Section, SectionTask } from '../section.js';
 import { barChart } from './chart.js';
 import { comparability } from './comparability.js';
@@ -98,13 +98,13 @@ function cell(summary: Summary | undefined, write: (value: number) => string, ro
 }
 
 function goalsText(figures: Figures): string {
-  const judged = GOALS.map((goal) => judge(goal, figures)).filter(({ verdict }) => verdict !== 'not measured');
-  if (judged.length === 0) return '';
-  const met = judged.filter(({ verdict }) => verdict === 'met').length;
-  const rows = judged.map(({ goal, figure, verdict }) => [goal, figure, verdict]);
-  const left = GOALS.length - judged.length;
+  const measured = GOALS.map((goal) => evaluateGoal(goal, figures)).filter(({ verdict }) => verdict !== 'not measured');
+  if (measured.length === 0) return '';
+  const met = measured.filter(({ verdict }) => verdict === 'met').length;
+  const rows = measured.map(({ goal, figure, verdict }) => [goal, figure, verdict]);
+  const left = GOALS.length - measured.length;
   const ending = left === 0 ? '' : `; ${left} more not measured in this run`;
-  return `## Goals\n\n${table(['goal', 'figure', ''], rows)}\n\n${met} of ${judged.length} met${ending}.`;
+  return `## Goals\n\n${table(['goal', 'figure', ''], rows)}\n\n${met} of ${measured.length} met${ending}.`;
 }
 
 function comparabilityText(figures: Figures): string {
@@ -135,7 +135,7 @@ function failuresText(figures: Figures): string {
 export function writeReport(folder: string, outcome: Outcome): void {
   const { sections: _, figures, runs, ...about } = outcome;
   mkdirSync(folder, { recursive: true });
-  const goals = GOALS.map((goal) => judge(goal, figures));
+  const goals = GOALS.map((goal) => evaluateGoal(goal, figures));
   const { isComparable } = comparability(figures);
   const all = { ...about, isComparable, goals, runs };
   writeFileSync(join(folder, 'results.json'), `${JSON.stringify(all, undefined, 2)}\n`);

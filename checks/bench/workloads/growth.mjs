@@ -25,7 +25,7 @@ const IN_FLIGHT = 64;
 const WORK_MS = 5;
 const AT_ONCE = 256;
 const WARM_UP_PART = 4;
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 
 const task = /** @type {GrowthTask} */ (/** @type {unknown} */ (taskOfProcess()));
 const WORKLOADS = { groups: resting, topics: resting, 'message-groups': ordered, fill, share };
@@ -158,9 +158,9 @@ async function inTurn(all, work, inFlight = IN_FLIGHT) {
 
 /** @param {() => boolean} holds @param {string} what */
 async function until(holds, what) {
-  const endMs = performance.now() + PATIENCE_MS;
+  const endMs = performance.now() + TIMEOUT_MS;
   while (!holds()) {
-    if (performance.now() > endMs) throw new Error(`${what} did not come within ${PATIENCE_MS / 1_000} s`);
+    if (performance.now() > endMs) throw new Error(`${what} did not come within ${TIMEOUT_MS / 1_000} s`);
     await sleep(10);
   }
 }

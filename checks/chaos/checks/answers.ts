@@ -3,8 +3,8 @@
 import type { Call, Status } from '../facts.js';
 import type { Book } from './books.js';
 
-const ENDS: readonly Status[] = ['PAID', 'REJECTED', 'CANCELLED'];
-const DONE: Readonly<Partial<Record<Call['kind'], Status>>> = { pay: 'PAID', cancel: 'CANCELLED' };
+const ENDS: readonly Status[] = ['PAID', 'REJECTED', 'CANCELED'];
+const DONE: Readonly<Partial<Record<Call['kind'], Status>>> = { pay: 'PAID', cancel: 'CANCELED' };
 
 export function answerViolations({ order, history, calls }: Book): string[] {
   const way = wayOf(history);
@@ -31,7 +31,7 @@ export function answerViolations({ order, history, calls }: Book): string[] {
 /** The states of the order, in order. */
 function wayOf(history: Book['history']): Status[] {
   const way: Status[] = [];
-  const moves = /^(half message sent|stock reserved|stock rejected|paid|cancelled: .*)$/;
+  const moves = /^(half message sent|stock reserved|stock rejected|paid|canceled: .*)$/;
   for (const { what, status } of history) if (moves.test(what)) way.push(status);
   return way;
 }

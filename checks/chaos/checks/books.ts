@@ -32,7 +32,7 @@ export function booksOf(facts: ChaosFacts): { readonly books: readonly Book[]; r
     ...strange(steps.keys(), 'has moved stock and does not exist'),
     ...strange(calls.keys(), 'was confirmed to a customer and does not exist'),
     ...unasked(facts, books),
-    ...refused(facts),
+    ...rejected(facts),
     ...shared(facts),
   ];
   return { books, strays };
@@ -55,7 +55,7 @@ function unasked({ calls }: ChaosFacts, books: readonly Book[]): string[] {
 }
 
 /** Orders that were rejected although no fault explains it. */
-function refused({ calls }: ChaosFacts): string[] {
+function rejected({ calls }: ChaosFacts): string[] {
   return calls.flatMap(({ kind, answer }) => (kind === 'place' && answer.kind === 'wrong' ? [answer.text] : []));
 }
 

@@ -20,7 +20,7 @@ const SENT: readonly { readonly topic: string; readonly line: string; readonly s
 /** What each line of the order service is about. */
 const TOPIC_OF: readonly (readonly [RegExp, string])[] = [
   [/^(half message sent|created|order-created received|order-created: .*)$/, 'order-created'],
-  [/^(time-out (scheduled|recalled|came too late)|cancelled: not paid in time)$/, 'order-timeout'],
+  [/^(time-out (scheduled|recalled|came too late)|canceled: not paid in time)$/, 'order-timeout'],
   [/^stock (reserved|rejected)(, too late)?$/, 'stock-result'],
   [/^(paid|order-paid: .*)$/, 'order-paid'],
   [/^(stock return sent|stock-return: .*)$/, 'stock-return'],

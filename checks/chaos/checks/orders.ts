@@ -12,20 +12,20 @@ const MOVES: Readonly<Record<string, { readonly from: readonly (Status | undefin
   'stock reserved': { from: ['PENDING_STOCK'], to: 'PENDING_PAYMENT' },
   'stock rejected': { from: ['PENDING_STOCK'], to: 'REJECTED' },
   paid: { from: ['PENDING_PAYMENT'], to: 'PAID' },
-  'cancelled: on request': { from: ['PENDING_STOCK', 'PENDING_PAYMENT'], to: 'CANCELLED' },
-  'cancelled: not paid in time': { from: ['PENDING_STOCK', 'PENDING_PAYMENT'], to: 'CANCELLED' },
+  'canceled: on request': { from: ['PENDING_STOCK', 'PENDING_PAYMENT'], to: 'CANCELED' },
+  'canceled: not paid in time': { from: ['PENDING_STOCK', 'PENDING_PAYMENT'], to: 'CANCELED' },
 };
 
 /** Lines that change nothing, and the states in which they can occur. */
 const NOTES: Readonly<Record<string, readonly Status[]>> = {
   created: ['PENDING_STOCK'],
-  'order-created received': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
-  'time-out scheduled': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
-  'time-out recalled': ['PAID', 'CANCELLED'],
-  'time-out came too late': ['PAID', 'REJECTED', 'CANCELLED'],
-  'stock return sent': ['CANCELLED'],
-  'stock reserved, too late': ['CANCELLED'],
-  'stock rejected, too late': ['CANCELLED'],
+  'order-created received': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELED'],
+  'time-out scheduled': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELED'],
+  'time-out recalled': ['PAID', 'CANCELED'],
+  'time-out came too late': ['PAID', 'REJECTED', 'CANCELED'],
+  'stock return sent': ['CANCELED'],
+  'stock reserved, too late': ['CANCELED'],
+  'stock rejected, too late': ['CANCELED'],
 };
 
 /** The end of a transaction. A transaction in a history cannot have been rolled back. */
@@ -33,18 +33,18 @@ const TRANSACTION_NOTE =
   /^(order-created|order-paid|stock-return): (committed|the commit may be lost: left to the check|check answered: (commit|unknown))$/;
 
 const RECEIVED =
-  /^(order-created received|stock (reserved|rejected)(, too late)?|cancelled: not paid in time|time-out came too late)$/;
-const TIMED_OUT = new Set(['cancelled: not paid in time', 'time-out came too late']);
+  /^(order-created received|stock (reserved|rejected)(, too late)?|canceled: not paid in time|time-out came too late)$/;
+const TIMED_OUT = new Set(['canceled: not paid in time', 'time-out came too late']);
 /** Lines that occur at most once. */
 const ONCE = [
   /^half message sent$/,
   /^created$/,
   /^stock (reserved|rejected)(, too late)?$/,
   /^paid$/,
-  /^cancelled: /,
+  /^canceled: /,
   /^stock return sent$/,
 ];
-const ENDS: readonly Status[] = ['PAID', 'REJECTED', 'CANCELLED'];
+const ENDS: readonly Status[] = ['PAID', 'REJECTED', 'CANCELED'];
 
 export function orderViolations({ order, history, calls }: Book): string[] {
   const wrong: string[] = [];
@@ -90,17 +90,17 @@ function ofCauses(history: readonly OrderEntry[], calls: Book['calls']): string[
   const isAsked = (kind: 'pay' | 'cancel') =>
     calls.some((call) => call.kind === kind && (call.answer.kind === 'done' || call.answer.kind === 'unknown'));
   if (has('paid') && !isAsked('pay')) wrong.push('was paid and no customer can have paid it');
-  if (has('cancelled: on request') && !isAsked('cancel'))
-    wrong.push('was cancelled and no customer can have asked for it');
-  const isCancelled = has('cancelled: on request') || has('cancelled: not paid in time');
-  if (isCancelled !== has('stock return sent')) {
-    wrong.push(isCancelled ? 'was cancelled and sent no stock return' : 'sent a stock return and was not cancelled');
+  if (has('canceled: on request') && !isAsked('cancel'))
+    wrong.push('was canceled and no customer can have asked for it');
+  const isCanceled = has('canceled: on request') || has('canceled: not paid in time');
+  if (isCanceled !== has('stock return sent')) {
+    wrong.push(isCanceled ? 'was canceled and sent no stock return' : 'sent a stock return and was not canceled');
   }
   if (has('time-out recalled') && !has('time-out scheduled'))
     wrong.push('recalled a time-out that it did not schedule');
   if (!has('created')) wrong.push('was never created');
   const received = index('order-created received');
-  for (const later of ['time-out scheduled', 'cancelled: not paid in time', 'time-out came too late']) {
+  for (const later of ['time-out scheduled', 'canceled: not paid in time', 'time-out came too late']) {
     if (has(later) && (received < 0 || received > index(later)))
       wrong.push(`"${later}" before its message was received`);
   }

@@ -38,10 +38,10 @@ export function stockSumViolations({ totals, stock, stockHistory }: ChaosFacts, 
     const { order, history } = book;
     const pile = piles.get(order.sku) ?? { available: 0, reserved: 0, sold: 0 };
     const ofSku = levels.get(order.sku) ?? [];
-    // A refusal locks no row on PostgreSQL, so it may be written after a later step of another order.
-    const least = leastSince(ofSku, (history[0]?.atMs ?? atMs) - TRANSACTION_MS);
+    // A rejection locks no row on PostgreSQL, so it may be written after a later step of another order.
+    const least = minLevelSince(ofSku, (history[0]?.atMs ?? atMs) - TRANSACTION_MS);
     if (what === 'rejected' && least >= order.quantity) {
-      wrong.push(`order ${orderId}: refused ${order.quantity} ${order.sku} while there were ${least}`);
+      wrong.push(`order ${orderId}: rejected ${order.quantity} ${order.sku} while there were ${least}`);
     }
     const move = MOVES[what];
     if (move === undefined) continue;
@@ -63,7 +63,7 @@ export function stockSumViolations({ totals, stock, stockHistory }: ChaosFacts, 
 }
 
 /** The least that was available at or after a time; 0 of what never was a product. */
-function leastSince(levels: readonly Level[], sinceMs: number): number {
+function minLevelSince(levels: readonly Level[], sinceMs: number): number {
   const first = levels.findLastIndex((level) => level.sinceMs <= sinceMs);
   const found = levels.slice(Math.max(0, first)).map(({ available }) => available);
   return found.length === 0 ? 0 : Math.min(...found);

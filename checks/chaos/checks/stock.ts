@@ -7,7 +7,7 @@ import type { Book } from './books.js';
 const WAYS: Readonly<Partial<Record<Status, readonly Way[]>>> = {
   PAID: [{ steps: ['reserved', 'sold'], left: 'SOLD', isEmpty: false }],
   REJECTED: [{ steps: ['rejected'], left: 'REJECTED', isEmpty: false }],
-  CANCELLED: [
+  CANCELED: [
     { steps: ['reserved', 'returned'], left: 'RETURNED', isEmpty: false },
     { steps: ['rejected', 'nothing to return'], left: 'REJECTED', isEmpty: false },
     { steps: ['returned before the reservation', 'not reserved: returned before'], left: 'RETURNED', isEmpty: true },

@@ -54,7 +54,7 @@ export async function runCompose({ signal, folder, print }: Tools): Promise<Coun
     return checks.counts;
   }
   try {
-    await Promise.race([judge(program, about), once(signal, 'abort')]);
+    await Promise.race([checkFile(program, about), once(signal, 'abort')]);
   } catch (error) {
     checks.fail('the rest could be looked at', error);
   } finally {
@@ -65,10 +65,10 @@ export async function runCompose({ signal, folder, print }: Tools): Promise<Coun
 }
 
 /** @param program the compose loader */
-async function judge(program: string, about: Run): Promise<void> {
+async function checkFile(program: string, about: Run): Promise<void> {
   const { checks, folder } = about;
   const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
-  await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
+  await checks.check('it rejects one with a misspelt key', () => rejectsMisspelt(program, folder));
   const models = {
     postgres: await checks.need('it takes it with PostgreSQL', () => loadOn(program, file, folder, 'postgres')),
     mysql: await checks.need('it takes it with MySQL', () => loadOn(program, file, folder, 'mysql')),
@@ -80,7 +80,7 @@ async function judge(program: string, about: Run): Promise<void> {
   await runWithoutDocker(models, about);
 }
 
-function refusesMisspelt(program: string, folder: string): void {
+function rejectsMisspelt(program: string, folder: string): void {
   const spoiled = join(folder, 'compose.yaml');
   writeFileSync(spoiled, readFileSync(file, 'utf8').replace('    healthcheck:', '    healthchek:'));
   try {
@@ -281,7 +281,7 @@ async function runApps(models: Models, server: ComposeServer, about: Run): Promi
     const paid = await demo.reserve('book', 2);
     await demo.pay(paid);
     const left = await demo.reserve('chair', 3);
-    await demo.reaches(left, 'CANCELLED');
+    await demo.reaches(left, 'CANCELED');
     await demo.stockIs('book', { available: 98, reserved: 0, sold: 2 });
     await demo.stockIs('chair', { available: 10, reserved: 0, sold: 0 });
   });

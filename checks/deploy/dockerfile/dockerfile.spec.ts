@@ -44,7 +44,7 @@ describe('parseDockerfile', () => {
     ['FROM node:latest', 'an image without a version'],
     ['FROM node', 'an image without a version'],
     ['RUN npm ci \\', 'it ends inside of an instruction'],
-  ])('refuses %s with its line', (line, problem) => {
+  ])('rejects %s with its line', (line, problem) => {
     expect(() => parseDockerfile(`${FROM}\n\n${line}\n`)).toThrow(/^Dockerfile, line 3: /);
     expect(() => parseDockerfile(`${FROM}\n\n${line}\n`)).toThrow(problem);
   });

@@ -1,4 +1,4 @@
-// Reads the instructions of a Dockerfile that `npm run check dockerfile` can replay, and refuses all others. Replaying them is
+// Reads the instructions of a Dockerfile that `npm run check dockerfile` can replay, and rejects all others. Replaying them is
 // dockerfile-replay.ts.
 
 /** One instruction. */

@@ -21,7 +21,7 @@ import (
 const (
 	requestTimeout = 10 * time.Second
 	await          = 5 * time.Second
-	patience       = 90 * time.Second
+	timeout        = 90 * time.Second
 	quiet          = 8 * time.Second
 	poll           = 20 * time.Millisecond
 	invisible      = 30 * time.Second
@@ -273,9 +273,9 @@ func tryReceive(consumer rmq.SimpleConsumer, hidden time.Duration) ([]delivery, 
 // receive goes on until `count` messages are there.
 func (w *world) receive(consumer rmq.SimpleConsumer, count int, hidden time.Duration) []delivery {
 	var deliveries []delivery
-	for endsAt := time.Now().Add(patience); len(deliveries) < count; {
+	for endsAt := time.Now().Add(timeout); len(deliveries) < count; {
 		if time.Now().After(endsAt) {
-			panic(fmt.Sprintf("%d of %d messages came in %v", len(deliveries), count, patience))
+			panic(fmt.Sprintf("%d of %d messages came in %v", len(deliveries), count, timeout))
 		}
 		deliveries = append(deliveries, must(tryReceive(consumer, hidden))...)
 	}
@@ -312,9 +312,9 @@ func (w *world) drain(consumer rmq.SimpleConsumer) []delivery {
 }
 
 func (w *world) until(what string, condition func() bool) {
-	for endsAt := time.Now().Add(patience); !condition(); time.Sleep(poll) {
+	for endsAt := time.Now().Add(timeout); !condition(); time.Sleep(poll) {
 		if time.Now().After(endsAt) {
-			panic(fmt.Sprintf("%v passed, waiting for %s", patience, what))
+			panic(fmt.Sprintf("%v passed, waiting for %s", timeout, what))
 		}
 	}
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashOf } from './participants.mjs';
 
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 /** Whether something comes that should not. */
 const QUIET_MS = 3_000;
@@ -289,7 +289,7 @@ function labelsSent({ topic, body, tag, keys = [], properties = {}, deliverAtMs 
 
 /** @param {() => boolean | Promise<boolean>} condition @param {() => string} what */
 async function until(condition, what) {
-  for (const endsAt = Date.now() + PATIENCE_MS; !(await condition()); await sleep(POLL_MS)) {
-    if (Date.now() > endsAt) throw new Error(`${PATIENCE_MS} ms passed, waiting for ${what()}`);
+  for (const endsAt = Date.now() + TIMEOUT_MS; !(await condition()); await sleep(POLL_MS)) {
+    if (Date.now() > endsAt) throw new Error(`${TIMEOUT_MS} ms passed, waiting for ${what()}`);
   }
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const AWAIT_MS = 5_000;
-const PATIENCE_MS = 90_000;
+const TIMEOUT_MS = 90_000;
 const POLL_MS = 20;
 const QUIET_MS = 8_000;
 const INVISIBLE_MS = 30_000;
@@ -149,9 +149,9 @@ export class World {
   async receive(consumer, count, invisibleMs = INVISIBLE_MS) {
     /** @type {Delivery[]} */
     const deliveries = [];
-    const endsAt = Date.now() + PATIENCE_MS;
+    const endsAt = Date.now() + TIMEOUT_MS;
     while (deliveries.length < count) {
-      if (Date.now() > endsAt) throw new Error(`${deliveries.length} of ${count} messages came in ${PATIENCE_MS} ms`);
+      if (Date.now() > endsAt) throw new Error(`${deliveries.length} of ${count} messages came in ${TIMEOUT_MS} ms`);
       deliveries.push(...(await this.receiveOnce(consumer, invisibleMs)));
     }
     return deliveries;
@@ -195,10 +195,10 @@ export class World {
   }
 
   /** @param {() => unknown} condition @param {string} what */
-  async until(condition, what, patienceMs = PATIENCE_MS) {
-    const endsAt = Date.now() + patienceMs;
+  async until(condition, what, timeoutMs = TIMEOUT_MS) {
+    const endsAt = Date.now() + timeoutMs;
     while (!condition()) {
-      if (Date.now() > endsAt) throw new Error(`${patienceMs} ms passed, waiting for ${what}`);
+      if (Date.now() > endsAt) throw new Error(`${timeoutMs} ms passed, waiting for ${what}`);
       await sleep(POLL_MS);
     }
   }
@@ -210,7 +210,7 @@ export class World {
 
   /** Tries again what needs a topic that is made by the server. @template T @param {() => Promise<T>} call */
   async retry(call) {
-    const endsAt = Date.now() + PATIENCE_MS;
+    const endsAt = Date.now() + TIMEOUT_MS;
     for (;;) {
       try {
         return await call();

@@ -23,7 +23,7 @@ from rocketmq.v5.util import Misc
 
 REQUEST_TIMEOUT_S = 10
 AWAIT_S = 5
-PATIENCE_S = 90
+TIMEOUT_S = 90
 QUIET_S = 8
 POLL_S = 0.02
 INVISIBLE_S = 30
@@ -154,10 +154,10 @@ class World:
     def receive(self, consumer, count, invisible_s=INVISIBLE_S):
         """Receives until `count` messages are there."""
         deliveries = []
-        ends_at = time.monotonic() + PATIENCE_S
+        ends_at = time.monotonic() + TIMEOUT_S
         while len(deliveries) < count:
             if time.monotonic() > ends_at:
-                raise TimeoutError(f"{len(deliveries)} of {count} messages came in {PATIENCE_S} s")
+                raise TimeoutError(f"{len(deliveries)} of {count} messages came in {TIMEOUT_S} s")
             deliveries += self.receive_once(consumer, invisible_s)
         return deliveries
 
@@ -183,15 +183,15 @@ class World:
         return deliveries
 
     def until(self, what, condition):
-        ends_at = time.monotonic() + PATIENCE_S
+        ends_at = time.monotonic() + TIMEOUT_S
         while not condition():
             if time.monotonic() > ends_at:
-                raise TimeoutError(f"{PATIENCE_S} s passed, waiting for {what}")
+                raise TimeoutError(f"{TIMEOUT_S} s passed, waiting for {what}")
             time.sleep(POLL_S)
 
     def retry(self, call):
         """Tries again what needs a topic that is made by the server."""
-        ends_at = time.monotonic() + PATIENCE_S
+        ends_at = time.monotonic() + TIMEOUT_S
         while True:
             try:
                 return call()

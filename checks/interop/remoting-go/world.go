@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	patience    = 90 * time.Second
+	timeout     = 90 * time.Second
 	quiet       = 3 * time.Second
 	poll        = 20 * time.Millisecond
 	sendTimeout = 10 * time.Second
@@ -232,9 +232,9 @@ func (w *world) describe(message *primitive.MessageExt) facts {
 }
 
 func (w *world) until(what string, condition func() bool) {
-	for endsAt := time.Now().Add(patience); !condition(); time.Sleep(poll) {
+	for endsAt := time.Now().Add(timeout); !condition(); time.Sleep(poll) {
 		if time.Now().After(endsAt) {
-			panic(fmt.Sprintf("%v passed, waiting for %s", patience, what))
+			panic(fmt.Sprintf("%v passed, waiting for %s", timeout, what))
 		}
 	}
 }

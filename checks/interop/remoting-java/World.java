@@ -36,7 +36,7 @@ import org.apache.rocketmq.remoting.RPCHook;
 final class World {
     private static final int REQUEST_TIMEOUT_MS = 10_000;
     private static final int ROUTES_EVERY_MS = 1_000;
-    private static final long PATIENCE_MS = 90_000;
+    private static final long TIMEOUT_MS = 90_000;
     private static final long QUIET_MS = 3_000;
     private static final long POLL_MS = 20;
     private static final int SHOWN_BYTES = 40;
@@ -251,9 +251,9 @@ final class World {
     }
 
     void until(String what, BooleanSupplier condition) throws InterruptedException {
-        for (long endsAt = System.currentTimeMillis() + PATIENCE_MS; !condition.getAsBoolean(); Thread.sleep(POLL_MS)) {
+        for (long endsAt = System.currentTimeMillis() + TIMEOUT_MS; !condition.getAsBoolean(); Thread.sleep(POLL_MS)) {
             if (System.currentTimeMillis() > endsAt) {
-                throw new IllegalStateException(PATIENCE_MS + " ms passed, waiting for " + what);
+                throw new IllegalStateException(TIMEOUT_MS + " ms passed, waiting for " + what);
             }
         }
     }

@@ -193,8 +193,8 @@ async function withoutBroker(): Promise<void> {
     .compile();
   await app.init();
   assert.deepEqual(await deliver(app, Listeners, 'placed', { orderId: 'a', at: '2026-01-01' }), { outcome: 'acked' });
-  const refused = await deliver(app, Listeners, 'moved', { sku: 'tea', quantity: 0 });
-  assert.equal(refused.outcome, 'dead-lettered');
+  const rejected = await deliver(app, Listeners, 'moved', { sku: 'tea', quantity: 0 });
+  assert.equal(rejected.outcome, 'dead-lettered');
   await app.close();
 }
 

@@ -123,7 +123,7 @@ export class Payments {
 }
 
 @Injectable()
-class Door implements CanActivate {
+class JournalGuard implements CanActivate {
   constructor(private readonly journal: Journal) {}
 
   canActivate(context: ExecutionContext): boolean {
@@ -133,7 +133,7 @@ class Door implements CanActivate {
 }
 
 @Injectable()
-class Around implements NestInterceptor {
+class JournalInterceptor implements NestInterceptor {
   constructor(private readonly journal: Journal) {}
 
   intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -143,7 +143,7 @@ class Around implements NestInterceptor {
 }
 
 @Injectable()
-class Shout implements PipeTransform<{ text: string }> {
+class UpperCasePipe implements PipeTransform<{ text: string }> {
   transform(body: { text: string }): { text: string } {
     return { ...body, text: body.text.toUpperCase() };
   }
@@ -151,7 +151,7 @@ class Shout implements PipeTransform<{ text: string }> {
 
 @Injectable()
 @Catch(SyntaxError)
-class Note implements ExceptionFilter<SyntaxError> {
+class JournalFilter implements ExceptionFilter<SyntaxError> {
   constructor(private readonly journal: Journal) {}
 
   catch(error: SyntaxError, host: ArgumentsHost): void {
@@ -161,14 +161,14 @@ class Note implements ExceptionFilter<SyntaxError> {
 }
 
 @Controller()
-@UseGuards(Door)
-@UseInterceptors(Around)
-@UseFilters(Note)
+@UseGuards(JournalGuard)
+@UseInterceptors(JournalInterceptor)
+@UseFilters(JournalFilter)
 export class Enhanced {
   constructor(@Inject(Journal) private readonly journal: Journal) {}
 
   @RocketMQListener('enhanced', { consumerGroup: 'enhanced', backoff: MINUTE_MS, maxAttempts: 2 })
-  @UsePipes(Shout)
+  @UsePipes(UpperCasePipe)
   async handle(@Payload() { text }: { text: string }): Promise<void> {
     this.journal.lines.push(text);
     if (text === 'BROKEN') throw new SyntaxError('not this again');

@@ -19,7 +19,7 @@ const GRACE_MS = 4_000;
 /** Beside the grace period: what a handler has that ignores its signal, its settlements, and a busy machine. */
 const MARGIN_MS = 10_000;
 const LEASE_MS = 10_000;
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /**
  * @typedef {import('node:child_process').ChildProcess} ChildProcess
@@ -28,7 +28,7 @@ const PATIENCE_MS = 60_000;
  * How an application is put together.
  * @typedef {{ handlers: string, position: string, isGlobal: boolean, name: string }} Case
  *
- * @typedef {Case & { endpoints: string, journal: string, waits: boolean, shutdownGraceMs: number, invisibleDurationMs: number }} Given
+ * @typedef {Case & { endpoints: string, journal: string, waits: boolean, shutdownGraceMs: number, invisibleDurationMs: number }} AppOptions
  */
 
 /** Which of the two halves this process is. */
@@ -103,7 +103,7 @@ async function run({ name, script, folder, notes, broker, client, ...options }) 
   const begin = (/** @type {string} */ instance) => {
     const journal = join(notes, `${name}-${instance}`);
     const waits = instance === 'first';
-    /** @type {Given} */
+    /** @type {AppOptions} */
     const given = {
       ...options,
       name,
@@ -185,7 +185,7 @@ function ask(url) {
 
 /** @param {() => boolean} holds @param {string} what @param {Instance} [process] */
 async function until(holds, what, process) {
-  const endMs = performance.now() + PATIENCE_MS;
+  const endMs = performance.now() + TIMEOUT_MS;
   while (!holds()) {
     const ended = process !== undefined && (process.child.exitCode !== null || process.child.signalCode !== null);
     if (ended || performance.now() > endMs) {
@@ -197,7 +197,7 @@ async function until(holds, what, process) {
   }
 }
 
-/** The application. Decorators are called by hand: there is no compiler here. @param {Given} given */
+/** The application. Decorators are called by hand: there is no compiler here. @param {AppOptions} given */
 async function app({
   handlers,
   position,

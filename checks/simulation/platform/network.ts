@@ -158,14 +158,14 @@ export class Network {
     let isWanted = true;
     const there = this.link(`${client.host}>${address}`);
     const back = this.link(`${address}>${client.host}`);
-    const refuse = (): void => {
+    const reject = (): void => {
       const error = Object.assign(new Error(`connect ECONNREFUSED ${address}`), { code: 'ECONNREFUSED' });
       simulation.at(simulation.nowMs + this.travelMs(back), client, () => isWanted && opened(error));
     };
     simulation.at(simulation.nowMs + this.travelMs(there), undefined, () => {
       if (client.isDead) return;
       const listener = this.listeners.get(address);
-      if (listener === undefined) return refuse();
+      if (listener === undefined) return reject();
       const connection = new SimulatedConnection(
         this,
         simulation,

@@ -82,9 +82,9 @@ describe('another page in the browser', () => {
       ['/api/plans', send],
       ['/api/executions', { plan }],
     ] as const) {
-      const refused = await sendRaw({ port, path, method: 'POST', headers, body: JSON.stringify(body) });
-      expect([403, 415]).toContain(refused.status);
-      expect(refused.body).toMatch(/"code":"(FOREIGN_PAGE|FOREIGN_HOST|NOT_JSON)"/);
+      const rejected = await sendRaw({ port, path, method: 'POST', headers, body: JSON.stringify(body) });
+      expect([403, 415]).toContain(rejected.status);
+      expect(rejected.body).toMatch(/"code":"(FOREIGN_PAGE|FOREIGN_HOST|NOT_JSON)"/);
     }
     expect((await admin.topicOffsets('orders')).total).toBe(0);
   });
@@ -156,7 +156,7 @@ describe('hostile requests', () => {
     }
   });
 
-  it('with a body that is too large, or none, are refused', async () => {
+  it('with a body that is too large, or none, are rejected', async () => {
     const { browser } = await opened();
     const large = await browser.post('/api/plans', { ...send, text: 'x'.repeat(1_100_000) });
     expect(large).toMatchObject({ status: 413, body: { error: { code: 'TOO_LARGE' } } });
@@ -169,7 +169,7 @@ describe('hostile requests', () => {
     });
   });
 
-  it('with a path that is not encoded correctly, or with other methods, are refused', async () => {
+  it('with a path that is not encoded correctly, or with other methods, are rejected', async () => {
     const { browser, port } = await opened();
     const headers = { host: `127.0.0.1:${port}`, cookie: browser.headers.cookie ?? '' };
     expect((await sendRaw({ port, path: '/api/topics/%zz', headers })).status).toBe(400);

@@ -14,7 +14,13 @@ import { ClusterWatch } from './cluster/cluster-watch.js';
 import { controllerForMany } from './cluster/controller-for-many.js';
 import { KeptLag } from './cluster/kept-lag.js';
 import { RecallWatch } from './cluster/recall-watch.js';
-import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
+import {
+  type ConsoleAnswer,
+  ConsoleRejection,
+  type ConsoleRequest,
+  jsonAnswer,
+  rejectionAnswer,
+} from './http/exchange.js';
 import { assertOwnPage, assertOwnReading } from './http/guard.js';
 import { EVENT_HEADERS } from './http/headers.js';
 import { PageFiles } from './http/page-files.js';
@@ -77,7 +83,7 @@ export class Console {
         return { kind: 'stream', status: 200, headers: EVENT_HEADERS, lines: this.live.lines(this.contextOf(request)) };
       return jsonAnswer(200, await this.result(request));
     } catch (error) {
-      return this.refused(error, request);
+      return this.rejected(error, request);
     }
   }
 
@@ -100,8 +106,8 @@ export class Console {
         const match = pattern.exec(path);
         if (match !== null) return read(this.contextOf(request), ...match.slice(1).map(decoded));
       }
-    } else throw new ConsoleRefusal(405, 'METHOD', `${method} is not answered here`);
-    throw new ConsoleRefusal(404, 'NO_PAGE', `there is no ${path}`);
+    } else throw new ConsoleRejection(405, 'METHOD', `${method} is not answered here`);
+    throw new ConsoleRejection(404, 'NO_PAGE', `there is no ${path}`);
   }
 
   private contextOf(request: ConsoleRequest): PageContext {
@@ -123,7 +129,7 @@ export class Console {
     if (action === undefined) throw wrong(`action must be one of ${CONSOLE_ACTIONS.join(', ')}`);
     // Before anything is read for the plan.
     const missing = actionsNeeded(action, fields).find((one) => !this.options.actions.has(one));
-    if (missing !== undefined) return this.refuse(request, { action: missing, target: fields.named() }, 'a plan');
+    if (missing !== undefined) return this.reject(request, { action: missing, target: fields.named() }, 'a plan');
     const change = await planChange(this.contextOf(request), action, fields);
     await this.assertAllowed(request, change, 'a plan');
     const { plan, expiresInMs } = this.plans.add(change, request.viewer);
@@ -150,7 +156,7 @@ export class Console {
     if (exclusive !== undefined && this.running.has(exclusive)) {
       const text = `another ${exclusive} is under way; nothing was changed; plan again when it is done`;
       this.note(request, wholeOf(found.change), { plan, outcome: 'refused', text });
-      throw new ConsoleRefusal(409, 'BUSY', text);
+      throw new ConsoleRejection(409, 'BUSY', text);
     }
     const change = this.plans.take(plan);
     if (exclusive !== undefined) this.running.add(exclusive);
@@ -174,7 +180,7 @@ export class Console {
   private async assertAllowed(request: ConsoleRequest, change: Planned, plan: string): Promise<void> {
     // One after the other: a rule may ask elsewhere.
     for (const asked of asksOf(change))
-      if (!(await this.allows(request, asked, plan))) this.refuse(request, asked, plan);
+      if (!(await this.allows(request, asked, plan))) this.reject(request, asked, plan);
   }
 
   private async allows(request: ConsoleRequest, asked: Asked, plan: string): Promise<boolean> {
@@ -186,18 +192,18 @@ export class Console {
     } catch (error) {
       this.note(request, asked, { plan, outcome: 'refused', text: 'authorize failed' }, messageOf(error));
       const text = `whether you may ${NAMES[action]} could not be decided, the log says why; nothing was changed`;
-      throw new ConsoleRefusal(500, 'UNDECIDED', text);
+      throw new ConsoleRejection(500, 'UNDECIDED', text);
     }
   }
 
-  private refuse(request: ConsoleRequest, asked: Asked, plan: string): never {
+  private reject(request: ConsoleRequest, asked: Asked, plan: string): never {
     this.note(request, asked, { plan, outcome: 'refused', text: 'not allowed' });
-    throw new ConsoleRefusal(403, 'NOT_ALLOWED', `you may not ${NAMES[asked.action]}; nothing was changed`);
+    throw new ConsoleRejection(403, 'NOT_ALLOWED', `you may not ${NAMES[asked.action]}; nothing was changed`);
   }
 
-  /** What went wrong, for the viewer: the console's own refusals, and the errors of the cluster with their codes. */
-  private refused(error: unknown, { method, path }: ConsoleRequest): ConsoleAnswer {
-    if (error instanceof ConsoleRefusal) return refusalAnswer(error);
+  /** What went wrong, for the viewer: the console's own rejections, and the errors of the cluster with their codes. */
+  private rejected(error: unknown, { method, path }: ConsoleRequest): ConsoleAnswer {
+    if (error instanceof ConsoleRejection) return rejectionAnswer(error);
     if (RocketMQError.is(error)) {
       const { code, message, outcome, retryable } = error;
       // A proxy may replace the text of a 5xx.
@@ -245,7 +251,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new ConsoleRefusal(400, 'WRONG_PATH', 'the path is not percent-encoded correctly');
+    throw new ConsoleRejection(400, 'WRONG_PATH', 'the path is not percent-encoded correctly');
   }
 }
 

@@ -1,4 +1,4 @@
-// Messages of other clients, with labels that a send of this library refuses: they are shown, found and sent again.
+// Messages of other clients, with labels that a send of this library rejects: they are shown, found and sent again.
 
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';

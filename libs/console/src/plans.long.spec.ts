@@ -116,7 +116,7 @@ describe('a plan', () => {
     expect(done.map(({ outcome, error }) => outcome ?? error.code).sort()).toEqual(['BUSY', 'done']);
     expect((await admin.topicOffsets('orders')).total - stored).toBe(12);
     expect((await core.audit()).map(({ outcome }) => outcome).sort()).toEqual(['done', 'refused']);
-    // What was refused was not used up, and finds that everything was replayed.
+    // What was rejected was not used up, and finds that everything was replayed.
     const [later] = await Promise.all(
       [ada, bob].flatMap((viewer, index) =>
         done[index]?.error === undefined ? [] : core.execute(index === 0 ? first : second, viewer),
@@ -255,8 +255,8 @@ describe('a rule', () => {
     await bury(['x']);
     const edited = async (options: ConsoleOptions) => {
       const core = opened(options);
-      const refused = await core.plan({ ...replay, positions: [await first(core)], edited: { text: 'forged' } });
-      return [refused.error?.code, (await core.audit())[0]?.target];
+      const rejected = await core.plan({ ...replay, positions: [await first(core)], edited: { text: 'forged' } });
+      return [rejected.error?.code, (await core.audit())[0]?.target];
     };
     const target = { consumerGroup: 'billing', topic: 'orders', position: expect.any(String), edited: 'true' };
     expect(await edited({ actions: ['replay'] })).toMatchObject(['NOT_ALLOWED', { consumerGroup: 'billing' }]);
@@ -286,9 +286,9 @@ describe('a rule', () => {
     expect(await core.execute(plan)).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
     isClosed = false;
     await core.execute(plan);
-    const [done, refused] = await core.audit();
+    const [done, rejected] = await core.audit();
     expect(done).toMatchObject({ outcome: 'done', target: { consumerGroup: 'billing', topic: 'orders other' } });
-    expect(refused).toMatchObject({ outcome: 'refused', target: { consumerGroup: 'billing', topic: 'orders' } });
+    expect(rejected).toMatchObject({ outcome: 'refused', target: { consumerGroup: 'billing', topic: 'orders' } });
   });
 
   it.each([
@@ -360,8 +360,8 @@ describe('a pause of a group', () => {
     ['that is neither', { change: 'stop', reason: undefined }, 400, 'change must be pause or resume'],
     ['of a group that does not exist', { consumerGroup: 'nope' }, 404, 'consumer group nope does not exist'],
   ])('is not planned %s', async (_, fields, status, message) => {
-    const refused = { status, error: { message: expect.stringContaining(message) } };
-    expect(await opened({}).plan({ ...pause, ...fields })).toMatchObject(refused);
+    const rejected = { status, error: { message: expect.stringContaining(message) } };
+    expect(await opened({}).plan({ ...pause, ...fields })).toMatchObject(rejected);
   });
 });
 
@@ -393,7 +393,7 @@ describe('where messages cannot be canceled', () => {
   });
 });
 
-describe('a refusal before the plan', () => {
+describe('a rejection before the plan', () => {
   it('has in the audit what the request was about, without bodies', async () => {
     const core = opened({ actions: [] });
     await core.plan({ action: 'send', topic: 'orders', text: 'a secret', properties: { card: '4711' } });
@@ -415,7 +415,7 @@ describe('the target of a change is that of the message', () => {
     const core = opened({ authorize: (_, __, { messageIds }) => !messageIds?.split(' ').includes(kept.messageId) });
     const { messageId } = kept;
     const other = await producer.send({ topic: 'reminders', body: 'may go', delayMs: HOUR_MS });
-    const refused = [
+    const rejected = [
       await core.plan({ action: 'recall', topic: 'reminders', messageIds: [messageId] }),
       await core.plan({ action: 'recall', topic: 'reminders', messageIds: [other.messageId, messageId] }),
       await core.plan({ action: 'recall', topic: 'other', messageIds: [messageId] }),
@@ -423,7 +423,7 @@ describe('the target of a change is that of the message', () => {
       await core.plan({ action: 'recall', topic: 'reminders', messageIds: [] }),
     ];
     const codes = ['NOT_ALLOWED', 'NOT_ALLOWED', 'NOT_WAITING', 'NOT_WAITING', 'WRONG_PARAMETER'];
-    expect(refused.map(({ error }) => error?.code)).toEqual(codes);
+    expect(rejected.map(({ error }) => error?.code)).toEqual(codes);
     expect((await core.ask('/api/delayed')).messages).toHaveLength(2);
   });
 
@@ -441,11 +441,11 @@ describe('the target of a change is that of the message', () => {
     await broker.control.advanceTime({ byMs: 48 * HOUR_MS, duringWork: true });
     const [half] = (await core.ask('/api/transactions')).messages;
     const resume = { action: 'resume', broker: half.broker, offsetMessageId: half.offsetMessageId };
-    const refused = [
+    const rejected = [
       await core.plan({ ...resume, originTopic: 'payments' }),
       await core.plan({ ...resume, originTopic: 'orders' }),
     ];
-    expect(refused.map(({ error }) => error?.code)).toEqual(['NOT_ALLOWED', 'NOT_GIVEN_UP']);
+    expect(rejected.map(({ error }) => error?.code)).toEqual(['NOT_ALLOWED', 'NOT_GIVEN_UP']);
   });
 
   it('of a fault, field by field', async () => {

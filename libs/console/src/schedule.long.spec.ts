@@ -79,7 +79,7 @@ describe('the page of the schedule', () => {
     expect(keys(await core.ask('/api/schedule?key=night'))).toEqual([]);
   });
 
-  it.each(['limit=0', 'limit=101', 'after=x', 'key=a%20b'])('refuses %s', async (query) => {
+  it.each(['limit=0', 'limit=101', 'after=x', 'key=a%20b'])('rejects %s', async (query) => {
     expect(await opened().ask(`/api/schedule?${query}`)).toMatchObject({ status: 400 });
   });
 
@@ -130,8 +130,8 @@ describe('a change to the schedule', () => {
         return !isClosed && target.topic !== 'trials' && target.change !== 'cancel';
       },
     });
-    for (const refused of [change('run', 'trial:ada'), pause('trial:ada'), change('cancel', 'nightly')])
-      expect(await core.plan(refused)).toMatchObject({ status: 403, error: { code: 'NOT_ALLOWED' } });
+    for (const rejected of [change('run', 'trial:ada'), pause('trial:ada'), change('cancel', 'nightly')])
+      expect(await core.plan(rejected)).toMatchObject({ status: 403, error: { code: 'NOT_ALLOWED' } });
     const plan = await core.plan(change('run', 'nightly'));
     isClosed = true;
     expect(await core.execute(plan)).toMatchObject({ status: 403 });
@@ -160,8 +160,8 @@ describe('a change to the schedule', () => {
     ['with a long reason', change('pause', 'nightly', { reason: 'x'.repeat(501) }), 400, 'more than 500 characters'],
     ['with the reason of another change', change('run', 'nightly', { reason: 'x' }), 400, 'reason is unknown'],
   ])('is not planned %s', async (_, wanted, status, message) => {
-    const refused = { status, error: { message: expect.stringContaining(message) } };
-    expect(await opened().plan(wanted)).toMatchObject(refused);
+    const rejected = { status, error: { message: expect.stringContaining(message) } };
+    expect(await opened().plan(wanted)).toMatchObject(rejected);
   });
 
   it('says that it may have been made when the database fails at its end', async () => {
@@ -174,8 +174,8 @@ describe('a change to the schedule', () => {
     const core = opened({}, { transaction });
     const plan = await core.plan(pause('nightly'));
     isAway = true;
-    const refused = { status: 502, error: { message: expect.stringContaining('may have taken effect') } };
-    expect(await core.execute(plan)).toMatchObject(refused);
+    const rejected = { status: 502, error: { message: expect.stringContaining('may have taken effect') } };
+    expect(await core.execute(plan)).toMatchObject(rejected);
     expect((await core.audit())[0]).toMatchObject({ outcome: 'failed' });
   });
 });

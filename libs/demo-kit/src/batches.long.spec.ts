@@ -34,7 +34,7 @@ describe('batches', () => {
     expect(written).toEqual([[1], [2, 3], [4]]);
   });
 
-  it('are written one by one when the database refuses them together, and only those that it refuses fail', async () => {
+  it('are written one by one when the database rejects them together, and only those that it rejects fail', async () => {
     const written: number[] = [];
     const batches = new Batches<number>(async (items) => {
       await Promise.resolve();

@@ -45,7 +45,7 @@ export class Batches<T> {
     } catch (error) {
       const [only, ...others] = batch;
       if (others.length === 0) only?.reject(error);
-      // One that the database refuses must not take the others along.
+      // One that the database rejects must not take the others along.
       else await Promise.all(batch.map((one) => this.writeBatch([one])));
     }
   }

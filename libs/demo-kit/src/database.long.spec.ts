@@ -41,11 +41,11 @@ describe('DemoDatabase', () => {
 
 describe('DATABASE_URL', () => {
   it.each(['mssql://admin:secret@host/orders', 'secret', 'mysql://admin:secret@host:port/orders'])(
-    'is refused without showing its value: %s',
+    'is rejected without showing its value: %s',
     async (url) => {
-      const refused = DemoDatabase.open({ name: 'demo', url, folder: undefined, migrationsFolder: apps });
-      await expect(refused).rejects.toThrow(/^DATABASE_URL must be postgres:\/\/…, mysql:\/\/… or mariadb:\/\/…/);
-      await expect(refused).rejects.not.toThrow('secret');
+      const rejected = DemoDatabase.open({ name: 'demo', url, folder: undefined, migrationsFolder: apps });
+      await expect(rejected).rejects.toThrow(/^DATABASE_URL must be postgres:\/\/…, mysql:\/\/… or mariadb:\/\/…/);
+      await expect(rejected).rejects.not.toThrow('secret');
     },
   );
 });

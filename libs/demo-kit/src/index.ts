@@ -15,7 +15,7 @@ export { registerDatabaseGauge } from './observability/database-gauge.js';
 export type { MetricsSource } from './observability/metrics.controller.js';
 export { ObservabilityModule } from './observability/observability.module.js';
 export type { DatabaseOptions } from './opened-database.js';
-export { refuseOtherSites } from './other-sites.js';
+export { rejectOtherSites } from './other-sites.js';
 export { MESSAGING_TIMES } from './times.js';
 export {
   INVENTORY_SERVICE,

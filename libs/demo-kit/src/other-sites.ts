@@ -7,7 +7,7 @@ import { foreignHeader } from 'nestjs-rocketmq/broker';
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 /** Applies the rules of the broker's control port. Nothing is allowed across origins. */
-export function refuseOtherSites(...names: readonly (string | undefined)[]): Middleware {
+export function rejectOtherSites(...names: readonly (string | undefined)[]): Middleware {
   const ownNames = names.filter((name) => name !== undefined);
   return (request, response, next) => {
     const problem = problemOf(request, ownNames);

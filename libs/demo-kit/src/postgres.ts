@@ -23,7 +23,7 @@ export function openPostgres(name: string, url: string): OpenedDatabase {
 
 /**
  * Prepares each statement with parameters once per connection, so that PostgreSQL does not parse it again each time. A migration that changes a
- * table which a running process reads needs a restart of that process: PostgreSQL refuses a prepared statement with other columns than before.
+ * table which a running process reads needs a restart of that process: PostgreSQL rejects a prepared statement with other columns than before.
  */
 class PreparingClient extends pg.Client {
   /** By the text of the statement. Lists of each length are statements of their own; there are at most a few hundred. */

@@ -22,7 +22,7 @@ export const OrderTimeout = defineTopic('order-timeout', { type: 'delay', schema
 /** An order was paid: its reserved stock is sold. */
 export const OrderPaid = defineTopic('order-paid', { type: 'transaction', schema: z.object({ orderId }) });
 
-/** An order was cancelled: its reserved stock, if any, is returned. */
+/** An order was canceled: its reserved stock, if any, is returned. */
 export const StockReturn = defineTopic('stock-return', { type: 'transaction', schema: z.object({ orderId }) });
 
 /** The body of {@link OrderCreated}. */

@@ -59,7 +59,7 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
   ...on('4.7.1', 'it stores the properties anew, without one whose value holds the separators', [
     'keep a value with the separator of names, and lose a property without a name or a value',
   ]),
-  ...on('4.1.0-incubating', 'it never checks a transaction, so half messages are refused: they need 4.3.0', [
+  ...on('4.1.0-incubating', 'it never checks a transaction, so half messages are rejected: they need 4.3.0', [
     'a transaction of unknown fate is checked until the answer is commit',
     'a producer that dies after its half message is answered for by another one',
     'commits, rolls back, and answers a check',
@@ -94,10 +94,10 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
   ...BY_CHANCE,
   ...of4x('topics have no types, and take every message', [
     'of every type are created, and can be described at once',
-    'that exist are refused with other settings and accepted with the same ones',
+    'that exist are rejected with other settings and accepted with the same ones',
     'are altered in type and queues, and keep what is left out',
     'show type and queues, sorted by name, without system topics',
-    'a message of another type than its topic is refused',
+    'a message of another type than its topic is rejected',
     'a message that the server has no topic for fails alone',
     "finds the dead letter topic that it names, with provision: 'create'",
     'succeed for an administrator, and report to others what is missing',
@@ -130,7 +130,7 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
     'with a delay is found when it has been delivered',
     'a delayed message is not delivered before its time',
     'of a delayed message come without a delay',
-    'is refused by a server that does not allow it, and nothing is stored',
+    'is rejected by a server that does not allow it, and nothing is stored',
     'a message due at a point of time keeps it, and one that is due already comes at once',
   ]),
   ...of4x('it knows delays by level only, and takes the marks of the level away when it delivers', [

@@ -17,9 +17,9 @@ const BOTH = ['5.3.3', '5.4.0'];
 const OLDEST = ['5.3.3'];
 
 /** The answers to properties with reserved names: those that it rejects, and those that it accepts. */
-function reservedNames(refused: readonly string[], taken: readonly string[]): string {
+function reservedNames(rejected: readonly string[], taken: readonly string[]): string {
   return JSON.stringify([
-    ['ILLEGAL_MESSAGE_PROPERTY_KEY', refused],
+    ['ILLEGAL_MESSAGE_PROPERTY_KEY', rejected],
     ['OK', taken],
   ]);
 }

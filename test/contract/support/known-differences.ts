@@ -41,7 +41,7 @@ const WITHOUT_ORDERED_CHANGES = [
   'what was acknowledged behind an unsettled message of its poll shares the end of its attempts',
 ].map((title): KnownDifference => {
   const reason =
-    'it ignores changes of the invisible time of ordered messages, which are refused therefore, and attempt ids; and it forgets partial ' +
+    'it ignores changes of the invisible time of ordered messages, which are rejected therefore, and attempt ids; and it forgets partial ' +
     'acknowledgements, so each poll brings one message';
   const source = 'ChangeInvisibleTimeProcessor and ConsumerOrderInfoManager of 5.0.0; seen by this case';
   return { title, backend: 'rocketmq', since: '5.0.0', before: '5.1.0', reason, source };
@@ -54,7 +54,7 @@ const WITHOUT_PROXY = [
   {
     title: 'a producer that lists a topic it may not send to',
     reason:
-      'a broker registers a producer for the checks of any topic; it refuses the sends, and a proxy refuses the start',
+      'a broker registers a producer for the checks of any topic; it rejects the sends, and a proxy rejects the start',
     source: 'test/secured/access.spec.ts by remoting on 5.5.0; DefaultAuthorizationContextBuilder of the server',
   },
   {
@@ -82,7 +82,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     transports: ['remoting'],
     reason:
       'a broker creates a group when it is asked for it (autoCreateSubscriptionGroup), as it does for a proxy in cluster mode',
-    source: 'test/contract/refusals.spec.ts by remoting on 5.5.0; SubscriptionGroupManager of the server',
+    source: 'test/contract/rejections.spec.ts by remoting on 5.5.0; SubscriptionGroupManager of the server',
   },
   {
     title: 'lose nothing when the server keeps a dead letter',
@@ -98,7 +98,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     backend: 'rocketmq',
     versions: ['5.3.3', '5.4.0'],
     reason: 'it accepts the settings of an unknown group and makes the group at its first receive',
-    source: 'test/contract/refusals.spec.ts on 5.3.3 and 5.4.0',
+    source: 'test/contract/rejections.spec.ts on 5.3.3 and 5.4.0',
   },
   {
     title: 'deliver messages with their type',
@@ -117,7 +117,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'test/contract/priority.spec.ts on 5.3.3, 5.1.4 and 5.0.0',
   },
   {
-    title: 'SQL that cannot be read or makes no sense is refused',
+    title: 'SQL that cannot be read or makes no sense is rejected',
     backend: 'rocketmq',
     answer: 'INTERNAL_SERVER_ERROR',
     reason:
@@ -125,7 +125,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'test/contract/sql-filter.spec.ts on 5.5.0',
   },
   {
-    title: 'text after a complete SQL expression is refused',
+    title: 'text after a complete SQL expression is rejected',
     backend: 'rocketmq',
     reason: 'its parser stops at the end of the first complete expression and ignores the rest, be it a typing mistake',
     source: 'SelectorParser.jj has no end of input; test/contract/sql-filter.spec.ts on 5.5.0',
@@ -137,7 +137,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     answer: 'ILLEGAL_CONSUMER_GROUP',
     reason:
       'it checks no permission for this request, so any user can change the lite topics of a client whose id it knows',
-    source: 'test/secured/refusals.spec.ts on 5.5.0',
+    source: 'test/secured/rejections.spec.ts on 5.5.0',
   },
   {
     title: 'a client is not ended by a user without permissions',
@@ -145,14 +145,14 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     answer: 'ILLEGAL_CONSUMER_GROUP, then UNRECOGNIZED_CLIENT_TYPE',
     reason:
       'it forgets the settings of whatever client id a termination names, and looks at permissions only where it names a group',
-    source: 'ClientActivity.notifyClientTermination; test/secured/refusals.spec.ts on 5.5.0',
+    source: 'ClientActivity.notifyClientTermination; test/secured/rejections.spec.ts on 5.5.0',
   },
   {
     title: 'a client is not replaced by a user without permissions',
     backend: 'rocketmq',
     answer: 'OK, then OK',
     reason: 'settings replace those of the same client id, whoever signed them',
-    source: 'ClientActivity.processClientSettings; test/secured/refusals.spec.ts on 5.5.0',
+    source: 'ClientActivity.processClientSettings; test/secured/rejections.spec.ts on 5.5.0',
   },
   ...[
     'hand out what waits by priority, the highest first',
@@ -161,7 +161,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     'hold back the messages of queues that they lost, until they have them again',
     'share no request when they have priorities',
   ].map((title): KnownDifference => {
-    const source = 'they refuse message.type=PRIORITY; test/contract/priority.spec.ts on 5.3.3, 5.1.4 and 5.0.0';
+    const source = 'they reject message.type=PRIORITY; test/contract/priority.spec.ts on 5.3.3, 5.1.4 and 5.0.0';
     return { title, backend: 'rocketmq', before: '5.4.0', reason: 'priority topics came with 5.4.0', source };
   }),
   ...withoutSuspend('without it a pause keeps what it holds', [
@@ -185,7 +185,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'ProxyChannel.writeAndFlush, GrpcClientChannel.processGetConsumerRunningInfo; seen on 5.5.0 by this case',
   },
   {
-    title: 'a negative priority is refused',
+    title: 'a negative priority is rejected',
     backend: 'rocketmq',
     versions: ['5.3.3'],
     answer: 'OK',
@@ -193,7 +193,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     source: 'test/contract/priority.spec.ts on 5.3.3',
   },
   {
-    title: 'a negative priority is refused',
+    title: 'a negative priority is rejected',
     backend: 'rocketmq',
     versions: ['5.4.0', '5.5.0'],
     answer: 'INTERNAL_SERVER_ERROR',

@@ -1,4 +1,4 @@
-// Requests to a broker as any client of the remoting protocol can make them: labels and settings that our own clients refuse.
+// Requests to a broker as any client of the remoting protocol can make them: labels and settings that our own clients reject.
 
 import { randomBytes } from 'node:crypto';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../../libs/rocketmq/src/protocol/remoting/codes.js';
@@ -40,7 +40,7 @@ export async function atBroker<T>({ backend }: World, topic: string, run: (ask: 
   }
 }
 
-/** Asks a broker of the topic once. @throws when it refuses */
+/** Asks a broker of the topic once. @throws when it rejects */
 export async function rawRequest(world: World, topic: string, request: RemotingRequest): Promise<void> {
   const { code, remark } = await atBroker(world, topic, (ask) => ask(request));
   if (code !== RESPONSE_CODES.success) throw new Error(`code ${code}: ${remark}`);

@@ -5,7 +5,7 @@ import { Code } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/
 
 /**
  * Records the number of messages of each request that a server has stored, of the clients that are created on the connection from
- * now on. A request that a busy server refused is sent again, and counts when it is stored.
+ * now on. A request that a busy server rejected is sent again, and counts when it is stored.
  */
 export function watchSends(connection: Connection): number[] {
   const sizes: number[] = [];

@@ -46,7 +46,7 @@ export interface RecorderOptions extends Partial<Omit<PushConsumerOptions, 'hand
  * The limit, in real time, for what needs no business time to pass. On 5.3.3, a message that was popped for the last poll of a closed
  * consumer is redelivered after its lease (30 s), and does not wake a waiting poll (20 s).
  */
-const PATIENCE_MS = { embedded: testTransport === 'remoting' ? 75_000 : 25_000, rocketmq: 75_000 };
+const TIMEOUT_MS = { embedded: testTransport === 'remoting' ? 75_000 : 25_000, rocketmq: 75_000 };
 const POLL_MS = 10;
 
 export class World {
@@ -190,7 +190,7 @@ export class World {
 
   /** Waits, in real time, for a condition that needs no business time to pass. */
   async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const lastTryAtMs = Date.now() + PATIENCE_MS[this.backend.name];
+    const lastTryAtMs = Date.now() + TIMEOUT_MS[this.backend.name];
     while (!(await holds())) {
       if (Date.now() > lastTryAtMs) throw new Error(`did not come true: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -115,27 +115,27 @@ export function orderFlowCases(open: () => Promise<DemoDatabases>): void {
       await broker.advance(PAYMENT_TIMEOUT_MS - 1);
       expect(await demo.order(order.id)).toMatchObject({ status: 'PENDING_PAYMENT' });
       await broker.advance(1);
-      const cancelled = await demo.order(order.id);
-      expect(cancelled.status).toBe('CANCELLED');
+      const canceled = await demo.order(order.id);
+      expect(canceled.status).toBe('CANCELED');
       expect(await demo.stockOf('chair')).toEqual(before);
       const { messageId } = broker.messages('order-timeout').find(({ keys }) => keys.includes(order.id)) ?? {};
       const [sent] = messagesFor('stock-return', order.id);
-      expect(cancelled.history.map(({ what }) => what)).toEqual(
+      expect(canceled.history.map(({ what }) => what)).toEqual(
         expect.arrayContaining(['created', 'stock reserved', 'time-out scheduled']),
       );
-      const inTime = { at: order.expiresAt, status: 'CANCELLED' };
+      const inTime = { at: order.expiresAt, status: 'CANCELED' };
       const wanted = [
-        { ...inTime, what: 'cancelled: not paid in time', messageId, attempt: 1 },
+        { ...inTime, what: 'canceled: not paid in time', messageId, attempt: 1 },
         { ...inTime, what: 'stock return sent', messageId: sent?.messageId, attempt: null },
       ];
-      expect(cancelled.history).toEqual(expect.arrayContaining(wanted));
-      expect(await demo.pay(order.id)).toMatchObject({ status: 409, body: { status: 'CANCELLED' } });
+      expect(canceled.history).toEqual(expect.arrayContaining(wanted));
+      expect(await demo.pay(order.id)).toMatchObject({ status: 409, body: { status: 'CANCELED' } });
     });
 
     it('cancels an order on request', async () => {
       const before = await demo.stockOf('chair');
       const order = await payableOrder('chair', 1);
-      expect(await demo.cancel(order.id)).toMatchObject({ status: 200, body: { status: 'CANCELLED' } });
+      expect(await demo.cancel(order.id)).toMatchObject({ status: 200, body: { status: 'CANCELED' } });
       await broker.idle();
       expect(await demo.stockOf('chair')).toEqual(before);
     });
@@ -177,9 +177,9 @@ export function orderFlowCases(open: () => Promise<DemoDatabases>): void {
       const answer = demo.pay(order.id);
       await paying.reached;
       await broker.advance(SECOND_MS);
-      expect(await demo.order(order.id)).toMatchObject({ status: 'CANCELLED' });
+      expect(await demo.order(order.id)).toMatchObject({ status: 'CANCELED' });
       paying.release();
-      expect(await answer).toMatchObject({ status: 409, body: { status: 'CANCELLED' } });
+      expect(await answer).toMatchObject({ status: 409, body: { status: 'CANCELED' } });
       expect(messagesFor('order-paid', order.id)).toEqual([]);
       expect(messagesFor('stock-return', order.id)).toHaveLength(1);
     });
@@ -189,11 +189,11 @@ export function orderFlowCases(open: () => Promise<DemoDatabases>): void {
     it('have no further effect when each is redelivered, with its own id and with new ones', async () => {
       const paid = await payableOrder('book', 2);
       await demo.pay(paid.id);
-      const cancelled = await payableOrder('chair', 2);
+      const canceled = await payableOrder('chair', 2);
       const { body: rejected } = await demo.place('chair', 999);
       await broker.advance(PAYMENT_TIMEOUT_MS);
       const stock = await demo.stock();
-      const ids = [paid.id, cancelled.id, rejected.id];
+      const ids = [paid.id, canceled.id, rejected.id];
       const isOurs = ({ keys }: { readonly keys: readonly string[] }) => ids.some((id) => keys.includes(id));
       const messages = TOPICS.flatMap(({ name }) => broker.messages(name).filter(isOurs));
       expect(new Set(messages.map(({ topic }) => topic)).size).toBe(TOPICS.length);
@@ -201,7 +201,7 @@ export function orderFlowCases(open: () => Promise<DemoDatabases>): void {
       await broker.idle();
       expect(await demo.stock()).toEqual(stock);
       const after = await Promise.all(ids.map((id) => demo.order(id)));
-      expect(after.map(({ status }) => status)).toEqual(['PAID', 'CANCELLED', 'REJECTED']);
+      expect(after.map(({ status }) => status)).toEqual(['PAID', 'CANCELED', 'REJECTED']);
       for (const topic of ['stock-result', 'stock-return', 'order-paid']) {
         const found = messages.filter((message) => message.topic === topic).length;
         // The messages that were sent again exist three times; no further message was sent because of them.
@@ -216,7 +216,7 @@ export function orderFlowCases(open: () => Promise<DemoDatabases>): void {
       await placing.reached;
       const [order] = await demo.orders();
       const id = order?.id ?? '';
-      expect(await demo.cancel(id)).toMatchObject({ status: 200, body: { status: 'CANCELLED' } });
+      expect(await demo.cancel(id)).toMatchObject({ status: 200, body: { status: 'CANCELED' } });
       await broker.idle();
       expect(messagesFor('stock-return', id)).toHaveLength(1);
       expect(messagesFor('order-created', id)).toEqual([]);
@@ -226,7 +226,7 @@ export function orderFlowCases(open: () => Promise<DemoDatabases>): void {
       expect(messagesFor('order-created', id)).toHaveLength(1);
       expect(messagesFor('stock-result', id)).toEqual([]);
       expect(await demo.stock()).toEqual(before);
-      expect(await demo.order(id)).toMatchObject({ status: 'CANCELLED' });
+      expect(await demo.order(id)).toMatchObject({ status: 'CANCELED' });
     });
 
     it('cancel an order during its reservation, and return the reserved stock', async () => {
@@ -234,12 +234,12 @@ export function orderFlowCases(open: () => Promise<DemoDatabases>): void {
       const reserving = barriers.hold('local-transaction-done', 'stock-result');
       const { body } = await demo.place('lamp', 5);
       await reserving.reached;
-      expect(await demo.cancel(body.id)).toMatchObject({ status: 200, body: { status: 'CANCELLED' } });
+      expect(await demo.cancel(body.id)).toMatchObject({ status: 200, body: { status: 'CANCELED' } });
       reserving.release();
       await broker.idle();
       expect(await demo.stock()).toEqual(before);
       const { status, history } = await demo.order(body.id);
-      expect(status).toBe('CANCELLED');
+      expect(status).toBe('CANCELED');
       expect(history.map(({ what }) => what)).toContain('stock reserved, too late');
     });
   });

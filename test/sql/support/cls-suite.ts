@@ -130,7 +130,7 @@ export function clsSuite(kind: ClsKind): void {
     expect((await seen()).messages).toEqual([]);
   });
 
-  it('refuses a method without any transaction of the connection', async () => {
+  it('rejects a method without any transaction of the connection', async () => {
     const failing = orders.placeInside('1');
     await expect(failing).rejects.toMatchObject({
       code: 'NOT_RECORDED',
@@ -139,7 +139,7 @@ export function clsSuite(kind: ClsKind): void {
     expect(await seen()).toEqual(both());
   });
 
-  it('refuses a second database transaction in one method', async () => {
+  it('rejects a second database transaction in one method', async () => {
     const failing = orders.inSteps(
       '1',
       () => orders.around(() => orders.insert('1')),
@@ -194,7 +194,7 @@ export function clsSuite(kind: ClsKind): void {
     expect([await orders.forget(), await orders.forget()]).toEqual([true, false]);
   });
 
-  it('refuses inbox, outbox and schedule outside of @Transactional()', async () => {
+  it('rejects inbox, outbox and schedule outside of @Transactional()', async () => {
     for (const outside of [orders.addOutside(), orders.remind()])
       await expect(outside).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
     const inside = orders.around(() => orders.suspended(() => orders.addOutside()));

@@ -21,7 +21,7 @@ import type { RunningServer } from './server.js';
 const CRATES = ['rocketmq-namesrv', 'rocketmq-broker'];
 const START_MS = 30_000;
 const POLL_MS = 100;
-/** Settings of the Java broker that this one refuses, or has no need of. */
+/** Settings of the Java broker that this one rejects, or has no need of. */
 const NOT_KNOWN = [
   'bindAddress',
   'diskMaxUsedSpaceRatio',

@@ -21,7 +21,7 @@ describe('STOCK', () => {
   });
 
   it.each(['book', 'book:', ':5', 'book:0', 'book:-1', 'book:1.5', 'book:2000000000', 'a book:1', 'book:5,,chair:1'])(
-    'refuses "%s"',
+    'rejects "%s"',
     (text) => {
       expect(() => productsOf({ STOCK: text })).toThrow(/^STOCK must list products with their numbers/);
     },

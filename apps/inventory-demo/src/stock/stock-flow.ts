@@ -41,7 +41,7 @@ export class StockFlow {
     private readonly inbox: Inbox,
   ) {}
 
-  /** 1. Reserves stock for an order and sends the result. Does nothing if the order was cancelled, and so returned, before. */
+  /** 1. Reserves stock for an order and sends the result. Does nothing if the order was canceled, and so returned, before. */
   @RocketMQListener(OrderCreated)
   @TransactionalSend(StockResult)
   async reserve({ orderId, sku, quantity }: OrderCreatedBody, context: RocketMQContext): Promise<void> {
@@ -71,14 +71,14 @@ export class StockFlow {
     });
   }
 
-  /** 3. Or it was cancelled: its reserved stock is returned. If the reservation has not arrived yet, it must not take effect later. */
+  /** 3. Or it was canceled: its reserved stock is returned. If the reservation has not arrived yet, it must not take effect later. */
   @RocketMQListener(StockReturn)
   async returnStock({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     await this.once({ orderId, name: 'return', context }, async (tx) => {
       if (await this.reservations.insertTombstone(tx, orderId)) return 'returned before the reservation';
       const reservation = await this.reservations.find(tx, orderId);
       if (reservation?.status === 'REJECTED') return 'nothing to return';
-      if (reservation?.status !== 'RESERVED') throw new Error(notReserved(orderId, 'cancelled', reservation));
+      if (reservation?.status !== 'RESERVED') throw new Error(notReserved(orderId, 'canceled', reservation));
       await this.movePieces(tx, reservation, 'available');
       await this.reservations.settle(tx, reservation, 'RETURNED');
       return 'returned';

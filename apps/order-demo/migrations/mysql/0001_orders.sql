@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS `orders` (
   `sku` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `quantity` int NOT NULL,
   `status` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL
-    CHECK (`status` IN ('PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED')),
+    CHECK (`status` IN ('PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELED')),
   `created_at` datetime(3) NOT NULL,
   `expires_at` datetime(3) NOT NULL,
   `timeout_message_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin,

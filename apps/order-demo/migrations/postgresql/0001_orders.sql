@@ -2,7 +2,7 @@ CREATE TABLE IF NOT EXISTS "orders" (
   "id" uuid PRIMARY KEY,
   "sku" text NOT NULL,
   "quantity" integer NOT NULL,
-  "status" text NOT NULL CHECK ("status" IN ('PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED')),
+  "status" text NOT NULL CHECK ("status" IN ('PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELED')),
   "created_at" timestamptz NOT NULL,
   "expires_at" timestamptz NOT NULL,
   "timeout_message_id" text,

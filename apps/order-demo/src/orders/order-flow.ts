@@ -1,5 +1,5 @@
 // The life of an order, from top to bottom: it is placed, its time-out is scheduled, the inventory answers, and then it is paid,
-// cancelled or times out. A message and the change that it reports are one transaction. When messages are redelivered, late or
+// canceled or times out. A message and the change that it reports are one transaction. When messages are redelivered, late or
 // concurrent, the state in the database decides.
 
 import { randomUUID } from 'node:crypto';
@@ -96,7 +96,7 @@ export class OrderFlow {
     });
   }
 
-  /** 3. The inventory has reserved the stock, or has too little. An order that was cancelled meanwhile stays cancelled. */
+  /** 3. The inventory has reserved the stock, or has too little. An order that was canceled meanwhile stays canceled. */
   @RocketMQListener(StockResult)
   async takeAnswer({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     const { tag } = context.message;
@@ -137,34 +137,34 @@ export class OrderFlow {
 
   /** 5. Or the customer cancels. @returns undefined if the order has already ended */
   async cancel(orderId: string): Promise<Order | undefined> {
-    const cancelled = await this.markCancelled(orderId, { what: 'cancelled: on request' });
-    if (cancelled !== undefined) await this.recallTimeout(cancelled);
-    return cancelled;
+    const canceled = await this.markCanceled(orderId, { what: 'canceled: on request' });
+    if (canceled !== undefined) await this.recallTimeout(canceled);
+    return canceled;
   }
 
   /** 6. Or the order times out. One that was paid or rejected meanwhile does not change. */
   @RocketMQListener(OrderTimeout)
   async timeOut({ orderId }: OrderReference, context: RocketMQContext): Promise<void> {
     const received = receivedFrom(context);
-    const cancelled = await this.markCancelled(orderId, { ...received, what: 'cancelled: not paid in time' });
-    if (cancelled !== undefined) return;
+    const canceled = await this.markCanceled(orderId, { ...received, what: 'canceled: not paid in time' });
+    if (canceled !== undefined) return;
     const order = await this.orders.find(orderId);
     if (order !== undefined) await this.orders.noteAlone(order, { ...received, what: 'time-out came too late' });
   }
 
   /** Cancels an order that has not ended, with the message that returns its stock. */
   @TransactionalSend(StockReturn, { message: aboutOrder })
-  async markCancelled(orderId: string, why: Trace): Promise<Order | undefined> {
+  async markCanceled(orderId: string, why: Trace): Promise<Order | undefined> {
     const transaction = currentTransaction();
     const { messageId } = transaction;
-    const cancelled = await this.database.transaction(async (tx) => {
+    const canceled = await this.database.transaction(async (tx) => {
       const sent = { what: 'stock return sent', messageId };
-      if (!(await this.orders.move(tx, orderId, 'CANCELLED', why, sent))) return undefined;
+      if (!(await this.orders.move(tx, orderId, 'CANCELED', why, sent))) return undefined;
       await this.log.record(this.database.portOf(tx), transaction);
       return this.orders.read(tx, orderId);
     });
-    if (cancelled === undefined) transaction.rollback();
-    return cancelled;
+    if (canceled === undefined) transaction.rollback();
+    return canceled;
   }
 
   /** Recalls the time-out message, which is no longer needed. If that fails, the message is delivered and has no effect. */

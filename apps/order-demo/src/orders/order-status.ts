@@ -1,6 +1,6 @@
 // The states of an order and their transitions. Only the state decides what is allowed, never the clock.
 
-export const ORDER_STATUSES = ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'] as const;
+export const ORDER_STATUSES = ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELED'] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
 /** The transitions: the states from which each state can be reached. */
@@ -8,7 +8,7 @@ export const REACHED_FROM = {
   PENDING_PAYMENT: ['PENDING_STOCK'],
   PAID: ['PENDING_PAYMENT'],
   REJECTED: ['PENDING_STOCK'],
-  CANCELLED: ['PENDING_STOCK', 'PENDING_PAYMENT'],
+  CANCELED: ['PENDING_STOCK', 'PENDING_PAYMENT'],
 } as const satisfies Partial<Record<OrderStatus, readonly OrderStatus[]>>;
 
 /** Whether the state is final. */

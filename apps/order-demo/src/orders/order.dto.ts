@@ -32,7 +32,7 @@ export class OrderDto {
   @ApiProperty({ enum: ORDER_STATUSES })
   status!: OrderStatus;
 
-  @ApiProperty({ format: 'date-time', description: 'an order that is not paid by then is cancelled' })
+  @ApiProperty({ format: 'date-time', description: 'an order that is not paid by then is canceled' })
   expiresAt!: string;
 }
 

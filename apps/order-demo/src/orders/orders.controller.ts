@@ -93,12 +93,12 @@ export class OrdersController {
   @ApiOperation({ summary: 'cancels an order that is not paid yet' })
   @ApiOkResponse({ type: OrderDto })
   @ApiNotFoundResponse()
-  @ApiConflictResponse({ description: 'not to be cancelled any more; `status` says why' })
+  @ApiConflictResponse({ description: 'not to be canceled any more; `status` says why' })
   async cancel(@Param('id', orderId()) id: string): Promise<OrderDto> {
     await this.existing(id);
-    const cancelled = await this.flow.cancel(id);
-    if (cancelled === undefined) throw await this.conflict(id, 'cannot be cancelled');
-    return toOrderDto(cancelled);
+    const canceled = await this.flow.cancel(id);
+    if (canceled === undefined) throw await this.conflict(id, 'cannot be canceled');
+    return toOrderDto(canceled);
   }
 
   private async existing(id: string): Promise<Order> {

@@ -89,7 +89,7 @@ describe('the audit', () => {
 
   it('writes one line for each entry, in which a value cannot pass for something else', async () => {
     const core = opened({ authorize: () => false });
-    const topic = 'x: refused: not allowed\nconsole: ada: replay consumerGroup billing: done\u2028\u001b[2J';
+    const topic = 'x: rejected: not allowed\nconsole: ada: replay consumerGroup billing: done\u2028\u001b[2J';
     await core.plan({ action: 'faults', rule: { rpc: topic } }, { viewer: 'eve\nconsole: ada' });
     await core.plan(rewind, { viewer: 'eve\nconsole: ada' });
     expect(core.lines.length).toBeGreaterThan(0);
@@ -110,7 +110,7 @@ describe('options', () => {
     [{ operationsTopic: '' }, 'option operationsTopic of the console must be the name of a topic'],
     [{ actions: ['replays'] }, 'option actions of the console must be'],
     [{ authorize: true }, 'option authorize of the console must be a function'],
-  ])('that are wrong are refused: %j', (options, message) => {
+  ])('that are wrong are rejected: %j', (options, message) => {
     expect(() => opened(options as never)).toThrow(message);
   });
 

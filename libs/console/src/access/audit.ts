@@ -1,6 +1,6 @@
-// The audit: who did what. It has each change that was carried out or refused.
+// The audit: who did what. It has each change that was carried out or rejected.
 
-/** A change that was carried out or refused. */
+/** A change that was carried out or rejected. */
 export interface AuditEntry {
   /** Milliseconds since 1970. */
   readonly atMs: number;
@@ -50,8 +50,8 @@ export const CONSOLE_ACTIONS: readonly ConsoleAction[] = [
 ];
 
 const MAX_ENTRIES = 1_000;
-/** Apart from the others: whoever may only look could make them go with plans that are refused. */
-const MAX_REFUSALS = 200;
+/** Apart from the others: whoever may only look could make them go with plans that are rejected. */
+const MAX_REJECTIONS = 200;
 /** A target may have what a request invents. */
 const MAX_FIELDS = 20;
 const MAX_NAME_LENGTH = 100;
@@ -62,7 +62,7 @@ const MAX_IDS_LENGTH = 8_000;
 /** The last changes of this process. */
 export class Audit {
   private readonly changes: AuditEntry[] = [];
-  private readonly refusals: AuditEntry[] = [];
+  private readonly rejections: AuditEntry[] = [];
 
   /**
    * @param watches called with each entry
@@ -73,7 +73,7 @@ export class Audit {
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  /** @param cause of a refusal, for the log and the application; every viewer reads the list, which has only that there is one */
+  /** @param cause of a rejection, for the log and the application; every viewer reads the list, which has only that there is one */
   add(given: AuditEntry, cause?: string): void {
     const known = { ...given, target: bounded(given.target) };
     const [entry, whole] =
@@ -83,7 +83,8 @@ export class Audit {
             { ...known, text: `${known.text}; the log says why` },
             { ...known, text: `${known.text}: ${cause}` },
           ];
-    const [entries, most] = entry.outcome === 'refused' ? [this.refusals, MAX_REFUSALS] : [this.changes, MAX_ENTRIES];
+    const [entries, most] =
+      entry.outcome === 'refused' ? [this.rejections, MAX_REJECTIONS] : [this.changes, MAX_ENTRIES];
     entries.push(entry);
     if (entries.length > most) entries.shift();
     for (const watch of this.watches) {
@@ -96,7 +97,7 @@ export class Audit {
 
   /** The newest first. */
   list(): readonly AuditEntry[] {
-    return [...this.changes, ...this.refusals].reverse().sort((one, other) => other.atMs - one.atMs);
+    return [...this.changes, ...this.rejections].reverse().sort((one, other) => other.atMs - one.atMs);
   }
 }
 

@@ -45,8 +45,8 @@ export function nextOf(
 }
 
 /** A copy of the beginning: a slice would keep the whole string in memory. */
-export function beginningOf(text: string, mostCharacters: number): string {
-  return Buffer.from(text.slice(0, mostCharacters)).toString();
+export function beginningOf(text: string, maxCharacters: number): string {
+  return Buffer.from(text.slice(0, maxCharacters)).toString();
 }
 
 type ShownAttempt = Omit<ConsoleAttempt, 'errorName'>;

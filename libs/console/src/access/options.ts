@@ -41,7 +41,7 @@ export interface ConsoleOptions {
    */
   readonly operationsTopic?: string;
   /**
-   * Called with each change that was carried out or refused; not waited for. What it throws is logged. Default: changes are only logged, and
+   * Called with each change that was carried out or rejected; not waited for. What it throws is logged. Default: changes are only logged, and
    * kept in memory, the last 1,000.
    */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>;

@@ -1,7 +1,7 @@
 // Changes in two steps: a plan that shows what would happen, and its execution by the viewer who asked for it.
 
 import { randomBytes } from 'node:crypto';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import type { ConsoleAction } from './audit.js';
 
 /** How long a plan can be carried out. */
@@ -68,7 +68,7 @@ export class Plans {
   /** @param nowMs monotonic time */
   constructor(private readonly nowMs: () => number) {}
 
-  /** @returns the id of the plan, with which this viewer can carry it out once. @throws ConsoleRefusal when too many are open */
+  /** @returns the id of the plan, with which this viewer can carry it out once. @throws ConsoleRejection when too many are open */
   add(
     { preview: _, ...change }: Change,
     viewer: string | undefined,
@@ -78,7 +78,7 @@ export class Plans {
     const [oldest] = own;
     if (own.length >= MAX_PER_VIEWER && oldest !== undefined) this.plans.delete(oldest[0]);
     else if (this.plans.size >= MAX_PLANS)
-      throw new ConsoleRefusal(
+      throw new ConsoleRejection(
         503,
         'TOO_MANY',
         'too many changes are planned; nothing was changed; try again in 5 minutes',
@@ -94,7 +94,7 @@ export class Plans {
     return this.plans.get(id);
   }
 
-  /** Takes a plan, which nobody can carry out again. @throws ConsoleRefusal */
+  /** Takes a plan, which nobody can carry out again. @throws ConsoleRejection */
   take(id: string): Planned {
     const plan = this.find(id);
     if (plan === undefined) throw noPlan();
@@ -109,7 +109,7 @@ export class Plans {
 }
 
 /** The same words for the plan of another viewer: its existence is nobody else's business. */
-export function noPlan(): ConsoleRefusal {
+export function noPlan(): ConsoleRejection {
   const text = `there is no such plan: it was carried out, is older than 5 minutes, ${MAX_PER_VIEWER} newer ones were made, or another instance of the application made it, to which a load balancer must send this browser; nothing was changed now; plan again`;
-  return new ConsoleRefusal(409, 'NO_PLAN', text);
+  return new ConsoleRejection(409, 'NO_PLAN', text);
 }

@@ -72,8 +72,8 @@ export class Redaction {
     return bytes?.includes(text) === true;
   }
 
-  private shown<T extends StoredMessageView>(message: T, mostBytes: number): ShownMessage<T> {
-    return { ...message, body: bodyOf(message.body, this.bytesOf(message), mostBytes) };
+  private shown<T extends StoredMessageView>(message: T, maxBytes: number): ShownMessage<T> {
+    return { ...message, body: bodyOf(message.body, this.bytesOf(message), maxBytes) };
   }
 
   private bytesOf(message: StoredMessageView): Buffer | undefined {
@@ -100,11 +100,11 @@ function hiddenOf(message: StoredMessageView): ShownMessage {
   return { ...message, body: { kind: 'hidden', bytes: message.body.length } };
 }
 
-function bodyOf(stored: Buffer, shown: Buffer | undefined, mostBytes: number): ShownBody {
+function bodyOf(stored: Buffer, shown: Buffer | undefined, maxBytes: number): ShownBody {
   const bytes = stored.length;
   if (shown === undefined) return { kind: 'hidden', bytes };
-  const isCut = shown.length > mostBytes;
-  const part = isCut ? shown.subarray(0, mostBytes) : shown;
+  const isCut = shown.length > maxBytes;
+  const part = isCut ? shown.subarray(0, maxBytes) : shown;
   const text = part.toString('utf8');
   // The cut may be in the middle of a character.
   const isText = !text.slice(0, isCut ? -1 : undefined).includes('\uFFFD') && !hasControl(text);

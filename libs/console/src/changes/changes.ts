@@ -3,7 +3,7 @@
 import type { ResumableHalfMessage, StoredMessageView } from 'nestjs-rocketmq/admin';
 import type { ConsoleAction } from '../access/audit.js';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { MAX_ITEMS, type PageContext } from '../pages/context.js';
 import { planDeliver, planRecall } from './delayed.js';
 import type { Fields } from './fields.js';
@@ -41,12 +41,12 @@ export function actionsNeeded(action: ConsoleAction, fields: Fields): readonly C
   return action === 'replay' && fields.object('edited') !== undefined ? [action, 'send'] : [action];
 }
 
-/** @throws ConsoleRefusal for a field that is wrong; the errors of the cluster */
+/** @throws ConsoleRejection for a field that is wrong; the errors of the cluster */
 export async function planChange(context: PageContext, action: ConsoleAction, fields: Fields): Promise<Change> {
   return PLANNERS[action](context, fields);
 }
 
-/** @throws ConsoleRefusal for a half message that was not given up */
+/** @throws ConsoleRejection for a half message that was not given up */
 async function planResume(context: PageContext, fields: Fields): Promise<Change> {
   const message = {
     broker: fields.text('broker'),
@@ -80,5 +80,5 @@ async function givenUp(
     pages++;
   } while (after !== undefined && pages < MAX_PAGES);
   const text = `no half message ${offsetMessageId} of topic ${originTopic} is given up on broker ${broker}, or it is not among the first ${MAX_PAGES * MAX_ITEMS}; nothing was changed`;
-  throw new ConsoleRefusal(409, 'NOT_GIVEN_UP', text);
+  throw new ConsoleRejection(409, 'NOT_GIVEN_UP', text);
 }

@@ -3,7 +3,7 @@
 
 import type { RecallableMessage } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { CONTROL_MS, controlOf, inTurns, MAX_ITEMS, type PageContext } from '../pages/context.js';
 import { type Fields, wrong } from './fields.js';
 
@@ -23,7 +23,7 @@ export function planRecall(context: PageContext, fields: Fields): Promise<Change
     const [off] = await context.recall.offAt(waiting);
     if (off === undefined) return;
     const text = `broker ${off} does not cancel messages: it needs recallMessageEnable=true, or an embedded broker the option recallEnabled; nothing was changed`;
-    throw new ConsoleRefusal(409, 'RECALL_OFF', text);
+    throw new ConsoleRejection(409, 'RECALL_OFF', text);
   };
   return planEach(context, fields, { action: 'recall', done: 'canceled', check, change: recall, distinct: placeOf });
 }
@@ -41,7 +41,7 @@ export function planDeliver(context: PageContext, fields: Fields): Promise<Chang
 interface Work {
   readonly action: 'recall' | 'deliver';
   readonly done: string;
-  /** @throws ConsoleRefusal when these cannot be changed here */
+  /** @throws ConsoleRejection when these cannot be changed here */
   check?(waiting: readonly Waiting[]): Promise<void>;
   change(one: Waiting, signal: AbortSignal): Promise<void>;
   /** Of the entries of one id: those with the same are changed together. */
@@ -60,7 +60,7 @@ interface Result {
   readonly error?: unknown;
 }
 
-/** @throws ConsoleRefusal when none of the messages waits */
+/** @throws ConsoleRejection when none of the messages waits */
 async function planEach(context: PageContext, fields: Fields, work: Work): Promise<Change> {
   const { action } = work;
   const topic = fields.text('topic');
@@ -158,9 +158,9 @@ async function waitingOf(context: PageContext, topic: string, messageId: string)
   });
 }
 
-function notWaiting(topic: string, messageIds: readonly string[]): ConsoleRefusal {
+function notWaiting(topic: string, messageIds: readonly string[]): ConsoleRejection {
   const which =
     messageIds.length === 1 ? `delayed message ${messageIds[0]} does not wait` : 'none of these messages waits';
   const text = `${which} for topic ${topic}: delivered or canceled before; nothing was changed`;
-  return new ConsoleRefusal(409, 'NOT_WAITING', text);
+  return new ConsoleRejection(409, 'NOT_WAITING', text);
 }

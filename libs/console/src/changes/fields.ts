@@ -1,10 +1,10 @@
 // The fields of the body of a change, checked.
 
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 
 const MAX_TEXT_LENGTH = 8_192;
 /** The latest time of a `Date`, in milliseconds since 1970. */
-export const LATEST_MS = 8_640_000_000_000_000;
+export const MAX_DATE_MS = 8_640_000_000_000_000;
 
 /** Fields that are not what a change is about. */
 const OF_MESSAGES: readonly string[] = ['action', 'text', 'edited', 'properties'];
@@ -16,14 +16,14 @@ function textOf(value: unknown): string {
   return inside.map(([name, one]) => (Array.isArray(value) ? String(one) : `${name} ${one}`)).join(' ');
 }
 
-/** Each throws a ConsoleRefusal that names the field. */
+/** Each throws a ConsoleRejection that names the field. */
 export class Fields {
   private readonly fields: Readonly<Record<string, unknown>>;
   private readonly read = new Set<string>();
 
   constructor(body: unknown) {
     if (typeof body !== 'object' || body === null || Array.isArray(body))
-      throw new ConsoleRefusal(400, 'WRONG_BODY', 'the body must be a JSON object; nothing was changed');
+      throw new ConsoleRejection(400, 'WRONG_BODY', 'the body must be a JSON object; nothing was changed');
     this.fields = body as Record<string, unknown>;
   }
 
@@ -82,7 +82,7 @@ export class Fields {
     throw wrong(`${name} must be an integer from ${from} to ${to}`);
   }
 
-  /** What a request that is refused was about, as it says itself: for the audit, without what a message would have. */
+  /** What a request that is rejected was about, as it says itself: for the audit, without what a message would have. */
   named(): Readonly<Record<string, string>> {
     const others = Object.entries(this.fields).filter(([name]) => !OF_MESSAGES.includes(name));
     return Object.fromEntries(others.map(([name, value]) => [name, textOf(value)]));
@@ -94,7 +94,7 @@ export class Fields {
     return this.fields;
   }
 
-  /** @throws ConsoleRefusal for a field that nothing has read: it may be misspelled, and would change what is planned */
+  /** @throws ConsoleRejection for a field that nothing has read: it may be misspelled, and would change what is planned */
   end(): void {
     const unknown = Object.keys(this.fields).find((name) => !this.read.has(name));
     if (unknown !== undefined)
@@ -107,6 +107,6 @@ export class Fields {
   }
 }
 
-export function wrong(problem: string): ConsoleRefusal {
-  return new ConsoleRefusal(400, 'WRONG_PARAMETER', `${problem}; nothing was changed`);
+export function wrong(problem: string): ConsoleRejection {
+  return new ConsoleRejection(400, 'WRONG_PARAMETER', `${problem}; nothing was changed`);
 }

@@ -1,7 +1,7 @@
 // Pauses a consumer group over all its instances, and resumes it.
 
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
+import { ConsoleRejection, type ConsoleRequest } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import { type Fields, wrong } from './fields.js';
 
@@ -17,7 +17,7 @@ export async function planPause({ admin, request }: PageContext, fields: Fields)
   const { signal } = request;
   const described = await admin.describeGroup(consumerGroup, { signal });
   if (described === undefined)
-    throw new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${consumerGroup} does not exist; nothing was changed`);
+    throw new ConsoleRejection(404, 'NO_GROUP', `consumer group ${consumerGroup} does not exist; nothing was changed`);
   const [lag, { clients, subscriptions, failures }] = await Promise.all([
     admin.groupLag(consumerGroup, { signal }),
     admin.groupClients(consumerGroup, { signal }),

@@ -2,9 +2,9 @@
 
 import type { ConnectionFault, FaultRule, TimeState } from 'nestjs-rocketmq/broker';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { applicationOf, CONTROL_MS, controlOf, type PageContext } from '../pages/context.js';
-import { type Fields, LATEST_MS, wrong } from './fields.js';
+import { type Fields, MAX_DATE_MS, wrong } from './fields.js';
 
 const MAX_CONCURRENCY = 10_000;
 /** A year: further jumps are mistakes. */
@@ -19,7 +19,7 @@ export async function planListeners(context: PageContext, fields: Fields): Promi
   fields.end();
   const state = application.listeners().find(({ name }) => name === listener);
   if (state === undefined)
-    throw new ConsoleRefusal(404, 'NO_LISTENER', `this application has no listener ${listener}; nothing was changed`);
+    throw new ConsoleRejection(404, 'NO_LISTENER', `this application has no listener ${listener}; nothing was changed`);
   const run = async (): Promise<ChangeResult> => {
     if (change === 'pause') application.pause(listener);
     else if (change === 'resume') application.resume(listener);
@@ -76,7 +76,7 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
   const { time } = watch;
   const state = await watch.read();
   if (time === undefined || state === undefined)
-    throw new ConsoleRefusal(404, 'NO_TIME', 'the time of this broker cannot be moved; nothing was changed');
+    throw new ConsoleRejection(404, 'NO_TIME', 'the time of this broker cannot be moved; nothing was changed');
   const toMs = targetIn(fields, state);
   const duringWork = fields.flag('duringWork');
   fields.end();
@@ -104,7 +104,7 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
 /** Milliseconds since 1970, by the clock of the broker. */
 function targetIn(fields: Fields, state: TimeState): number {
   const byMs = fields.optionalCount('by', 1, MAX_JUMP_MS);
-  const toMs = fields.optionalCount('to', 0, LATEST_MS);
+  const toMs = fields.optionalCount('to', 0, MAX_DATE_MS);
   const isNext = fields.flag('next');
   if ([byMs !== undefined, toMs !== undefined, isNext].filter(Boolean).length !== 1)
     throw wrong('set one of by, to and next');
@@ -112,6 +112,6 @@ function targetIn(fields: Fields, state: TimeState): number {
   if (toMs !== undefined) return toMs;
   const { nextDueAtMs } = state;
   if (nextDueAtMs === undefined)
-    throw new ConsoleRefusal(409, 'NOTHING_DUE', 'nothing waits for its time; nothing was changed');
+    throw new ConsoleRejection(409, 'NOTHING_DUE', 'nothing waits for its time; nothing was changed');
   return Math.max(nextDueAtMs, state.nowMs);
 }

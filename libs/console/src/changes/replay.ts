@@ -10,7 +10,7 @@ import {
 } from 'nestjs-rocketmq/admin';
 import { forwarded, type OutgoingMessage } from 'nestjs-rocketmq/client';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import { causesOf, deadLetterAt, shortDeadLetter } from '../pages/groups.js';
 import type { EditedLetter } from './edited-copies.js';
@@ -119,7 +119,7 @@ async function previewOf(
     after = page.next;
     if (planned.length > MAX_SELECTED) {
       const text = `more than ${MAX_SELECTED} dead letters would be replayed; choose fewer, or replay with the command line; nothing was changed`;
-      throw new ConsoleRefusal(400, 'TOO_MANY', text);
+      throw new ConsoleRejection(400, 'TOO_MANY', text);
     }
   } while (after !== undefined && (wanted === undefined || seen.size < wanted.size));
   const gone = wanted === undefined ? [] : [...wanted].filter((position) => !seen.has(position));
@@ -230,7 +230,7 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
   const deadLetter = await deadLetterAt(admin, consumerGroup, position, request.signal);
   const { originTopic: topic, messageId } = deadLetter;
   if (topic === undefined)
-    throw new ConsoleRefusal(409, 'ORIGIN_UNKNOWN', 'the topic of this dead letter is unknown; nothing was sent');
+    throw new ConsoleRejection(409, 'ORIGIN_UNKNOWN', 'the topic of this dead letter is unknown; nothing was sent');
   assertOrdinary(topic);
   const { signal } = request;
   const [described, { consumerGroups }] = await Promise.all([
@@ -239,10 +239,10 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
   ]);
   if (described === undefined) {
     const text = `topic ${topic} of this dead letter no longer exists; create it first; nothing was sent`;
-    throw new ConsoleRefusal(409, 'ORIGIN_GONE', text);
+    throw new ConsoleRejection(409, 'ORIGIN_GONE', text);
   }
   const story = { [EDIT_PROPERTY]: `${consumerGroup}/${position}` };
-  // Other clients store labels that a send refuses.
+  // Other clients store labels that a send rejects.
   const copy = forwarded({ ...deadLetter, body: Buffer.from(body) }, story);
   const message = { topic, ...copy, ...placeIn(described.type, deadLetter) } as OutgoingMessage;
   const properties = copy.properties;
@@ -252,7 +252,7 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
     if (!editedBefore && context.edited.has(letter)) {
       const text =
         'an edited copy of this dead letter was sent since the plan; nothing was sent; plan again to send another';
-      throw new ConsoleRefusal(409, 'EDITED_BEFORE', text);
+      throw new ConsoleRejection(409, 'EDITED_BEFORE', text);
     }
     const receipt = await send(message, { signal }).catch((error: unknown) => {
       if ((error as { readonly outcome?: unknown }).outcome === 'unknown') context.edited.add(letter);

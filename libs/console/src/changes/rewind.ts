@@ -2,9 +2,9 @@
 
 import type { PlannedMove, RewindTarget } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { inTurns, type PageContext } from '../pages/context.js';
-import { type Fields, LATEST_MS, wrong } from './fields.js';
+import { type Fields, MAX_DATE_MS, wrong } from './fields.js';
 import { assertOrdinary } from './send.js';
 
 /** How long each move may take. */
@@ -48,8 +48,8 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
   return { action: 'rewind', target, topics: [topic], preview: { moves }, exclusive, run };
 }
 
-function setBack(): ConsoleRefusal {
-  return new ConsoleRefusal(409, 'SET_BACK', 'the group was set back since the plan; it was not moved; plan again');
+function setBack(): ConsoleRejection {
+  return new ConsoleRejection(409, 'SET_BACK', 'the group was set back since the plan; it was not moved; plan again');
 }
 
 interface Moved {
@@ -64,7 +64,7 @@ interface Moved {
 function targetIn(fields: Fields): Exclude<RewindTarget, { kind: 'offset' }> {
   const kind = fields.text('to');
   if (kind === 'beginning' || kind === 'end') return { kind };
-  if (kind === 'time') return { kind, time: new Date(fields.count('timeMs', 0, LATEST_MS)) };
+  if (kind === 'time') return { kind, time: new Date(fields.count('timeMs', 0, MAX_DATE_MS)) };
   throw wrong('to must be beginning, end or time');
 }
 

@@ -2,7 +2,7 @@
 
 import type { PendingEntry, Schedule, SqlExecutor } from 'nestjs-rocketmq/sql';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import { inSchedule, shownEntry } from '../pages/schedule.js';
 import { type Fields, wrong } from './fields.js';
@@ -59,19 +59,19 @@ function isChange(change: string): change is keyof typeof CHANGES {
   return Object.hasOwn(CHANGES, change);
 }
 
-/** @throws ConsoleRefusal when there is none */
+/** @throws ConsoleRejection when there is none */
 async function entryOf(own: Schedule, tx: SqlExecutor, key: string): Promise<PendingEntry> {
   const [entry] = (await own.pending(tx, { key })).entries;
   if (entry === undefined) throw gone(key);
   return entry;
 }
 
-function gone(key: string): ConsoleRefusal {
+function gone(key: string): ConsoleRejection {
   const text = `no entry ${key} waits in the schedule: it was sent or canceled, or never set; nothing was changed`;
-  return new ConsoleRefusal(409, 'NOT_SCHEDULED', text);
+  return new ConsoleRejection(409, 'NOT_SCHEDULED', text);
 }
 
-function replaced(key: string): ConsoleRefusal {
+function replaced(key: string): ConsoleRejection {
   const text = `entry ${key} was set again meanwhile, for another topic; nothing was changed; plan again`;
-  return new ConsoleRefusal(409, 'NOT_SCHEDULED', text);
+  return new ConsoleRejection(409, 'NOT_SCHEDULED', text);
 }

@@ -2,20 +2,20 @@
 
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import type { ConsoleSource } from '../source.js';
-import { type Fields, LATEST_MS, wrong } from './fields.js';
+import { type Fields, MAX_DATE_MS, wrong } from './fields.js';
 
 /** What a person edits in a browser. */
 const MAX_BODY_BYTES = 512 * 1024;
 const MAX_KEYS = 32;
 
-/** @throws ConsoleRefusal when nothing here can send */
+/** @throws ConsoleRejection when nothing here can send */
 export function senderOf({ source: { send } }: PageContext): NonNullable<ConsoleSource['send']> {
   if (send !== undefined) return send;
   const text = 'this console cannot send: it has no addresses of proxies; start it with --endpoints; nothing was sent';
-  throw new ConsoleRefusal(409, 'CANNOT_SEND', text);
+  throw new ConsoleRejection(409, 'CANNOT_SEND', text);
 }
 
 export function bodyIn(fields: Fields): string {
@@ -25,9 +25,9 @@ export function bodyIn(fields: Fields): string {
 }
 
 /**
- * Refuses the topics that brokers keep for themselves: what is written to the retries of a group is delivered as a message of another topic,
+ * Rejects the topics that brokers keep for themselves: what is written to the retries of a group is delivered as a message of another topic,
  * about which no rule was asked.
- * @throws ConsoleRefusal
+ * @throws ConsoleRejection
  */
 export function assertOrdinary(topic: string): void {
   if (topic.startsWith('%'))
@@ -39,7 +39,7 @@ export async function planSend(context: PageContext, fields: Fields): Promise<Ch
   const { admin, request } = context;
   const topic = fields.text('topic');
   assertOrdinary(topic);
-  const deliverAtMs = fields.optionalCount('deliverAtMs', 0, LATEST_MS);
+  const deliverAtMs = fields.optionalCount('deliverAtMs', 0, MAX_DATE_MS);
   const message: OutgoingMessage = {
     topic,
     body: bodyIn(fields),
@@ -56,7 +56,7 @@ export async function planSend(context: PageContext, fields: Fields): Promise<Ch
     admin.groupsOfTopic(topic, { signal }),
   ]);
   if (described === undefined)
-    throw new ConsoleRefusal(404, 'NO_TOPIC', `topic ${topic} does not exist; create it first; nothing was sent`);
+    throw new ConsoleRejection(404, 'NO_TOPIC', `topic ${topic} does not exist; create it first; nothing was sent`);
   const run = async (runSignal: AbortSignal): Promise<ChangeResult> => {
     const receipt = await send(message, { signal: runSignal });
     return { outcome: 'done', text: `sent as message ${receipt.messageId}`, details: receipt };

@@ -251,8 +251,8 @@ export class ClusterWatch {
   }
 
   private get longestGapMs(): number {
-    const leastMs = (this.existing.size / OTHERS_PER_TICK) * TICK_MS;
-    return Math.max(MAX_GAP_MS, 3 * Math.max(leastMs, this.round.lastMs));
+    const minMs = (this.existing.size / OTHERS_PER_TICK) * TICK_MS;
+    return Math.max(MAX_GAP_MS, 3 * Math.max(minMs, this.round.lastMs));
   }
 
   private forget(existing: ReadonlySet<string>): void {

@@ -21,7 +21,7 @@ export interface ConsoleRequest {
   readonly viewer: string | undefined;
   /** Aborts when the browser goes away. */
   readonly signal: AbortSignal;
-  /** The parsed body of a change. @throws ConsoleRefusal for one that is no JSON, or too large */
+  /** The parsed body of a change. @throws ConsoleRejection for one that is no JSON, or too large */
   json(): Promise<unknown>;
 }
 
@@ -38,8 +38,8 @@ export type ConsoleAnswer =
 type Headers = Readonly<Record<string, string>>;
 
 /** A request that is not carried out. */
-export class ConsoleRefusal extends Error {
-  override readonly name = 'ConsoleRefusal';
+export class ConsoleRejection extends Error {
+  override readonly name = 'ConsoleRejection';
 
   constructor(
     /** An HTTP status. */
@@ -55,7 +55,7 @@ export function jsonAnswer(status: number, value: unknown): ConsoleAnswer {
   return { kind: 'whole', status, headers: JSON_HEADERS, body: toJson(value) };
 }
 
-export function refusalAnswer({ status, code, message }: ConsoleRefusal): ConsoleAnswer {
+export function rejectionAnswer({ status, code, message }: ConsoleRejection): ConsoleAnswer {
   return jsonAnswer(status, { error: { code, message } });
 }
 

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { controllerForMany } from '../cluster/controller-for-many.js';
-import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest } from './exchange.js';
+import { type ConsoleAnswer, ConsoleRejection, type ConsoleRequest } from './exchange.js';
 
 /** The largest body of a change; a list of a thousand positions has less. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -77,7 +77,7 @@ async function bodyOf(message: IncomingMessage): Promise<Buffer> {
   for await (const chunk of message as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > MAX_BODY_BYTES)
-      throw new ConsoleRefusal(413, 'TOO_LARGE', `a change has at most ${MAX_BODY_BYTES} bytes; nothing was changed`);
+      throw new ConsoleRejection(413, 'TOO_LARGE', `a change has at most ${MAX_BODY_BYTES} bytes; nothing was changed`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -87,6 +87,6 @@ function jsonOf(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    throw new ConsoleRefusal(400, 'WRONG_BODY', 'the body is not JSON; nothing was changed');
+    throw new ConsoleRejection(400, 'WRONG_BODY', 'the body is not JSON; nothing was changed');
   }
 }

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest } from './exchange.js';
+import { type ConsoleAnswer, ConsoleRejection, type ConsoleRequest } from './exchange.js';
 import { fileHeaders } from './headers.js';
 import { here } from './here.cjs';
 
@@ -39,20 +39,20 @@ export class PageFiles {
     return path !== '/api' && !path.startsWith('/api/');
   }
 
-  /** @throws ConsoleRefusal */
+  /** @throws ConsoleRejection */
   async answer({ method, path, headers, mountedAs }: ConsoleRequest): Promise<ConsoleAnswer> {
     if (method !== 'GET' && method !== 'HEAD')
-      throw new ConsoleRefusal(405, 'METHOD', `${method} is not answered here; nothing was changed`);
+      throw new ConsoleRejection(405, 'METHOD', `${method} is not answered here; nothing was changed`);
     const files = await this.all();
     const [, first, name = '', ...more] = path.split('/');
     if (first === 'assets') {
       const file = more.length === 0 && name !== PAGE ? files.get(name) : undefined;
-      if (file === undefined) throw new ConsoleRefusal(404, 'NO_FILE', 'there is no such file');
+      if (file === undefined) throw new ConsoleRejection(404, 'NO_FILE', 'there is no such file');
       return answerOf(file, headers['if-none-match']);
     }
     const page = files.get(PAGE);
     if (page === undefined)
-      throw new ConsoleRefusal(503, 'NOT_BUILT', 'the pages of the console were not built; run: npm run build');
+      throw new ConsoleRejection(503, 'NOT_BUILT', 'the pages of the console were not built; run: npm run build');
     return answerOf(withBase(page, baseFor(path, mountedAs)), headers['if-none-match']);
   }
 

@@ -40,10 +40,10 @@ class Wrapping implements NestInterceptor {
 }
 
 @Injectable()
-class Refusing implements CanActivate {
+class Rejecting implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     if (context.getType() !== 'http' || context.switchToHttp().getRequest().headers['x-key'] === 'right') return true;
-    throw new ForbiddenException('the application refuses');
+    throw new ForbiddenException('the application rejects');
   }
 }
 
@@ -148,7 +148,7 @@ describe('the console in an application', () => {
   });
 
   it.each(['express', 'fastify'] as const)('is behind a global guard that throws, with %s', async (adapter) => {
-    const browser = await started({ adapter, providers: [{ provide: APP_GUARD, useClass: Refusing }] });
+    const browser = await started({ adapter, providers: [{ provide: APP_GUARD, useClass: Rejecting }] });
     for (const path of ['', '/topics', '/assets/main.js', '/api/topics', '/api/events'])
       expect([path, (await browser.get(path)).status]).toEqual([path, 403]);
     expect((await browser.post('/api/plans', { action: 'replay', consumerGroup: 'billing' })).status).toBe(403);

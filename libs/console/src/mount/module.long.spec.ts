@@ -328,14 +328,14 @@ describe('the console of an embedded broker', () => {
     try {
       const browser = await embedded({ access: 'by-application' });
       expect((await browser.get('/api/session')).body).toMatchObject({ actions: [] });
-      const refused = await browser.post('/api/plans', { action: 'send', topic: 'orders', text: 'x' });
-      expect(refused).toMatchObject({ status: 403, body: { error: { code: 'NOT_ALLOWED' } } });
+      const rejected = await browser.post('/api/plans', { action: 'send', topic: 'orders', text: 'x' });
+      expect(rejected).toMatchObject({ status: 403, body: { error: { code: 'NOT_ALLOWED' } } });
     } finally {
       process.env.NODE_ENV = before;
     }
   });
 
-  it.each(['', '/', 'a//b', ':id', '*'])('refuses the path %j, which would hide other pages', (path) => {
+  it.each(['', '/', 'a//b', ':id', '*'])('rejects the path %j, which would hide other pages', (path) => {
     expect(() => RocketMQConsoleModule.forRoot({ path })).toThrow('option path of the console');
   });
 });

@@ -36,7 +36,7 @@ import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient, type ControlClientOptions } from 'nestjs-rocketmq/broker';
 import type { ConsoleOptions } from '../access/options.js';
 import { Console } from '../console.js';
-import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, refusalAnswer } from '../http/exchange.js';
+import { type ConsoleAnswer, ConsoleRejection, type ConsoleRequest, rejectionAnswer } from '../http/exchange.js';
 import { assertLoopback, assertNotForwarded } from '../http/guard.js';
 import { requestOf, respond } from '../http/node-exchange.js';
 import type { ConsoleApplication, ConsoleSchedule, ConsoleSource } from '../source.js';
@@ -173,12 +173,12 @@ class ConsoleHost implements OnApplicationBootstrap, OnModuleDestroy {
       }
       return await this.console.answer({ ...own, viewer: await this.viewerOf(request) });
     } catch (error) {
-      if (error instanceof ConsoleRefusal) return refusalAnswer(error);
+      if (error instanceof ConsoleRejection) return rejectionAnswer(error);
       throw error;
     }
   }
 
-  /** @throws ConsoleRefusal when the application cannot say */
+  /** @throws ConsoleRejection when the application cannot say */
   private async viewerOf(request: FrameworkRequest): Promise<string | undefined> {
     try {
       const viewer: unknown = await this.viewer?.(request);
@@ -188,7 +188,7 @@ class ConsoleHost implements OnApplicationBootstrap, OnModuleDestroy {
     } catch (error) {
       this.logger.error(`option viewer of the console failed: ${error instanceof Error ? error.stack : String(error)}`);
       const text = 'who you are could not be found out, the log of the application says why; nothing was changed';
-      throw new ConsoleRefusal(500, 'NO_VIEWER', text);
+      throw new ConsoleRejection(500, 'NO_VIEWER', text);
     }
   }
 }

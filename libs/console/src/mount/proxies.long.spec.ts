@@ -108,8 +108,8 @@ describe('without guards', () => {
   ])('a proxy on this machine does not let others in: %s: %s', async (name, value) => {
     const port = await portOf({});
     const path = '/rocketmq/api/topics';
-    const refused = await sendRaw({ port, path, headers: { host: 'localhost', [name]: value } });
-    expect(refused).toMatchObject({ status: 403, body: expect.stringContaining('NOT_LOCAL') });
+    const rejected = await sendRaw({ port, path, headers: { host: 'localhost', [name]: value } });
+    expect(rejected).toMatchObject({ status: 403, body: expect.stringContaining('NOT_LOCAL') });
   });
 
   it('a proxy on this machine that names nobody is known by its old HTTP', async () => {

@@ -1,7 +1,7 @@
 // The schedule of the application in which the console is mounted.
 
 import type { ModuleRef } from '@nestjs/core';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import type { ConsoleSchedule } from '../source.js';
 
 export class ScheduleFinder {
@@ -20,9 +20,9 @@ export class ScheduleFinder {
     this.found = found as ConsoleSchedule;
   }
 
-  /** @throws ConsoleRefusal before the application has started */
+  /** @throws ConsoleRejection before the application has started */
   readonly get = (): ConsoleSchedule => {
     if (this.found !== undefined) return this.found;
-    throw new ConsoleRefusal(503, 'STARTING', 'the application has not started yet; nothing was changed; try again');
+    throw new ConsoleRejection(503, 'STARTING', 'the application has not started yet; nothing was changed; try again');
   };
 }

@@ -174,7 +174,7 @@ describe('the standalone console', () => {
     ['no origin', { origin: 'null' }],
     ['a form', { 'content-type': 'text/plain' }],
     ['a page of another site', { 'sec-fetch-site': 'cross-site' }],
-  ])('refuses a change from %s', async (_, headers) => {
+  ])('rejects a change from %s', async (_, headers) => {
     await bury('x');
     const browser = await opened({ actions: 'all' });
     const { status } = await browser.post('/api/plans', { action: 'replay', consumerGroup: 'billing' }, headers);

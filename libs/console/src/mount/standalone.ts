@@ -9,7 +9,7 @@ import type { ControlClient } from 'nestjs-rocketmq/broker';
 import type { Connection } from 'nestjs-rocketmq/client';
 import type { ConsoleOptions } from '../access/options.js';
 import { Console } from '../console.js';
-import { type ConsoleAnswer, ConsoleRefusal, refusalAnswer } from '../http/exchange.js';
+import { type ConsoleAnswer, ConsoleRejection, rejectionAnswer } from '../http/exchange.js';
 import { assertLoopback, isLoopback } from '../http/guard.js';
 import { JSON_HEADERS } from '../http/headers.js';
 import { requestOf, respond } from '../http/node-exchange.js';
@@ -31,7 +31,7 @@ export interface StandaloneSource {
 /** The options of `startStandaloneConsole()`. */
 export interface StandaloneOptions extends ConsoleOptions {
   /**
-   * The address to listen on. Default: `127.0.0.1`; other machines are then refused. With another one, such as `0.0.0.0` in a container, only
+   * The address to listen on. Default: `127.0.0.1`; other machines are then rejected. With another one, such as `0.0.0.0` in a container, only
    * the token protects the console, and it travels unencrypted: publish the port on this machine only, or put a proxy with TLS before it.
    */
   readonly host?: string;
@@ -140,9 +140,9 @@ class StandaloneServer {
         await respond(response, await this.console.answer(request), request.signal);
       }
     } catch (error) {
-      if (!(error instanceof ConsoleRefusal)) return void response.destroy();
+      if (!(error instanceof ConsoleRejection)) return void response.destroy();
       const isPage = message.headers.accept?.includes('text/html') === true;
-      await respond(response, isPage ? textOf(error) : refusalAnswer(error), request.signal);
+      await respond(response, isPage ? textOf(error) : rejectionAnswer(error), request.signal);
     }
   }
 
@@ -182,8 +182,8 @@ function openedAs(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }
 
-function stranger(): ConsoleRefusal {
-  return new ConsoleRefusal(
+function stranger(): ConsoleRejection {
+  return new ConsoleRejection(
     401,
     'NO_SESSION',
     'open the address that the command printed; it lets one browser in, so start it again for another one',
@@ -196,7 +196,7 @@ function isSame(given: string, wanted: string): boolean {
 }
 
 /** For the address line of a browser. */
-function textOf({ status, message }: ConsoleRefusal): ConsoleAnswer {
+function textOf({ status, message }: ConsoleRejection): ConsoleAnswer {
   const headers = { ...JSON_HEADERS, 'content-type': 'text/plain; charset=utf-8' };
   return { kind: 'whole', status, headers, body: `${message}\n` };
 }

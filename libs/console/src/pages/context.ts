@@ -10,7 +10,7 @@ import type { CachedAnswer } from '../cluster/cached-answer.js';
 import type { ClusterWatch } from '../cluster/cluster-watch.js';
 import type { KeptLag } from '../cluster/kept-lag.js';
 import type { RecallWatch } from '../cluster/recall-watch.js';
-import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
+import { ConsoleRejection, type ConsoleRequest } from '../http/exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
 
 export interface PageContext {
@@ -46,10 +46,10 @@ export async function noRecallAt(
   return actions.includes('recall') ? recall.offAt(messages) : [];
 }
 
-/** @throws ConsoleRefusal without an embedded broker */
+/** @throws ConsoleRejection without an embedded broker */
 export function controlOf({ source }: PageContext): ControlClient {
   if (source.control === undefined)
-    throw new ConsoleRefusal(
+    throw new ConsoleRejection(
       404,
       'NO_CONTROL',
       'only an embedded broker shows this; start the console with its control endpoint',
@@ -57,10 +57,10 @@ export function controlOf({ source }: PageContext): ControlClient {
   return source.control();
 }
 
-/** @throws ConsoleRefusal outside an application */
+/** @throws ConsoleRejection outside an application */
 export function applicationOf({ source: { application } }: PageContext): ConsoleApplication {
   if (application === undefined)
-    throw new ConsoleRefusal(404, 'NO_APPLICATION', 'this console is not mounted in an application');
+    throw new ConsoleRejection(404, 'NO_APPLICATION', 'this console is not mounted in an application');
   return application;
 }
 

@@ -12,7 +12,7 @@ import {
 import { shownEvent, shownRecord } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { groupOfDeadLetters } from '../cluster/group-sample.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import type { ConsoleEvent, ConsoleSource } from '../source.js';
 import { DEFAULT_PAGE, inTurns, MAX_ITEMS, type PageContext, Parts } from './context.js';
 import { failureOfMessage, keptFailures } from './failures.js';
@@ -70,11 +70,11 @@ export async function lagHistory({ keptLag, operationsTopic }: PageContext, name
   return { operationsTopic, hours: [], failures: [], ...(await keptLag.of(name)) };
 }
 
-function noGroup(name: string): ConsoleRefusal {
-  return new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${name} does not exist`);
+function noGroup(name: string): ConsoleRejection {
+  return new ConsoleRejection(404, 'NO_GROUP', `consumer group ${name} does not exist`);
 }
 
-/** Brokers answer alike for a group that has nothing and for one that does not exist. @throws ConsoleRefusal for the latter */
+/** Brokers answer alike for a group that has nothing and for one that does not exist. @throws ConsoleRejection for the latter */
 async function assertGroup(admin: RocketMQAdmin, name: string, signal: AbortSignal): Promise<void> {
   if ((await admin.describeGroup(name, { signal })) === undefined) throw noGroup(name);
 }
@@ -160,7 +160,7 @@ export async function compare({ admin, redaction, request }: PageContext, name: 
   };
 }
 
-/** @throws ConsoleRefusal when it is no longer stored */
+/** @throws ConsoleRejection when it is no longer stored */
 export async function deadLetterAt(
   admin: RocketMQAdmin,
   consumerGroup: string,
@@ -170,7 +170,7 @@ export async function deadLetterAt(
   const { deadLetters: found } = await admin.listDeadLetters(consumerGroup, { limit: 1, after: position, signal });
   const [one] = found;
   if (one !== undefined && positionOf(one) === position) return one;
-  throw new ConsoleRefusal(
+  throw new ConsoleRejection(
     404,
     'NO_DEAD_LETTER',
     `group ${consumerGroup} has no dead letter at ${position} any more; nothing was changed`,

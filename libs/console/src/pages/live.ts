@@ -3,7 +3,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { RocketMQError, type StoredMessageView } from 'nestjs-rocketmq/admin';
-import { ConsoleRefusal, toJson } from '../http/exchange.js';
+import { ConsoleRejection, toJson } from '../http/exchange.js';
 import type { PageContext } from './context.js';
 import { Query } from './queries.js';
 
@@ -29,22 +29,22 @@ export class LiveStreams {
   private readonly open = new Map<Lines, string | undefined>();
   private isClosed = false;
 
-  /** @throws ConsoleRefusal when too many tabs are open */
+  /** @throws ConsoleRejection when too many tabs are open */
   lines(context: PageContext): AsyncIterable<string> {
     const query = new Query(context.request);
     const groups = (query.text('groups') ?? '').split(',').filter((name) => name !== '');
     if (groups.length > MAX_GROUPS)
-      throw new ConsoleRefusal(400, 'WRONG_PARAMETER', `groups must have at most ${MAX_GROUPS} names`);
+      throw new ConsoleRejection(400, 'WRONG_PARAMETER', `groups must have at most ${MAX_GROUPS} names`);
     const follow = query.text('follow');
     const text = query.text('text');
     const since = context.request.headers['last-event-id'];
-    if (this.isClosed) throw new ConsoleRefusal(503, 'CLOSED', 'the console is closing');
+    if (this.isClosed) throw new ConsoleRejection(503, 'CLOSED', 'the console is closing');
     if (this.open.size >= MAX_STREAMS)
-      throw new ConsoleRefusal(503, 'TOO_MANY', `${MAX_STREAMS} tabs are open on this console; close one`);
+      throw new ConsoleRejection(503, 'TOO_MANY', `${MAX_STREAMS} tabs are open on this console; close one`);
     const { viewer } = context.request;
     const own = [...this.open.values()].filter((one) => one === viewer).length;
     if (viewer !== undefined && own >= MAX_PER_VIEWER)
-      throw new ConsoleRefusal(503, 'TOO_MANY', `you have ${MAX_PER_VIEWER} tabs open on this console; close one`);
+      throw new ConsoleRejection(503, 'TOO_MANY', `you have ${MAX_PER_VIEWER} tabs open on this console; close one`);
     return this.stream(context, { groups, follow, text, since: typeof since === 'string' ? since : undefined });
   }
 

@@ -207,7 +207,7 @@ describe('the pages', () => {
     expect(wrong.done).toMatchObject({ error: { code: 'ILLEGAL_ARGUMENT' } });
   });
 
-  it('send messages, and refuse fields that are unknown or wrong', async () => {
+  it('send messages, and reject fields that are unknown or wrong', async () => {
     const message = { topic: 'orders', text: 'hi', tag: 'a', keys: ['k1'], properties: { p: 'v' } };
     const { plan, done } = await browser.change({ action: 'send', ...message });
     expect(plan.preview).toMatchObject({ topic: 'orders', type: 'normal', bytes: 2 });
@@ -224,14 +224,14 @@ describe('the pages', () => {
   });
 
   it('say that a group does not exist, instead of showing that it has nothing', async () => {
-    const refused = { status: 404, body: { error: { code: 'NO_GROUP' } } };
-    expect(await browser.get('/api/groups/nope')).toMatchObject(refused);
-    expect(await browser.get('/api/groups/nope/dead-letters')).toMatchObject(refused);
+    const rejected = { status: 404, body: { error: { code: 'NO_GROUP' } } };
+    expect(await browser.get('/api/groups/nope')).toMatchObject(rejected);
+    expect(await browser.get('/api/groups/nope/dead-letters')).toMatchObject(rejected);
   });
 
   it('say that the topic of a message does not exist', async () => {
-    const refused = { status: 404, body: { error: { code: 'NO_TOPIC' } } };
-    expect(await browser.get('/api/topics/nope/messages/01')).toMatchObject(refused);
+    const rejected = { status: 404, body: { error: { code: 'NO_TOPIC' } } };
+    expect(await browser.get('/api/topics/nope/messages/01')).toMatchObject(rejected);
   });
 
   it('say which of them exist only elsewhere', async () => {
@@ -250,7 +250,7 @@ describe('the pages', () => {
     for (const path of [...paths, 'in-flight', 'faults', 'session', 'topics/orders/messages']) {
       const { status, body } = await browser.get(`/api/${path}`);
       const problems = JSON.stringify([body.error, body.failures, body.problems]);
-      if (path !== 'session') expect([path, problems]).toEqual([path, expect.stringMatching(/not|refused|away/)]);
+      if (path !== 'session') expect([path, problems]).toEqual([path, expect.stringMatching(/not|rejected|away/)]);
       expect([path, status]).toEqual([path, path === 'session' || path === 'transactions' ? 200 : 502]);
     }
   });

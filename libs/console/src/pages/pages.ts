@@ -1,7 +1,7 @@
 // The addresses of the pages' data.
 
 import { shownEvent } from '../access/failures.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { applicationOf, type PageContext } from './context.js';
 import { failures } from './failures.js';
 import { allDeadLetters, compare, deadLetters, group, groups, lagHistory } from './groups.js';
@@ -54,6 +54,6 @@ function app(context: PageContext) {
 async function time({ time: watch }: PageContext) {
   const state = await watch.read();
   if (state === undefined)
-    throw new ConsoleRefusal(404, 'NO_TIME', 'the time of this broker cannot be moved; start it with time travel');
+    throw new ConsoleRejection(404, 'NO_TIME', 'the time of this broker cannot be moved; start it with time travel');
   return state;
 }

@@ -1,8 +1,8 @@
 // The parameters of requests, checked.
 
-import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
+import { ConsoleRejection, type ConsoleRequest } from '../http/exchange.js';
 
-/** Reads query parameters. Each throws a ConsoleRefusal that names the parameter. */
+/** Reads query parameters. Each throws a ConsoleRejection that names the parameter. */
 export class Query {
   constructor(private readonly request: Pick<ConsoleRequest, 'query'>) {}
 
@@ -51,6 +51,6 @@ export class Query {
   }
 }
 
-function wrong(name: string, problem: string): ConsoleRefusal {
-  return new ConsoleRefusal(400, 'WRONG_PARAMETER', `parameter ${name} ${problem}`);
+function wrong(name: string, problem: string): ConsoleRejection {
+  return new ConsoleRejection(400, 'WRONG_PARAMETER', `parameter ${name} ${problem}`);
 }

@@ -2,7 +2,7 @@
 
 import { RocketMQError } from 'nestjs-rocketmq/admin';
 import { type PendingEntry, retryTransaction, type Schedule, type SqlExecutor } from 'nestjs-rocketmq/sql';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { MAX_ITEMS, type PageContext } from './context.js';
 import { Query } from './queries.js';
 
@@ -31,7 +31,7 @@ export function shownEntry({ dueAt, lastTickAt, paused, ...entry }: PendingEntry
 /**
  * Runs `work` in a transaction.
  * @param otherwise what holds when the database fails, or does not answer
- * @throws ConsoleRefusal without a schedule, and for errors of the database, of which only the log has the texts: they name hosts and users
+ * @throws ConsoleRejection without a schedule, and for errors of the database, of which only the log has the texts: they name hosts and users
  */
 export async function inSchedule<T>(
   { source }: PageContext,
@@ -41,7 +41,7 @@ export async function inSchedule<T>(
 ): Promise<T> {
   if (source.schedule === undefined) {
     const text = 'this console has no schedule; give it one with the option schedule of RocketMQConsoleModule';
-    throw new ConsoleRefusal(404, 'NO_SCHEDULE', text);
+    throw new ConsoleRejection(404, 'NO_SCHEDULE', text);
   }
   const { schedule: own, database } = source.schedule();
   const signal = AbortSignal.any([caller, AbortSignal.timeout(DATABASE_MS)]);
@@ -52,10 +52,10 @@ export async function inSchedule<T>(
     const done = retryTransaction(() => database.transaction((tx) => work(own, tx)), { signal });
     return await Promise.race([done, ended]);
   } catch (error) {
-    if (error instanceof ConsoleRefusal || RocketMQError.is(error)) throw error;
+    if (error instanceof ConsoleRejection || RocketMQError.is(error)) throw error;
     if (!caller.aborted)
       source.log(`console: the database of the schedule failed: ${(error as Error)?.stack ?? String(error)}`);
     const problem = signal.aborted ? `did not answer within ${DATABASE_MS / 1_000} s` : 'failed, the log says why';
-    throw new ConsoleRefusal(502, 'DATABASE_FAILED', `the database of the schedule ${problem}; ${otherwise}`);
+    throw new ConsoleRejection(502, 'DATABASE_FAILED', `the database of the schedule ${problem}; ${otherwise}`);
   }
 }

@@ -3,7 +3,7 @@
 import type { BrowseOptions, StoredMessageView } from 'nestjs-rocketmq/admin';
 import { shownAttempt, shownEvent } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
-import { ConsoleRefusal } from '../http/exchange.js';
+import { ConsoleRejection } from '../http/exchange.js';
 import { CONTROL_MS, DEFAULT_PAGE, MAX_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
 import { failuresElsewhere, shownElsewhere } from './failures.js';
 import { Query } from './queries.js';
@@ -53,8 +53,8 @@ export async function topic({ admin, watch, request: { signal } }: PageContext, 
   };
 }
 
-function noTopic(name: string): ConsoleRefusal {
-  return new ConsoleRefusal(404, 'NO_TOPIC', `topic ${name} does not exist`);
+function noTopic(name: string): ConsoleRejection {
+  return new ConsoleRejection(404, 'NO_TOPIC', `topic ${name} does not exist`);
 }
 
 export async function messages({ admin, redaction, request }: PageContext, name: string): Promise<object> {
@@ -75,7 +75,7 @@ function pageOf(query: Query): BrowseOptions {
   const [broker, queueId] = [query.text('broker'), query.text('queueId')];
   const [from, to] = [query.time('from'), query.time('to')];
   if (from !== undefined && to !== undefined && from > to)
-    throw new ConsoleRefusal(400, 'WRONG_PARAMETER', 'parameter from must not be later than to');
+    throw new ConsoleRejection(400, 'WRONG_PARAMETER', 'parameter from must not be later than to');
   return {
     order: query.oneOf<NonNullable<BrowseOptions['order']>>('order', ['newest-first', 'oldest-first'], 'newest-first'),
     from,

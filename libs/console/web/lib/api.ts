@@ -2,7 +2,7 @@
 
 import type { Outcome, Plan } from '../types.js';
 
-interface Refused {
+interface Rejected {
   readonly code?: string;
   readonly message?: string;
   readonly outcome?: string;
@@ -53,7 +53,7 @@ async function reached(asked: Promise<Response>): Promise<Response> {
 
 async function answerOf<T>(response: Response): Promise<T> {
   const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
-  const body = isJson ? ((await response.json()) as { readonly error?: Refused }) : undefined;
+  const body = isJson ? ((await response.json()) as { readonly error?: Rejected }) : undefined;
   if (response.ok && body !== undefined) return body as T;
   const { code = 'FAILED', message = textOf(response.status), outcome } = body?.error ?? {};
   throw new ApiError(code, message, outcome);

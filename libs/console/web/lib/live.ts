@@ -76,8 +76,8 @@ function searchOf({ groups = [], follow, text }: LiveOptions): string {
   return query.toString();
 }
 
-/** How soon a stream is asked for again that the server has refused: browsers give such a one up. */
-const REFUSED_MS = 10_000;
+/** How soon a stream is asked for again that the server has rejected: browsers give such a one up. */
+const REJECTED_MS = 10_000;
 
 function open(search: string, listening: () => Listening): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -85,7 +85,7 @@ function open(search: string, listening: () => Listening): () => void {
   const start = (): void => {
     source = opened(search, listening);
     source.addEventListener('error', () => {
-      if (source?.readyState === EventSource.CLOSED) timer = setTimeout(start, REFUSED_MS);
+      if (source?.readyState === EventSource.CLOSED) timer = setTimeout(start, REJECTED_MS);
     });
   };
   start();

@@ -23,7 +23,7 @@ export function AuditPage() {
             return (
               <div class="panel">
                 <Empty title={text === '' ? 'Nothing was changed yet' : 'No entry matches'}>
-                  {text === '' && 'Each change that is made here, or refused, is listed. The last 1,000 are kept.'}
+                  {text === '' && 'Each change that is made here, or rejected, is listed. The last 1,000 are kept.'}
                 </Empty>
               </div>
             );

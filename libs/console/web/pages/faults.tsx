@@ -21,9 +21,9 @@ const KINDS = [
   ['cutStreams', 'The connection breaks'],
   ['dropResponse', 'The call takes effect, its answer is lost'],
   ['delay', 'The answer is late'],
-  ['answer', 'The broker refuses'],
+  ['answer', 'The broker rejects'],
 ] as const;
-const REFUSAL = 'TOO_MANY_REQUESTS';
+const REJECTION = 'TOO_MANY_REQUESTS';
 const DELAY_MS = 3_000;
 
 interface Rule {
@@ -59,7 +59,8 @@ export function FaultsPage() {
             return (
               <div class="panel">
                 <Empty title="No fault is active">
-                  A fault makes the embedded broker fail on purpose: a refused send, a lost answer, a broken connection.
+                  A fault makes the embedded broker fail on purpose: a rejected send, a lost answer, a broken
+                  connection.
                 </Empty>
               </div>
             );
@@ -93,7 +94,7 @@ interface FaultValues {
 
 function actionOf(kind: FaultValues['kind']): Readonly<Record<string, unknown>> {
   if (kind === 'delay') return { kind, delayMs: DELAY_MS };
-  if (kind === 'answer') return { kind, code: REFUSAL };
+  if (kind === 'answer') return { kind, code: REJECTION };
   return { kind };
 }
 

@@ -102,7 +102,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
     };
   }, [stage]);
   /** A key that is held down was pressed for what was there before. */
-  const refuseEarly = (event: KeyboardEvent): void => {
+  const rejectEarly = (event: KeyboardEvent): void => {
     const { key, repeat, target } = event;
     const submits = target === main.current || target instanceof HTMLInputElement;
     if (key === 'Enter' && submits && (repeat || !isArmed.current)) event.preventDefault();
@@ -148,7 +148,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
   const isPlanning = stage.kind === 'planning' && wanted !== undefined;
   const { Form } = request;
   return (
-    <dialog ref={dialog} class="change" aria-labelledby={TITLE_ID} onClose={close} onKeyDown={refuseEarly}>
+    <dialog ref={dialog} class="change" aria-labelledby={TITLE_ID} onClose={close} onKeyDown={rejectEarly}>
       <form
         method="dialog"
         onSubmit={(event) => {

@@ -25,7 +25,7 @@ import { OrderTrailInterceptor } from './order-trail.interceptor.js';
 @Catch(HttpException)
 class SomeFilter implements ExceptionFilter {
   catch(_error: HttpException, host: { switchToHttp(): { getResponse(): { sendStatus(code: number): void } } }): void {
-    new Logger('Some').warn('is refused');
+    new Logger('Some').warn('is rejected');
     host.switchToHttp().getResponse().sendStatus(409);
   }
 }
@@ -127,7 +127,7 @@ describe('the log of a demo', () => {
     expect(line('is paid')).toMatchObject({ orderId: 'o-1', context: 'Some' });
     expect(await eventually('answered POST /orders/:id/pay: 201')).toMatchObject({ orderId: 'o-1' });
     await post(`${url}/orders/o-5/cancel`);
-    expect(line('is refused')).toMatchObject({ orderId: 'o-5', level: 'warn' });
+    expect(line('is rejected')).toMatchObject({ orderId: 'o-5', level: 'warn' });
     expect(await eventually('answered POST /orders/:id/cancel: 409')).toMatchObject({ orderId: 'o-5' });
     await post(`${url}/orders`);
     expect(await eventually('answered POST /orders: 201')).toMatchObject({ orderId: 'fresh' });

@@ -20,7 +20,7 @@ describe('the target of spans', () => {
     [{ OTEL_TRACES_EXPORTER: 'zipkin' }, 'OTEL_TRACES_EXPORTER must be one of otlp, console, none, not "zipkin"'],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, 'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL'],
     [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf'],
-  ])('is refused by %j', (env, message) => {
+  ])('is rejected by %j', (env, message) => {
     expect(() => spanTargetOf(env)).toThrow(ConfigurationError);
     expect(() => spanTargetOf(env)).toThrow(message);
   });

@@ -1,7 +1,7 @@
 // Checks of arguments that several calls share, before anything is sent.
 
 import { UsageError } from '../support/errors.js';
-import { type Check, describe, isIntegerFrom, refused } from '../support/options.js';
+import { type Check, describe, isIntegerFrom, rejected } from '../support/options.js';
 
 /** @throws UsageError `ILLEGAL_NAME` */
 export function checkName(kind: string, name: string, problem: string | undefined): void {
@@ -12,7 +12,7 @@ export function checkName(kind: string, name: string, problem: string | undefine
 export function checkFields(given: unknown, checks: Readonly<Record<string, Check>>): void {
   for (const [field, check] of Object.entries(checks)) {
     const problem = check((Object(given) as Readonly<Record<string, unknown>>)[field]);
-    if (problem !== undefined) throw refused(field, `${problem}; nothing was changed`);
+    if (problem !== undefined) throw rejected(field, `${problem}; nothing was changed`);
   }
 }
 

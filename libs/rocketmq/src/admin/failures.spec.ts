@@ -152,13 +152,13 @@ describe('an error', () => {
     expect(failures).toMatchObject([{ name: 'broker-1', error: unaffected }]);
   });
 
-  it('of a read whose connection broke, or that was refused with an unknown code, says that nothing took effect', async () => {
+  it('of a read whose connection broke, or that was rejected with an unknown code, says that nothing took effect', async () => {
     const { admin } = await adminOf((_, socket) => void socket?.destroy());
     const broken = { code: 'UNAVAILABLE', outcome: 'not-sent', message: expect.not.stringContaining('may have') };
     await expect(admin.listGroups()).rejects.toMatchObject(broken);
     const { admin: other } = await adminOf(() => ({ code: 4711 }));
-    const refused = { code: 'RESPONSE_4711', responseCode: 4711, outcome: 'not-sent' };
-    await expect(other.listGroups()).rejects.toMatchObject(refused);
+    const rejected = { code: 'RESPONSE_4711', responseCode: 4711, outcome: 'not-sent' };
+    await expect(other.listGroups()).rejects.toMatchObject(rejected);
     await expect(other.listGroups()).rejects.toBeInstanceOf(RemotingError);
   });
 
@@ -167,7 +167,7 @@ describe('an error', () => {
     await expect(admin.createTopic(topic, soon)).rejects.toMatchObject({ outcome: 'not-sent' });
   });
 
-  it('of a change that was not answered, or refused with an unknown code, leaves open whether it took effect', async () => {
+  it('of a change that was not answered, or rejected with an unknown code, leaves open whether it took effect', async () => {
     const { admin } = await adminOf(({ code }) => (code === 17 ? undefined : { code: code === 351 ? 17 : 0 }));
     const unknown = { outcome: 'unknown', message: expect.stringContaining('it may have taken effect') };
     // With the whole timeout of `adminOf`: two questions come before the change, and must not use it up.
@@ -206,7 +206,7 @@ describe('creating', () => {
     expect(brokers.map(written)).toEqual([[], [17, 200]]);
   });
 
-  it('refuses by default what exists with other settings, and changes no broker', async () => {
+  it('rejects by default what exists with other settings, and changes no broker', async () => {
     const { admin, brokers } = await adminOf(lacking, having);
     await expect(admin.createTopic({ topic: 'orders', type: 'fifo' })).rejects.toMatchObject({
       code: 'ALREADY_EXISTS',
@@ -348,7 +348,7 @@ describe('wrong arguments', () => {
   it('are rejected before anything is sent', async () => {
     const { admin, nameServer } = await adminOf(healthy);
     const offset = { kind: 'offset', broker: 'broker-0', queueId: -1, offset: 0 } as const;
-    const refused = [
+    const rejected = [
       admin.deleteTopic('a b'),
       admin.deleteGroup(''),
       admin.groupLag('a b'),
@@ -362,7 +362,7 @@ describe('wrong arguments', () => {
       admin.listDeadLetters('g', { after: 'nonsense' }),
       admin.replayDeadLetters('g', { limit: 101 }),
     ];
-    for (const call of refused) await expect(call).rejects.toMatchObject({ name: 'UsageError', outcome: 'not-sent' });
+    for (const call of rejected) await expect(call).rejects.toMatchObject({ name: 'UsageError', outcome: 'not-sent' });
     expect(nameServer.requests).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-// Reading a topic whose brokers come, go, change, refuse and are silent. The contract proves on both servers that it is read at all.
+// Reading a topic whose brokers come, go, change, reject and are silent. The contract proves on both servers that it is read at all.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerScript, ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
@@ -89,13 +89,13 @@ async function until(batches: AsyncIterator<TailedMessages>, last: string): Prom
 describe('a topic that is followed', () => {
   it('is asked again where its broker returns nothing for the moment', async () => {
     const queue: StoredMessageFields[] = [];
-    let refusals = 1;
+    let rejections = 1;
     const script = broker(
       'broker-0',
       () => [queue],
       ({ code, fields }) => {
-        const isRefused = code === 11 && refusals-- > 0;
-        return isRefused ? { code: 20, fields: { nextBeginOffset: fields.queueOffset ?? '' } } : 'usual';
+        const isRejected = code === 11 && rejections-- > 0;
+        return isRejected ? { code: 20, fields: { nextBeginOffset: fields.queueOffset ?? '' } } : 'usual';
       },
     );
     const { admin } = await adminOf(script);
@@ -135,14 +135,14 @@ describe('a topic that is followed', () => {
   });
 
   it('loses nothing of one broker when the other refuses to be read', async () => {
-    const refused = { code: 2, remark: 'busy' };
+    const rejected = { code: 2, remark: 'busy' };
     let isBusy = true;
     const { admin } = await adminOf(
       broker('broker-0', () => [[stored(0, 0, 1, 'a')]]),
       broker(
         'broker-1',
         () => [[stored(0, 0, 2, 'b')]],
-        ({ code }) => (code === 11 && isBusy ? refused : 'usual'),
+        ({ code }) => (code === 11 && isBusy ? rejected : 'usual'),
       ),
     );
     const batches = admin.tailMessages(TOPIC, { from: new Date(0) })[Symbol.asyncIterator]();
@@ -195,7 +195,7 @@ describe('one of two brokers', () => {
     (codes: readonly number[]): Script =>
     ({ code }) =>
       codes.includes(code) ? undefined : 'usual';
-  const refusal: Script = ({ code }) => (code === 11 ? { code: 2, remark: 'busy' } : 'usual');
+  const rejection: Script = ({ code }) => (code === 11 ? { code: 2, remark: 'busy' } : 'usual');
   const first = broker('broker-0', () => [[stored(0, 0, 1, 'a')]]);
   const second = (script: Script): BrokerScript => broker('broker-1', () => [[stored(0, 0, 2, 'b')]], script);
   const order = ['oldest-first', 'newest-first'] as const;
@@ -207,7 +207,7 @@ describe('one of two brokers', () => {
   });
 
   it.each(order)('that refuses to be read costs a page only its own part, %s', async (orderOfPage) => {
-    const { admin } = await adminOf(first, second(refusal));
+    const { admin } = await adminOf(first, second(rejection));
     const { messages, failures } = await admin.browseMessages(TOPIC, { order: orderOfPage });
     expect({ seen: bodiesOf(messages), failures }).toMatchObject({ seen: ['a'], failures: [{ name: 'broker-1' }] });
   });
@@ -230,7 +230,7 @@ describe('one of two brokers', () => {
     let isBusy = true;
     const { admin } = await adminOf(
       first,
-      second((one, of) => (isBusy ? refusal(one, of) : 'usual')),
+      second((one, of) => (isBusy ? rejection(one, of) : 'usual')),
     );
     const begun = admin.tailMessages(TOPIC, { from: new Date(0) })[Symbol.asyncIterator]();
     const { next: after } = (await begun.next()).value;
@@ -240,7 +240,7 @@ describe('one of two brokers', () => {
 
   it('that comes back between two pages is read on', async () => {
     let isBusy = false;
-    const script: Script = (request, socket) => (isBusy ? refusal(request, socket) : 'usual');
+    const script: Script = (request, socket) => (isBusy ? rejection(request, socket) : 'usual');
     const { admin } = await adminOf(first, second(script));
     isBusy = true;
     const page = await admin.browseMessages(TOPIC, { order: 'newest-first' });

@@ -29,11 +29,11 @@ const newAdmin = (options: RocketMQAdminOptions): RocketMQAdmin => {
 };
 
 /** A broker that stores nothing: topics are missing, groups as given, changes are accepted. */
-const startBroker = (groups: Record<string, unknown> = {}, refusal?: ScriptedReply): Promise<ScriptedServer> =>
+const startBroker = (groups: Record<string, unknown> = {}, rejection?: ScriptedReply): Promise<ScriptedServer> =>
   startServer(({ code }) => {
     if (code === 351) return { code: 17, remark: 'No topic in this broker' };
     if (code === 201) return { body: JSON.stringify({ subscriptionGroupTable: groups }) };
-    return refusal ?? {};
+    return rejection ?? {};
   });
 
 /** A name server with one master for each broker, by default all in one cluster. */
@@ -150,12 +150,12 @@ describe('RocketMQAdmin', () => {
     await expect(admin.createGroup({ consumerGroup: 'g', backoff })).rejects.toThrow('[1, 2, 1.5]');
     await expect(admin.describeGroup(' ')).rejects.toThrow('is blank');
     const ifExists = 'overwrite' as 'update';
-    const refusal = {
+    const rejection = {
       code: 'ILLEGAL_OPTION',
       message: expect.stringContaining('ifExists must be refuse or keep or update'),
     };
-    await expect(admin.createTopic({ topic: 'orders', type: 'normal' }, { ifExists })).rejects.toMatchObject(refusal);
-    await expect(admin.createGroup({ consumerGroup: 'billing' }, { ifExists })).rejects.toMatchObject(refusal);
+    await expect(admin.createTopic({ topic: 'orders', type: 'normal' }, { ifExists })).rejects.toMatchObject(rejection);
+    await expect(admin.createGroup({ consumerGroup: 'billing' }, { ifExists })).rejects.toMatchObject(rejection);
     const rewind = { consumerGroup: 'billing', topic: 'orders' };
     const lookup = { topic: 'orders' };
     const wrongKind = { ...rewind, to: { kind: 'oldest' } } as never;
@@ -182,7 +182,7 @@ describe('RocketMQAdmin', () => {
     ['timeoutMs', '5', 'must be a number above 0, not the string "5"'],
     ['proxy', 'a:8080', 'is unknown; the options are'],
   ])('rejects an invalid option by name: %s: %p', (field, value, problem) => {
-    const refusal = (): RocketMQAdmin => new RocketMQAdmin({ nameServer: 'a:1', [field]: value });
-    expect(refusal).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
+    const rejection = (): RocketMQAdmin => new RocketMQAdmin({ nameServer: 'a:1', [field]: value });
+    expect(rejection).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
   });
 });

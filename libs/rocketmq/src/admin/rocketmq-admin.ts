@@ -472,6 +472,6 @@ export class RocketMQAdmin {
 
 function parseAddresses(option: 'nameServer' | 'proxies', text: string): readonly string[] {
   const code = option === 'proxies' ? 'ILLEGAL_PROXIES' : 'ILLEGAL_NAME_SERVER';
-  const refused = (shown: string, problem: string) => new UsageError(code, `${option} "${shown}": ${problem}`, option);
-  return readAddresses(text, refused).map(addressText);
+  const rejected = (shown: string, problem: string) => new UsageError(code, `${option} "${shown}": ${problem}`, option);
+  return readAddresses(text, rejected).map(addressText);
 }

@@ -4,7 +4,7 @@ import { hostProblem } from '../support/address.js';
 import { type Clock, HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
-import { refused } from '../support/options.js';
+import { rejected } from '../support/options.js';
 import type { BrokerUser } from './access/users.js';
 import type { AdvertisedAddress } from './advertised-address.js';
 import type { EngineOptions } from './engine/engine.js';
@@ -152,7 +152,7 @@ export function assertHosts({ host, controlHost, advertisedAddress }: EmbeddedBr
   const hosts = { host, controlHost, 'advertisedAddress.host': advertisedAddress?.host };
   for (const [field, value] of Object.entries(hosts)) {
     const problem = value === undefined ? undefined : hostProblem(value);
-    if (problem !== undefined) throw refused(field, problem, 'embedded broker: ');
+    if (problem !== undefined) throw rejected(field, problem, 'embedded broker: ');
   }
 }
 

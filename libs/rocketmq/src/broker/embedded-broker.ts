@@ -11,7 +11,7 @@ import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
-import { CALL_CHECKS, describe, isIntegerFrom, oneOf, refusalOf, trueOrFalse } from '../support/options.js';
+import { CALL_CHECKS, describe, isIntegerFrom, oneOf, rejectionOf, trueOrFalse } from '../support/options.js';
 import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
@@ -31,8 +31,8 @@ import {
 } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import type { DeliveryWatcher } from './engine/engine-listener.js';
-import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
+import { Rejection } from './engine/rejection.js';
 import type { RetentionLimits } from './engine/retention.js';
 import { RELEASE } from './engine/server-names.js';
 import { RegisteredClients } from './remoting/registered-clients.js';
@@ -289,8 +289,8 @@ export class EmbeddedBroker {
    * @throws UsageError `DECLARATION_CONFLICT` for a topic or group that exists in the folder with other settings
    */
   start(options: CallOptions = {}): Promise<void> {
-    const refusal = refusalOf(options, { options: CALL_CHECKS }, 'start(): ');
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = rejectionOf(options, { options: CALL_CHECKS }, 'start(): ');
+    if (rejection !== undefined) return Promise.reject(rejection);
     switch (this.#state.kind) {
       case 'started':
         return Promise.resolve();
@@ -575,7 +575,8 @@ function asUsage(declare: () => void): void {
   try {
     declare();
   } catch (error) {
-    if (error instanceof Refusal) throw new UsageError('DECLARATION_CONFLICT', `${error.message}; nothing was changed`);
+    if (error instanceof Rejection)
+      throw new UsageError('DECLARATION_CONFLICT', `${error.message}; nothing was changed`);
     throw error;
   }
 }

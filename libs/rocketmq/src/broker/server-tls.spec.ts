@@ -148,7 +148,7 @@ describe('the ports of a broker with a certificate', () => {
     ],
     ['option tls.allowPlaintext must be true or false', { allowPlaintext: 'yes' as never }],
     ['option tls.cert is missing', { cert: undefined as never, key: undefined as never }],
-  ])('are refused with "%s"', (text, options) => {
+  ])('are rejected with "%s"', (text, options) => {
     expect(() => new EmbeddedBroker({ tls: { ...identity, ...options } })).toThrow(text);
   });
 });
@@ -164,10 +164,10 @@ describe('a port for TLS and plaintext', () => {
   }
 
   /**
-   * @param most the maximum number of connections
+   * @param max the maximum number of connections
    * @returns the bytes of plaintext connections, and a connection to the port
    */
-  async function open(most = 100): Promise<Opened> {
+  async function open(max = 100): Promise<Opened> {
     let heard = (_text: string): void => {};
     const received = new Promise<string>((resolve) => {
       heard = resolve;
@@ -179,7 +179,7 @@ describe('a port for TLS and plaintext', () => {
       socket.once('end', () => heard(Buffer.concat(chunks).toString()));
     };
     const tls = { allowsPlaintext: true, serverOptions: () => identity };
-    const listener = new Listener(onConnection, { clock, tls, room: new ConnectionRoom({ most }) });
+    const listener = new Listener(onConnection, { clock, tls, room: new ConnectionRoom({ max }) });
     const port = await listener.listen('127.0.0.1', 0);
     closers.push(() => {
       listener.stopListening();
@@ -240,16 +240,16 @@ describe('a port for TLS and plaintext', () => {
   it('closes a connection that sends nothing', async () => {
     const { socket } = await open();
     const closed = new Promise((resolve) => socket.once('close', resolve));
-    while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.nextDueAtMs() !== undefined);
     clock.advanceTo(clock.nowMs() + 2 * MINUTE_MS);
     await closed;
   });
 
   it('releases a connection that ends without a byte', async () => {
     const { socket } = await open();
-    while (clock.nextDueAtMs() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.nextDueAtMs() !== undefined);
     socket.end();
-    while (clock.nextDueAtMs() !== undefined) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.nextDueAtMs() === undefined);
   });
 });
 

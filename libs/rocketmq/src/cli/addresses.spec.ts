@@ -1,4 +1,4 @@
-// Addresses with a user and a password in them: every option that takes an address refuses them, and no error quotes the password.
+// Addresses with a user and a password in them: every option that takes an address rejects them, and no error quotes the password.
 
 import { describe, expect, it } from '@jest/globals';
 import { call, words } from '../../../../test/fixtures/command-line.js';
@@ -26,7 +26,7 @@ const STRANGE_FORMS = [
 ];
 
 describe('an address with a password', () => {
-  it.each(FORMS)('%s is refused by every option of the library, and not quoted', (address) => {
+  it.each(FORMS)('%s is rejected by every option of the library, and not quoted', (address) => {
     const nameServer = '127.0.0.1:1';
     const attempts = [
       () => new Connection({ endpoints: address }),
@@ -41,20 +41,23 @@ describe('an address with a password', () => {
     }
   });
 
-  it.each(STRANGE_FORMS)('%s is refused by every option of the library, and quoted without the password', (address) => {
-    const attempts = [
-      () => new Connection({ endpoints: address }),
-      () => new Connection({ endpoints: `name-server:${address}` }),
-      () => new RocketMQAdmin({ nameServer: address }),
-      () => new RocketMQAdmin({ nameServer: '127.0.0.1:1', proxies: address }),
-      () => new ControlClient({ endpoint: address }),
-      () => new ControlClient({ endpoint: `https://${address}` }),
-    ];
-    for (const attempt of attempts) {
-      expect(attempt).toThrow(/ILLEGAL_\w+\]/);
-      expect(attempt).not.toThrow('sesame');
-    }
-  });
+  it.each(STRANGE_FORMS)(
+    '%s is rejected by every option of the library, and quoted without the password',
+    (address) => {
+      const attempts = [
+        () => new Connection({ endpoints: address }),
+        () => new Connection({ endpoints: `name-server:${address}` }),
+        () => new RocketMQAdmin({ nameServer: address }),
+        () => new RocketMQAdmin({ nameServer: '127.0.0.1:1', proxies: address }),
+        () => new ControlClient({ endpoint: address }),
+        () => new ControlClient({ endpoint: `https://${address}` }),
+      ];
+      for (const attempt of attempts) {
+        expect(attempt).toThrow(/ILLEGAL_\w+\]/);
+        expect(attempt).not.toThrow('sesame');
+      }
+    },
+  );
 
   it.each([...FORMS, ...STRANGE_FORMS])('%s is not quoted by options that take no address', (address) => {
     const attempts = [

@@ -27,9 +27,9 @@ describe('the access of a command to a cluster', () => {
       secretKey: 's',
     });
     await writeFile(credentials, 'secretKey=hidden');
-    const refused = adminOptionsOf({ ...values, credentials }, {});
-    await expect(refused).rejects.toThrow('must be JSON: {"accessKey"');
-    await expect(refused).rejects.not.toThrow('hidden');
+    const rejected = adminOptionsOf({ ...values, credentials }, {});
+    await expect(rejected).rejects.toThrow('must be JSON: {"accessKey"');
+    await expect(rejected).rejects.not.toThrow('hidden');
     await rm(folder, { recursive: true });
   });
 

@@ -128,7 +128,7 @@ describe('the file of the broker', () => {
     expect(nameServerPort).toBeUndefined();
   });
 
-  it('is refused when a file that it names cannot be read', async () => {
+  it('is rejected when a file that it names cannot be read', async () => {
     const tls = { certFile: 'broker.crt', keyFile: 'broker.key' };
     const readFile = (name: string): string => {
       if (name === 'broker.json') return JSON.stringify({ tls });

@@ -116,7 +116,7 @@ export function alterOption(): Option {
 }
 
 /** Names the option where the library names its own. @throws the error */
-export function refuseToAlter(error: unknown): never {
+export function rejectToAlter(error: unknown): never {
   // Not `instanceof`: the class is loaded only when a command runs.
   if (!RocketMQError.is(error) || error.code !== 'ALREADY_EXISTS') throw error;
   const { what, differences } = error as AlreadyExistsError;

@@ -69,7 +69,7 @@ async function json(line: string): Promise<Record<string, never>> {
   expect({ code, err }).toEqual({ code: 0, err: '' });
   return JSON.parse(out);
 }
-const refused = async (line: string, code: number): Promise<string> => {
+const rejected = async (line: string, code: number): Promise<string> => {
   const called = await on(line);
   expect({ code: called.code, out: called.out }).toEqual({ code, out: '' });
   return called.err;
@@ -85,8 +85,8 @@ describe('a name that does not exist', () => {
     'lag billing --topic nope',
     'message find nope --key k',
   ])('makes %s fail', async (line) => {
-    expect(await refused(line, 1)).toContain('"nope" does not exist');
-    expect(JSON.parse(await refused(`${line} --json`, 1)).error.message).toContain('"nope" does not exist');
+    expect(await rejected(line, 1)).toContain('"nope" does not exist');
+    expect(JSON.parse(await rejected(`${line} --json`, 1)).error.message).toContain('"nope" does not exist');
   });
 
   it('is no failure for a group without dead letters', async () => {
@@ -122,7 +122,7 @@ describe('topic', () => {
     expect(await json('topic show steps')).toMatchObject({ topic: 'steps' });
     expect((await on('topic delete steps --yes')).out).toMatch(/^topic steps was deleted from /);
     expect(await json('topic delete steps')).toEqual({ topic: 'steps', done: false, exists: false, messages: 0 });
-    expect(await refused('topic show steps', 1)).toContain(
+    expect(await rejected('topic show steps', 1)).toContain(
       `topic "steps" does not exist; create it with: npx nestjs-rocketmq topic create steps --type normal --name-server ${broker.nameServerEndpoint}\n`,
     );
   });
@@ -157,11 +157,11 @@ describe('topic', () => {
   });
 
   it('rejects a wrong command line with exit code 2, before it asks a server', async () => {
-    expect(await refused('topic create x --type other', 2)).toContain('Allowed choices are normal, fifo, delay');
-    expect(await refused('topic create x --queues 0', 2)).toContain('It must be an integer above 0');
-    expect(await refused('topic create', 2)).toContain("missing required argument 'topic'");
-    expect(await refused('topic rename x', 2)).toContain("unknown command 'rename'");
-    expect(await refused('topic create a/b', 2)).toContain('may contain only letters');
+    expect(await rejected('topic create x --type other', 2)).toContain('Allowed choices are normal, fifo, delay');
+    expect(await rejected('topic create x --queues 0', 2)).toContain('It must be an integer above 0');
+    expect(await rejected('topic create', 2)).toContain("missing required argument 'topic'");
+    expect(await rejected('topic rename x', 2)).toContain("unknown command 'rename'");
+    expect(await rejected('topic create a/b', 2)).toContain('may contain only letters');
   });
 });
 
@@ -195,7 +195,7 @@ describe('group', () => {
     });
     expect(await json('group show shipping')).toMatchObject({ fifo: true, maxDeliveryAttempts: 5 });
     expect((await on('group delete shipping --yes')).out).toMatch(/^group shipping was deleted/);
-    expect(await refused('group show shipping', 1)).toContain(
+    expect(await rejected('group show shipping', 1)).toContain(
       `group "shipping" does not exist; create it with: npx nestjs-rocketmq group create shipping --name-server ${broker.nameServerEndpoint}\n`,
     );
   });
@@ -208,7 +208,7 @@ describe('group', () => {
     const report = expect.stringContaining('consumer group: billing');
     expect(await json(`group client billing ${clientId}`)).toEqual({ consumerGroup: 'billing', clientId, report });
     await consumer.close();
-    expect(await refused(`group client billing ${clientId}`, 1)).toContain('is not connected; list those that are');
+    expect(await rejected(`group client billing ${clientId}`, 1)).toContain('is not connected; list those that are');
   });
 
   it('shows connected consumers, and whether their subscriptions differ', async () => {
@@ -238,7 +238,7 @@ describe('lag and rewind', () => {
     expect(await json('lag billing')).toMatchObject({ lag: 2, topics: [{ topic: 'orders', lag: 2 }] });
     expect((await on('lag billing --queues')).out).toMatch(/orders +\S+ +1 +0 +1 +1 +-\n/);
     expect(await on('lag billing --fail-above 1')).toMatchObject({ code: 1 });
-    expect(await refused('lag biling --fail-above 1', 1)).toContain('group "biling" does not exist');
+    expect(await rejected('lag biling --fail-above 1', 1)).toContain('group "biling" does not exist');
     expect(await on('lag billing --fail-above 2')).toMatchObject({ code: 0 });
     const { moves } = await json('rewind billing orders --to latest --yes');
     expect(moves).toMatchObject([
@@ -250,7 +250,7 @@ describe('lag and rewind', () => {
   it('show what a group will read before it has consumed anything, and fail when asked to judge an unknown lag', async () => {
     await on('group create newcomer');
     expect((await on('lag newcomer')).out).toContain('add --topic TOPIC');
-    expect(await refused('lag newcomer --fail-above 0', 1)).toContain('is not known');
+    expect(await rejected('lag newcomer --fail-above 0', 1)).toContain('is not known');
     expect((await on('lag newcomer --topic orders')).out).toMatch(
       /2 messages behind[\s\S]*orders +2 +0 +2 +not started\n/,
     );
@@ -260,11 +260,11 @@ describe('lag and rewind', () => {
   });
 
   it('reject an invalid position, an unknown group and an unknown queue', async () => {
-    expect(await refused('rewind billing orders', 2)).toContain("required option '--to <place>' not specified");
-    expect(await refused('rewind billing orders --to yesterday', 2)).toContain('It must be beginning, end, a time');
-    expect(await refused('rewind nobody orders --to end --yes', 1)).toContain('group "nobody" does not exist');
-    expect(await refused('rewind billing nothing --to end', 1)).toContain('topic "nothing" does not exist');
-    expect(await refused('rewind billing orders --to broker:9:0', 1)).toContain('has no such queue');
+    expect(await rejected('rewind billing orders', 2)).toContain("required option '--to <place>' not specified");
+    expect(await rejected('rewind billing orders --to yesterday', 2)).toContain('It must be beginning, end, a time');
+    expect(await rejected('rewind nobody orders --to end --yes', 1)).toContain('group "nobody" does not exist');
+    expect(await rejected('rewind billing nothing --to end', 1)).toContain('topic "nothing" does not exist');
+    expect(await rejected('rewind billing orders --to broker:9:0', 1)).toContain('has no such queue');
   });
 });
 
@@ -288,7 +288,7 @@ describe('message', () => {
     expect(first).toMatchObject({ total: 2 });
     const { out } = await on(`message list orders --limit 1 --after ${first.next}`);
     expect(out).toContain('1 of 2 messages\n');
-    expect(await refused('message find orders --key order-2 --from noon', 2)).toContain('It must be a time like');
+    expect(await rejected('message find orders --key order-2 --from noon', 2)).toContain('It must be a time like');
   });
 });
 
@@ -298,7 +298,7 @@ describe('message list', () => {
     expect(messages).toMatchObject([{ keys: ['order-2'] }]);
     expect(await json(`message list orders --newest --after ${next}`)).toMatchObject({ messages: [{ messageId }] });
     expect(await json('message list orders --to 2001-01-01')).toMatchObject({ messages: [], total: 0 });
-    expect(await refused(`message list orders --after ${next}`, 2)).toContain('in the same order');
+    expect(await rejected(`message list orders --after ${next}`, 2)).toContain('in the same order');
   });
 });
 
@@ -322,10 +322,10 @@ describe('message send', () => {
 
   it('rejects what is no message, and what the topic does not take, and sends nothing', async () => {
     await on('topic create chores --type normal');
-    expect(await refused('message send chores', 2)).toContain('either --body or --file');
-    expect(await refused('message send chores --file no-such-file', 2)).toContain('cannot read no-such-file');
-    expect(await refused('message send chores --body x --property p', 2)).toContain('It must be name=value.');
-    expect(await refused('message send chores --body x --delay 1000', 1)).toContain('TOPIC_TYPE_MISMATCH');
+    expect(await rejected('message send chores', 2)).toContain('either --body or --file');
+    expect(await rejected('message send chores --file no-such-file', 2)).toContain('cannot read no-such-file');
+    expect(await rejected('message send chores --body x --property p', 2)).toContain('It must be name=value.');
+    expect(await rejected('message send chores --body x --delay 1000', 1)).toContain('TOPIC_TYPE_MISMATCH');
     expect(await json('topic show chores')).toMatchObject({ messages: 0 });
   });
 
@@ -339,7 +339,7 @@ describe('message send', () => {
       const file = join(folder, 'asyncapi.json');
       writeFileSync(file, JSON.stringify({ asyncapi: '3.0.0', channels, operations }));
       const line = `message send payments --asyncapi ${file} --body`;
-      expect(await refused(`${line} {"paid":1}`, 2)).toContain('paid is a number, but only boolean is accepted');
+      expect(await rejected(`${line} {"paid":1}`, 2)).toContain('paid is a number, but only boolean is accepted');
       expect(await json('topic show payments')).toMatchObject({ messages: 0 });
       expect((await on(`${line} {"paid":true}`)).out).toContain('is stored in payments');
     } finally {
@@ -438,7 +438,7 @@ describe('message tail', () => {
   });
 
   it('fails for a topic that does not exist', async () => {
-    expect(await refused('message tail nowhere', 1)).toContain('topic "nowhere" does not exist on this cluster');
+    expect(await rejected('message tail nowhere', 1)).toContain('topic "nowhere" does not exist on this cluster');
   });
 });
 

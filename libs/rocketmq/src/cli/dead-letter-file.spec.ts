@@ -76,7 +76,7 @@ describe('dlq replay --error', () => {
     expect(await chosen('CardError', 'DeadLetterError')).toContain('3 dead letters would be replayed');
   });
 
-  it('is refused where the errors are not known', async () => {
+  it('is rejected where the errors are not known', async () => {
     expect(await on('dlq replay billing --error CardError')).toMatchObject({
       code: 2,
       err: expect.stringContaining('--error needs --operations-topic'),
@@ -117,8 +117,8 @@ describe('dlq export', () => {
 
   it('replaces no file, and leaves none of a group that does not exist', async () => {
     writeFileSync(file, 'mine');
-    const refused = { code: 2, err: expect.stringContaining('nothing was written; name a new file') };
-    expect(await on(`dlq export billing ${file}`)).toMatchObject(refused);
+    const rejected = { code: 2, err: expect.stringContaining('nothing was written; name a new file') };
+    expect(await on(`dlq export billing ${file}`)).toMatchObject(rejected);
     expect(readFileSync(file, 'utf8')).toBe('mine');
     expect(await on(`dlq export nope ${file}2`)).toMatchObject({ code: 1 });
     expect(() => statSync(`${file}2`)).toThrow('ENOENT');

@@ -12,7 +12,7 @@ import {
   type CommandIo,
   countOf,
   plural,
-  refuseToAlter,
+  rejectToAlter,
   withExamples,
   yesOption,
 } from './command.js';
@@ -171,7 +171,7 @@ function addCreate(group: Command, io: CommandIo): void {
           },
           { ifExists: values.yes === true ? 'update' : 'refuse' },
         )
-        .catch(refuseToAlter);
+        .catch(rejectToAlter);
       return admin.describeGroup(consumerGroup);
     });
     const brokers = made?.brokers ?? [];

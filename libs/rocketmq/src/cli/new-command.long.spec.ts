@@ -45,7 +45,7 @@ describe('nestjs-rocketmq new', () => {
     expect(await call(['new', join(folder, 'shop'), '--no-install'])).toMatchObject({ code: 0 });
   });
 
-  it('refuses a folder that is not empty, and changes nothing', async () => {
+  it('rejects a folder that is not empty, and changes nothing', async () => {
     for (const name of ['a.txt', 'b.txt']) writeFileSync(join(folder, name), 'mine');
     const { code, out, err } = await call(['new', folder]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -67,7 +67,7 @@ describe('nestjs-rocketmq new', () => {
     expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 
-  it.each(['.hidden', 'a b', '-', 'node_modules', 'nestjs-rocketmq'])('refuses the name %j', async (name) => {
+  it.each(['.hidden', 'a b', '-', 'node_modules', 'nestjs-rocketmq'])('rejects the name %j', async (name) => {
     expect(await call(['new', join(folder, name)])).toMatchObject({ code: 2, out: '' });
     expect(readdirSync(folder)).toEqual([]);
   });

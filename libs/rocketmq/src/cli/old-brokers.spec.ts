@@ -57,7 +57,7 @@ async function started({ release, version, unknown }: (typeof OLD)[number]): Pro
 }
 
 describe.each(OLD)('a broker of $release', (old) => {
-  it('is refused by consumers of lite topics at once, by its name', async () => {
+  it('is rejected by consumers of lite topics at once, by its name', async () => {
     const endpoints = `name-server:${await started(old)}`;
     const connection = new Connection({ endpoints, requestTimeoutMs: 20_000 });
     closers.push(() => connection.close());

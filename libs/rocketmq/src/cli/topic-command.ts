@@ -10,7 +10,7 @@ import {
   type CommandIo,
   countOf,
   plural,
-  refuseToAlter,
+  rejectToAlter,
   TOPIC_TYPES,
   withExamples,
   yesOption,
@@ -115,7 +115,7 @@ function addCreate(topic: Command, io: CommandIo): void {
       const { type = found === undefined ? 'normal' : commonType(found), queues, layout } = values;
       await admin
         .createTopic({ topic: name, type, queues, layout }, { ifExists: values.yes === true ? 'update' : 'refuse' })
-        .catch(refuseToAlter);
+        .catch(rejectToAlter);
       const after = await admin.describeTopic(name);
       if (after === undefined) throw new Error(`topic "${name}" was deleted while this command ran`);
       return after;

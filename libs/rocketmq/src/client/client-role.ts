@@ -23,7 +23,7 @@ export interface ClientRole {
   /** The role's part of the settings for one server, built at each sync. */
   settings(endpoint: Endpoint): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
   /**
-   * Called with each answer of a server to the settings. It may refuse it by an error, as a server refuses settings.
+   * Called with each answer of a server to the settings. It may reject it by an error, as a server rejects settings.
    * @returns whether there is something new to announce to this server
    */
   onSettings(settings: Settings, endpoint: Endpoint): boolean;

@@ -98,7 +98,7 @@ export class Client {
   /**
    * Finds the topics, sends the settings to all their servers, and keeps both up to date until {@link close}. An unavailable server
    * does not delay the start as long as another is available: it receives the settings when it is back.
-   * @throws ResourceError that names all topics that are missing or of another type; the first refusal of the server; when the server is
+   * @throws ResourceError that names all topics that are missing or of another type; the first rejection of the server; when the server is
    *   unavailable, the last failure once the deadline has passed
    */
   async start(
@@ -117,7 +117,7 @@ export class Client {
 
   /**
    * Asks what the server says of the settings where a topic is missing, by one request.
-   * @throws the refusal of the server; when it does not answer, its failure
+   * @throws the rejection of the server; when it does not answer, its failure
    */
   async tryOut(deadline: Deadline): Promise<void> {
     // Without any route, there is no other session.

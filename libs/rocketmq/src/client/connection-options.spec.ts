@@ -13,7 +13,7 @@ describe('the options of a connection', () => {
     ['tls', null, 'must be true, false or an object'],
     ['timeoutMs', 5, 'is unknown; the options are'],
   ])('are rejected by name: %s: %p', (field, value, problem) => {
-    const refusal = (): Connection => new Connection({ endpoints: '127.0.0.1:9', [field]: value });
-    expect(refusal).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
+    const rejection = (): Connection => new Connection({ endpoints: '127.0.0.1:9', [field]: value });
+    expect(rejection).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
   });
 });

@@ -14,7 +14,7 @@ import {
   type OptionChecks,
   oneOf,
   positiveNumber,
-  refused,
+  rejected,
   trueOrFalse,
   withMethods,
 } from '../support/options.js';
@@ -37,7 +37,7 @@ export interface ConnectionOptions {
    * the name of the host. Default: false, or true if `endpoints` begins with `https://`.
    */
   readonly tls?: boolean | TlsOptions;
-  /** The namespace of the cluster. The open-source server does not isolate topics by it. Refused with `name-server:`. Default: none. */
+  /** The namespace of the cluster. The open-source server does not isolate topics by it. Rejected with `name-server:`. Default: none. */
   readonly namespace?: string;
   /** Required when the server checks access (ACL). A function is called repeatedly, so that keys can be rotated. Default: none. */
   readonly credentials?: Credentials | CredentialsProvider;
@@ -46,7 +46,7 @@ export interface ConnectionOptions {
   /** The default timeout of one request, in real time, in milliseconds. Default 3000. */
   readonly requestTimeoutMs?: number;
   /**
-   * Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Refused with `name-server:`.
+   * Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Rejected with `name-server:`.
    * Default false.
    */
   readonly useBootstrapEndpoints?: boolean;
@@ -63,7 +63,7 @@ export interface ConnectionOptions {
   readonly topicLayouts?: Readonly<Record<string, string>>;
   /**
    * The gRPC implementation. `http2`: a lean one of this library, which uses a fraction of the CPU. `grpc-js`: the package `@grpc/grpc-js`,
-   * an optional peer dependency that you install. Refused with `name-server:`. Default `http2`.
+   * an optional peer dependency that you install. Rejected with `name-server:`. Default `http2`.
    */
   readonly transport?: Transport;
   /** The clock for business time (delays, leases, backoff). Pass the clock of a test broker to move time in tests. Default: the system clock. */
@@ -106,7 +106,7 @@ export function assertConnectionOptions(options: ConnectionOptions): void {
 /** @throws UsageError for an option that means nothing without a proxy, which would be ignored */
 function checkWithoutProxy({ namespace, transport, useBootstrapEndpoints }: ConnectionOptions): void {
   const meaningless = (field: string, why: string): UsageError =>
-    refused(field, `cannot be used with endpoints of name servers: ${why}`);
+    rejected(field, `cannot be used with endpoints of name servers: ${why}`);
   if (namespace) throw meaningless('namespace', 'it is a concept of proxies; use a prefix of the names instead');
   if (transport !== undefined) throw meaningless('transport', 'it selects an implementation of gRPC');
   if (useBootstrapEndpoints) throw meaningless('useBootstrapEndpoints', 'name servers carry no messages');

@@ -85,7 +85,7 @@ describe('an endpoint with several addresses', () => {
     await expect(producer.beginTransaction(order)).rejects.toMatchObject({ outcome: 'unknown' });
     second.broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
     await producer.transact({ message: order }, async () => {});
-    // Its end was refused, so the second server asks, and can ask only over a stream of its own.
+    // Its end was rejected, so the second server asks, and can ask only over a stream of its own.
     const { messageId } = await checked;
     expect(second.broker.halfMessages().concat(second.broker.messages('orders') as never)).toMatchObject([
       { messageId },
@@ -125,18 +125,18 @@ describe('calls on an endpoint with several addresses', () => {
     stream.end(frame(Buffer.from(text)));
   }
 
-  const refusals: [string, (stream: ServerHttp2Stream) => void][] = [
+  const rejections: [string, (stream: ServerHttp2Stream) => void][] = [
     ['refuses a stream', (stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM)],
     ['answers UNAVAILABLE', (stream) => stream.respond({ ...GRPC, 'grpc-status': '14' }, { endStream: true })],
     ['sends GOAWAY', (stream) => stream.session?.goaway(0, stream.id ?? 0)],
   ];
-  it.each(refusals)(
+  it.each(rejections)(
     'are answered where they began when their server %s, and new ones go to the next',
-    async (_, refuse) => {
+    async (_, reject) => {
       const held: ServerHttp2Stream[] = [];
       const first = await serve((stream) => {
         held.push(stream);
-        if (held.length === 4) refuse(stream);
+        if (held.length === 4) reject(stream);
       });
       const second = await serve((stream) => answer(stream, 'second'));
       const open = (address: string): Http2Channel => new Http2Channel(address, systemRandom);

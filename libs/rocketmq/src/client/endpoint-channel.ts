@@ -9,7 +9,7 @@ import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js
 import { addressText, type Endpoint } from './endpoint.js';
 
 /** How long the peer may take to answer a ping. */
-const [MIN_PATIENCE_MS, MAX_PATIENCE_MS] = [500, 2_000];
+const [MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS] = [500, 2_000];
 /** The server's gRPC library closes a connection at the third ping in five minutes without data from the server in between. */
 const MAX_PINGS = 2;
 /** How often, at most, an open connection is left because of what its server says. */
@@ -44,7 +44,7 @@ export class EndpointChannel implements Channel {
   /** Connections that accept no more calls and whose last calls have not ended. */
   private readonly retired = new Set<AddressConnection>();
   /** How long a connection may take to answer a ping. The timeout of a call with less time than this proves nothing. */
-  private readonly patienceMs: number;
+  private readonly pingTimeoutMs: number;
   private closed = false;
   private movedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -55,7 +55,7 @@ export class EndpointChannel implements Channel {
     requestTimeoutMs: number,
   ) {
     // Half of it, so that a retry in progress by then fails early enough for one more.
-    this.patienceMs = Math.max(MIN_PATIENCE_MS, Math.min(requestTimeoutMs / 2, MAX_PATIENCE_MS));
+    this.pingTimeoutMs = Math.max(MIN_PING_TIMEOUT_MS, Math.min(requestTimeoutMs / 2, MAX_PING_TIMEOUT_MS));
     this.current = this.newConnection();
   }
 
@@ -166,19 +166,19 @@ export class EndpointChannel implements Channel {
     // A server can answer UNAVAILABLE for long, and so can all others: each switch costs a connection and its streams.
     if (isGone && (!connection.channel.isConnected || this.mayMove())) this.moveOn();
     else if (isOverdue(error) && connection.channel.isConnected && connection.channel.receivedCount === receivedBefore)
-      void this.checkLiveness(connection, waitedMs ?? this.patienceMs);
+      void this.checkLiveness(connection, waitedMs ?? this.pingTimeoutMs);
   }
 
   private mayMove(): boolean {
     return monotonicMs() - this.movedAtMs >= MOVE_EVERY_MS;
   }
 
-  /** A refused or broken connection, or one that was not established in time (packets may be lost silently). */
-  private isGone(channel: Channel, error: unknown, waitedMs = this.patienceMs): boolean {
+  /** A rejected or broken connection, or one that was not established in time (packets may be lost silently). */
+  private isGone(channel: Channel, error: unknown, waitedMs = this.pingTimeoutMs): boolean {
     if (!(error instanceof TransportError)) return false;
     if (error.code === 'UNAVAILABLE') return true;
     if (error.code === 'RPC_FAILED' || error.code === 'ABORTED' || channel.isConnected) return false;
-    return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.patienceMs;
+    return error.code !== 'DEADLINE_EXCEEDED' || waitedMs >= this.pingTimeoutMs;
   }
 
   /** The server may only be slow, or this process too busy to read its answers: a cheap ping finds out. */
@@ -188,14 +188,14 @@ export class EndpointChannel implements Channel {
     if (check.isPinging || monotonicMs() < check.nextPingAtMs) return;
     if (check.pings === MAX_PINGS) {
       // A server that answers only pings is left, too: another server may be behind the same address.
-      if (waitedMs >= this.patienceMs || monotonicMs() - check.sinceMs >= MAX_LIVENESS_CHECK_MS) this.moveOn();
+      if (waitedMs >= this.pingTimeoutMs || monotonicMs() - check.sinceMs >= MAX_LIVENESS_CHECK_MS) this.moveOn();
       return;
     }
     check.pings++;
     check.isPinging = true;
-    const isAlive = await channel.isAlive(this.patienceMs);
+    const isAlive = await channel.isAlive(this.pingTimeoutMs);
     check.isPinging = false;
-    check.nextPingAtMs = monotonicMs() + this.patienceMs;
+    check.nextPingAtMs = monotonicMs() + this.pingTimeoutMs;
     if (!isAlive && channel.receivedCount === check.receivedCount && !this.closed && connection === this.current)
       this.abandon(connection);
   }

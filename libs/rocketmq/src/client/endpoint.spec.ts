@@ -12,7 +12,7 @@ describe('parseEndpoints', () => {
   });
 
   it.each(['', ' ; ', 'localhost', 'localhost:0', 'localhost:70000', 'a b:1', 'host:80:81'])(
-    'refuses %j by name',
+    'rejects %j by name',
     (text) => {
       expect(() => parseEndpoints(text)).toThrow('[ILLEGAL_ENDPOINTS]');
     },

@@ -53,13 +53,13 @@ export function areNameServers(text: string): boolean {
  */
 export function parseEndpoints(text: string): Endpoint {
   if (typeof text !== 'string' || /^[\s;]*$/.test(text)) {
-    throw refused(
+    throw rejected(
       typeof text === 'string' ? text : describe(text),
       'it is empty; set it to the address of a RocketMQ proxy, for example "127.0.0.1:8081"',
     );
   }
   if (text.startsWith('embedded:')) {
-    throw refused(
+    throw rejected(
       shownAddress(text),
       'an embedded broker is started by the Nest module or by TestBroker; set this to its address',
     );
@@ -67,7 +67,7 @@ export function parseEndpoints(text: string): Endpoint {
   const isNameServers = areNameServers(text);
   const strip = (part: string): string =>
     isNameServers && part.startsWith(NAME_SERVER) ? part.slice(NAME_SERVER.length).trim() : part;
-  return { addresses: readAddresses(text.replace(/^https?:\/\//, ''), refused, strip) };
+  return { addresses: readAddresses(text.replace(/^https?:\/\//, ''), rejected, strip) };
 }
 
 /** Whether {@link parseAddress} can read it. */
@@ -77,11 +77,11 @@ export function isAddress(part: string): boolean {
 
 /** Parses `host:8081`. @throws UsageError `ILLEGAL_ENDPOINTS` */
 export function parseAddress(part: string): Address {
-  const [address] = readAddresses(part, refused);
+  const [address] = readAddresses(part, rejected);
   return address as Address;
 }
 
-function refused(shown: string, problem: string): UsageError {
+function rejected(shown: string, problem: string): UsageError {
   return new UsageError('ILLEGAL_ENDPOINTS', `endpoints "${shown}": ${problem}`, 'endpoints');
 }
 

@@ -78,7 +78,7 @@ export class Heartbeats {
     if (!session.isSynced) return;
     const status = await this.port.send(endpoint);
     if (status?.code === Code.OK) this.rejoin(endpoint);
-    // The server has lost the settings: send them again before it refuses other requests.
+    // The server has lost the settings: send them again before it rejects other requests.
     if (status?.code === Code.UNRECOGNIZED_CLIENT_TYPE) await this.port.sync(session);
   }
 }

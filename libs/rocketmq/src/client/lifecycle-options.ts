@@ -2,7 +2,7 @@
 
 import type { CallOptions } from '../support/deadline.js';
 import type { UsageError } from '../support/errors.js';
-import { CALL_CHECKS, notNegative, type OptionChecks, refusalOf, trueOrFalse } from '../support/options.js';
+import { CALL_CHECKS, notNegative, type OptionChecks, rejectionOf, trueOrFalse } from '../support/options.js';
 
 /** How a producer or a consumer starts. */
 export interface StartOptions extends CallOptions {
@@ -18,8 +18,8 @@ export interface StartOptions extends CallOptions {
 const START_CHECKS: OptionChecks<StartOptions> = { ...CALL_CHECKS, waitForTopics: trueOrFalse };
 
 /** What is wrong with the options of a `start()`. */
-export function startRefusal(options: StartOptions): UsageError | undefined {
-  return refusalOf(options, { options: START_CHECKS }, 'start(): ');
+export function startRejection(options: StartOptions): UsageError | undefined {
+  return rejectionOf(options, { options: START_CHECKS }, 'start(): ');
 }
 
 /** The option of `close()`. */
@@ -29,6 +29,6 @@ export interface CloseOptions {
 }
 
 /** What is wrong with the options of a `close()`. */
-export function closeRefusal(options: CloseOptions): UsageError | undefined {
-  return refusalOf(options, { options: { shutdownGraceMs: notNegative } }, 'close(): ');
+export function closeRejection(options: CloseOptions): UsageError | undefined {
+  return rejectionOf(options, { options: { shutdownGraceMs: notNegative } }, 'close(): ');
 }

@@ -28,7 +28,7 @@ const closing = {
 const starting = { ...closing, 'simple consumer': () => new SimpleConsumer(connection, CONSUMER) };
 
 describe.each(Object.entries(starting))('start() of a %s', (_, create) => {
-  it('refuses unknown and invalid options, and can then be called again', async () => {
+  it('rejects unknown and invalid options, and can then be called again', async () => {
     const client = create();
     for (const options of [{ timeoutMS: 5 }, { timeoutMs: '5' }, { timeoutMs: 0 }, { waitForTopics: 1 }, 'soon']) {
       await expect(client.start(options as never)).rejects.toMatchObject({
@@ -42,7 +42,7 @@ describe.each(Object.entries(starting))('start() of a %s', (_, create) => {
 });
 
 describe.each(Object.entries(closing))('close() of a %s', (_, create) => {
-  it('refuses unknown and invalid options, and can then be called again', async () => {
+  it('rejects unknown and invalid options, and can then be called again', async () => {
     const client = create();
     await client.start();
     for (const options of [{ graceMs: 5 }, { shutdownGraceMs: -1 }, { shutdownGraceMs: '5' }]) {
@@ -55,7 +55,7 @@ describe.each(Object.entries(closing))('close() of a %s', (_, create) => {
 /** What no method takes as options. */
 const WRONG_OPTIONS = [null, 5, 'soon', [], { timeout: 5 }, { signal: 5 }, { signal: {} }];
 
-async function refusalOf(call: () => unknown): Promise<string> {
+async function rejectionOf(call: () => unknown): Promise<string> {
   const error = (await Promise.resolve()
     .then(call)
     .then(
@@ -79,10 +79,10 @@ describe('a call', () => {
     ['beginTransaction', (of, options) => of.beginTransaction(half, options)],
     ['transact', (of, options) => of.transact(options, work)],
     ['recall', (of, options) => of.recall(target, options)],
-  ])('%s of a producer refuses what are no options of it', async (_, call) => {
+  ])('%s of a producer rejects what are no options of it', async (_, call) => {
     const of = producer();
     for (const options of WRONG_OPTIONS) {
-      expect([options, await refusalOf(() => call(of, options as never))]).toEqual([
+      expect([options, await rejectionOf(() => call(of, options as never))]).toEqual([
         options,
         'ILLEGAL_OPTION not-sent',
       ]);
@@ -90,16 +90,16 @@ describe('a call', () => {
     await of.close();
   });
 
-  it('of a producer refuses arguments of another type', async () => {
+  it('of a producer rejects arguments of another type', async () => {
     const of = producer();
     for (const one of [undefined, null, 5, {}]) {
-      expect(await refusalOf(() => of.recall(one as never))).toBe('ILLEGAL_OPTION not-sent');
-      expect(await refusalOf(() => of.transact({}, one as never))).toBe('ILLEGAL_OPTION not-sent');
+      expect(await rejectionOf(() => of.recall(one as never))).toBe('ILLEGAL_OPTION not-sent');
+      expect(await rejectionOf(() => of.transact({}, one as never))).toBe('ILLEGAL_OPTION not-sent');
     }
     await of.close();
   });
 
-  it.each(Object.entries(starting).slice(1))('of a %s refuses what are no options of it', async (_, create) => {
+  it.each(Object.entries(starting).slice(1))('of a %s rejects what are no options of it', async (_, create) => {
     const client = create() as PushConsumer | SimpleConsumer;
     await client.start();
     const calls = [
@@ -108,16 +108,16 @@ describe('a call', () => {
       ...(client instanceof SimpleConsumer ? [(options: never) => client.receive(options)] : []),
     ];
     for (const options of WRONG_OPTIONS) {
-      for (const call of calls) expect(await refusalOf(() => call(options as never))).toBe('ILLEGAL_OPTION not-sent');
+      for (const call of calls) expect(await rejectionOf(() => call(options as never))).toBe('ILLEGAL_OPTION not-sent');
     }
     await client.close();
   });
 
-  it.each(Object.entries(starting).slice(1))('of a %s refuses subscriptions of another type', async (_, create) => {
+  it.each(Object.entries(starting).slice(1))('of a %s rejects subscriptions of another type', async (_, create) => {
     const client = create() as PushConsumer | SimpleConsumer;
     await client.start();
     for (const one of [undefined, null, 5, {}, { topic: 5 }]) {
-      expect(await refusalOf(() => client.subscribe(one as never))).toBe('ILLEGAL_TOPIC not-sent');
+      expect(await rejectionOf(() => client.subscribe(one as never))).toBe('ILLEGAL_TOPIC not-sent');
     }
     for (const unknown of [{ filtre: { kind: 'tag', expression: 'paid' } }, { tag: 'paid' }, { tags: 'paid' }]) {
       const [field] = Object.keys(unknown);
@@ -126,23 +126,23 @@ describe('a call', () => {
     }
     const filters = [null, 'paid', {}, { kind: 'tag' }, { kind: 'tags', expression: 'paid' }];
     for (const filter of [...filters, { kind: 'tag', expression: 'paid', tags: 'new' }]) {
-      expect(await refusalOf(() => client.subscribe({ topic: 'orders', filter: filter as never }))).toBe(
+      expect(await rejectionOf(() => client.subscribe({ topic: 'orders', filter: filter as never }))).toBe(
         'ILLEGAL_FILTER not-sent',
       );
     }
     await client.close();
   });
 
-  it('that settles refuses what was not received, and what are no options of it', async () => {
+  it('that settles rejects what was not received, and what are no options of it', async () => {
     const client = starting['simple consumer']();
     await client.start();
     for (const one of [undefined, null, 5, {}]) {
-      expect(await refusalOf(() => client.ack(one as never))).toBe('FOREIGN_MESSAGE not-sent');
-      expect(await refusalOf(() => client.ackBatch(one as never))).toBe('ILLEGAL_OPTION not-sent');
-      expect(await refusalOf(() => client.forwardToDeadLetterQueue(one as never))).toBe('FOREIGN_MESSAGE not-sent');
+      expect(await rejectionOf(() => client.ack(one as never))).toBe('FOREIGN_MESSAGE not-sent');
+      expect(await rejectionOf(() => client.ackBatch(one as never))).toBe('ILLEGAL_OPTION not-sent');
+      expect(await rejectionOf(() => client.forwardToDeadLetterQueue(one as never))).toBe('FOREIGN_MESSAGE not-sent');
     }
     for (const options of WRONG_OPTIONS) {
-      expect(await refusalOf(() => client.ack({} as never, options as never))).toBe('ILLEGAL_OPTION not-sent');
+      expect(await rejectionOf(() => client.ack({} as never, options as never))).toBe('ILLEGAL_OPTION not-sent');
     }
     await client.close();
   });
@@ -192,10 +192,10 @@ describe('an administration client', () => {
     ['brokers', (admin, options) => admin.brokers(options)],
     ['brokerVersions', (admin, options) => admin.brokerVersions(options)],
     ['brokerClocks', (admin, options) => admin.brokerClocks(options)],
-  ])('refuses what are no options of %s', async (_, call) => {
+  ])('rejects what are no options of %s', async (_, call) => {
     const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
     for (const options of WRONG_OPTIONS) {
-      expect([options, await refusalOf(() => call(admin, options as never))]).toEqual([
+      expect([options, await rejectionOf(() => call(admin, options as never))]).toEqual([
         options,
         'ILLEGAL_OPTION not-sent',
       ]);
@@ -232,7 +232,7 @@ describe('an administration client that is given an unknown field', () => {
     ['messageTrail', (admin) => admin.messageTrail(typo({ topic: 'orders', messageId: 'x' })), 'limt'],
     ['resumeHalfMessage', (admin) => admin.resumeHalfMessage(typo(half)), 'limt'],
     ['recallDelayed', (admin) => admin.recallDelayed(typo(delayed)), 'limt'],
-  ])('refuses it before anything is sent: %s', async (_, call, field) => {
+  ])('rejects it before anything is sent: %s', async (_, call, field) => {
     const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
     await expect(Promise.resolve().then(() => call(admin))).rejects.toMatchObject({
       code: 'ILLEGAL_OPTION',
@@ -248,7 +248,7 @@ describe('an administration client that is given an unknown field', () => {
     ['lite topics that are none', { lite: 'orders' }, 'lite'],
     ['a string in place of a flag', { fifo: 'yes' }, 'fifo'],
     ["the broker's name of a setting", { retryMaxTimes: -1 }, 'retryMaxTimes'],
-  ])('refuses a group with %s', async (_, wrong, field) => {
+  ])('rejects a group with %s', async (_, wrong, field) => {
     const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
     const call = admin.createGroup({ ...group, ...wrong } as never);
     await expect(call).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', outcome: 'not-sent', field });
@@ -266,10 +266,10 @@ describe('an administration client that is given nothing', () => {
     ['recallDelayed', (admin, given) => admin.recallDelayed(given), 'ILLEGAL_OPTION'],
     ['findMessages', (admin, given) => admin.findMessages(given), 'ILLEGAL_NAME'],
     ['messageTrail', (admin, given) => admin.messageTrail(given), 'ILLEGAL_NAME'],
-  ])('refuses it: %s', async (_, call, code) => {
+  ])('rejects it: %s', async (_, call, code) => {
     const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
     for (const given of [undefined, null, 5, {}]) {
-      expect([given, await refusalOf(() => call(admin, given as never))]).toEqual([given, `${code} not-sent`]);
+      expect([given, await rejectionOf(() => call(admin, given as never))]).toEqual([given, `${code} not-sent`]);
     }
     await admin.close();
   });
@@ -291,9 +291,9 @@ describe('a consumer', () => {
       'ILLEGAL_OPTION not-sent',
     ],
     ['with a tag', { ...CONSUMER, subscriptions: [{ topic: 'orders', tag: 'paid' }] }, 'ILLEGAL_OPTION not-sent'],
-  ])('%s is refused with the name of the option', async (_, options, refusal) => {
+  ])('%s is rejected with the name of the option', async (_, options, rejection) => {
     const push = { ...options, handler: async () => {} };
-    expect(await refusalOf(() => new PushConsumer(connection, push as never))).toBe(refusal);
-    expect(await refusalOf(() => new SimpleConsumer(connection, options as never))).toBe(refusal);
+    expect(await rejectionOf(() => new PushConsumer(connection, push as never))).toBe(rejection);
+    expect(await rejectionOf(() => new SimpleConsumer(connection, options as never))).toBe(rejection);
   });
 });

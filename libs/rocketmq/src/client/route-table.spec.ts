@@ -36,8 +36,8 @@ describe('the route of a topic that the server does not know', () => {
   }
 
   it('is an error immediately, which says that a server may report a new topic as missing', async () => {
-    const refused = get(1, { type: 'delay' });
-    await expect(refused).rejects.toMatchObject({
+    const rejected = get(1, { type: 'delay' });
+    await expect(rejected).rejects.toMatchObject({
       code: 'TOPIC_NOT_FOUND',
       outcome: 'rejected',
       command: expect.stringContaining('topic create orders --type delay'),
@@ -64,14 +64,14 @@ describe('the route of a topic that the server does not know', () => {
   });
 
   it('is the same error when the wait times out', async () => {
-    const refused = get(Number.POSITIVE_INFINITY, { waitForTopic: true }, { timeoutMs: 50 });
-    await expect(refused).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
+    const rejected = get(Number.POSITIVE_INFINITY, { waitForTopic: true }, { timeoutMs: 50 });
+    await expect(rejected).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
     expect(logger.lines).toHaveLength(1);
   });
 
   it('is not waited for on a server that knows new topics immediately', async () => {
-    const refused = get(1, { waitForTopic: true }, { mayDeny: false });
-    await expect(refused).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    const rejected = get(1, { waitForTopic: true }, { mayDeny: false });
+    await expect(rejected).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     expect({ questions, lines: logger.lines }).toEqual({ questions: 1, lines: [] });
   });
 });

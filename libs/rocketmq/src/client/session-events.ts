@@ -15,7 +15,7 @@ export interface ClientIdentity {
 export interface SessionEvents {
   /** The session with a server (`host:port`) was established for the first time. */
   onConnected(client: ClientIdentity, endpoint: string): void;
-  /** An established session was lost, or the server refuses it now; the client reconnects until it is closed. */
+  /** An established session was lost, or the server rejects it now; the client reconnects until it is closed. */
   onLost(client: ClientIdentity, endpoint: string, error: unknown): void;
   /** A lost session was established again. */
   onRecovered(client: ClientIdentity, endpoint: string): void;
@@ -31,7 +31,7 @@ export type SessionChange =
  * - `ready`: the server has the client's settings
  * - `connecting`: the settings are being sent
  * - `away`: the server cannot be reached; the client keeps retrying
- * - `refused`: the server refuses the settings; the client keeps retrying
+ * - `refused`: the server rejects the settings; the client keeps retrying
  * - `closed`
  */
 export type SessionStatus = 'ready' | 'connecting' | 'away' | 'refused' | 'closed';

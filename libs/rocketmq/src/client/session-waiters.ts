@@ -13,8 +13,8 @@ export class SessionWaiters {
   private readonly waiters = new Set<Waiter>();
 
   /**
-   * Resolves with true once the server has answered. Without patience it resolves with false as soon as the server is away, or the signal
-   * aborts; with patience it goes on waiting, until the signal aborts.
+   * Resolves with true once the server has answered. Unless `isPatient`, it resolves with false as soon as the server is away, or the signal
+   * aborts; with it, it waits until the signal aborts.
    * @param whyNot the error when the signal aborts
    */
   wait(signal: AbortSignal, isPatient: boolean, whyNot: () => Error): Promise<boolean> {
@@ -52,7 +52,7 @@ export class SessionWaiters {
     for (const waiter of [...this.waiters]) if (!waiter.isPatient) waiter.resolve(false);
   }
 
-  /** The server has refused the settings, or the session is closed. */
+  /** The server has rejected the settings, or the session is closed. */
   reject(error: Error): void {
     for (const waiter of [...this.waiters]) waiter.reject(error);
   }

@@ -62,7 +62,7 @@ export class Sessions {
   /**
    * Waits until all servers have the settings. An unavailable server is waited for no longer than one attempt while another is
    * available: it receives the settings when it is back.
-   * @throws the first refusal; when every server is unavailable, the last failure once the deadline has passed
+   * @throws the first rejection; when every server is unavailable, the last failure once the deadline has passed
    */
   async synced(deadline: Deadline, attemptMs: number): Promise<void> {
     const sessions = this.list().map(({ session }) => session);

@@ -148,7 +148,7 @@ describe('a telemetry session', () => {
     expect([answered, losses]).toEqual([['first', 'second'], 0]);
   });
 
-  it("fails with the server's refusal of the settings, and keeps retrying", async () => {
+  it("fails with the server's rejection of the settings, and keeps retrying", async () => {
     const action = { kind: 'answer', code: 'UNAUTHORIZED', message: 'User:x is not found.' } as const;
     broker.faults.add({ rpc: 'telemetry', action });
     await expect(open().synced(within())).rejects.toMatchObject({ code: 'UNAUTHORIZED', outcome: 'rejected' });

@@ -30,7 +30,7 @@ interface SessionPort {
   open(): TelemetryStream;
   /** The version of the credentials that a new stream is signed with. */
   credentialsVersion(): number;
-  /** Whether there are newer credentials than those that the server refused. */
+  /** Whether there are newer credentials than those that the server rejected. */
   hasOtherCredentials(version: number, signal: AbortSignal): Promise<boolean>;
   settings(): Settings;
   /** @returns whether the settings are to be sent again */
@@ -112,7 +112,7 @@ export class TelemetrySession {
     if (state.kind === 'closed') return 'closed';
     // While the client retries, the status reflects why the last stream failed.
     if (this.lastError === undefined) return 'connecting';
-    return isRefusal(this.lastError) ? 'refused' : 'away';
+    return isRejection(this.lastError) ? 'refused' : 'away';
   }
 
   /** Why it is `away` or `refused`. */
@@ -122,7 +122,7 @@ export class TelemetrySession {
 
   /**
    * Waits until the server has answered the settings on the current stream.
-   * @throws StatusError or TransportError when the server refuses them; the session keeps retrying
+   * @throws StatusError or TransportError when the server rejects them; the session keeps retrying
    * @throws StateError once closed; the signal's reason when it aborts
    */
   async synced(signal: AbortSignal): Promise<void> {
@@ -138,7 +138,7 @@ export class TelemetrySession {
 
   /** Whether the last attempt could not reach the server. Once it is reachable, it receives the current settings first. */
   get isAway(): boolean {
-    return this.state.kind === 'waiting' && !isRefusal(this.state.error);
+    return this.state.kind === 'waiting' && !isRejection(this.state.error);
   }
 
   /** Sends the current settings and waits until the server has answered them. Failures as in {@link synced}. */
@@ -181,9 +181,9 @@ export class TelemetrySession {
     if (before.kind === 'connecting') before.stream.cancel();
     if (before.kind !== 'synced') return this.running;
     before.stream.end();
-    const patience = this.port.clock.schedule(MAX_STREAM_END_MS, () => before.stream.cancel());
+    const cancelLate = this.port.clock.schedule(MAX_STREAM_END_MS, () => before.stream.cancel());
     await this.running;
-    patience.cancel();
+    cancelLate.cancel();
   }
 
   private async run(): Promise<void> {
@@ -295,23 +295,23 @@ export class TelemetrySession {
 
   private lost(error: unknown): void {
     const { endpoint, logger } = this.port;
-    const refused = isRefusal(error);
+    const rejected = isRejection(error);
     const text = `telemetry stream to ${endpoint} is down; reconnecting`;
-    // An outage is logged once, not at every retry; a refusal once for each reason.
-    const isNew = refused ? describeError(this.lastError) !== describeError(error) : this.failures === 0;
+    // An outage is logged once, not at every retry; a rejection once for each reason.
+    const isNew = rejected ? describeError(this.lastError) !== describeError(error) : this.failures === 0;
     logger[isNew ? 'warn' : 'debug'](text, { error: describeError(error) });
     this.state = { kind: 'waiting', error };
     this.lastError = error;
     if (this.reported === 'connected' || this.reported === 'recovered') this.report({ kind: 'lost', error });
     // Callers that wait for an unavailable server keep waiting, until their own deadlines.
-    if (refused) this.waiters.reject(error);
+    if (rejected) this.waiters.reject(error);
     else this.waiters.away();
   }
 
   private wait(signal: AbortSignal, isPatient = true): Promise<boolean> {
     if (this.state.kind === 'closed') return Promise.reject(abortReason(this.closing.signal));
     if (signal.aborted) return Promise.reject(this.whyNotSynced(signal));
-    if (this.state.kind === 'waiting' && isRefusal(this.state.error)) return Promise.reject(this.state.error);
+    if (this.state.kind === 'waiting' && isRejection(this.state.error)) return Promise.reject(this.state.error);
     return this.waiters.wait(signal, isPatient, () => this.whyNotSynced(signal));
   }
 
@@ -334,7 +334,7 @@ export class TelemetrySession {
   }
 }
 
-/** Whether the server refused the client, or will never understand it, as opposed to being unavailable. */
-function isRefusal(error: unknown): error is RocketMQError {
+/** Whether the server rejected the client, or will never understand it, as opposed to being unavailable. */
+function isRejection(error: unknown): error is RocketMQError {
   return error instanceof StatusError || (RocketMQError.is(error) && !error.retryable);
 }

@@ -114,9 +114,9 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
       ['a server that accepts only TLS', good, undefined, 'the server accepts only TLS: set the option tls'],
       ['such a server that requires certificates', { ...good, clientCa: ca }, undefined, 'the server accepts only TLS'],
     ])('%s', async (_, server, tls, text) => {
-      const refused = send({ endpoints: await serve(server), tls });
-      await expect(refused).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent', retryable: false });
-      await expect(refused).rejects.toThrow(text);
+      const rejected = send({ endpoints: await serve(server), tls });
+      await expect(rejected).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent', retryable: false });
+      await expect(rejected).rejects.toThrow(text);
     });
   });
 

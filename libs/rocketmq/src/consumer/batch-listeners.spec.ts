@@ -213,7 +213,7 @@ describe('a batch listener', () => {
 function attempt(work: () => void): string {
   try {
     work();
-    return 'nothing was refused';
+    return 'nothing was rejected';
   } catch (error) {
     return (error as Error).message;
   }

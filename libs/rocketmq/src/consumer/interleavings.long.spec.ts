@@ -14,7 +14,7 @@ import type { MessageHandler } from './model/handler.js';
 import type { PushConsumer } from './push-consumer.js';
 
 type Outcome = 'ok' | 'fails' | 'slow';
-type Loss = 'renewal refused' | 'renewal unanswered' | 'ack unanswered' | 'poll unanswered';
+type Loss = 'renewal rejected' | 'renewal unanswered' | 'ack unanswered' | 'poll unanswered';
 
 type Step =
   | { readonly kind: 'send'; readonly messageGroup: string; readonly count: number }
@@ -45,7 +45,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constantFrom('leave' as const, 'crash' as const, 'pause' as const, 'resume' as const), which }),
   fc.record({
     kind: fc.constant('lose' as const),
-    loss: fc.constantFrom<Loss>('renewal refused', 'renewal unanswered', 'ack unanswered', 'poll unanswered'),
+    loss: fc.constantFrom<Loss>('renewal rejected', 'renewal unanswered', 'ack unanswered', 'poll unanswered'),
   }),
 );
 const outcomes = fc.array(fc.constantFrom<Outcome>('ok', 'ok', 'ok', 'fails', 'slow'), { minLength: 7, maxLength: 7 });
@@ -184,7 +184,7 @@ class Play {
 
   private lose(loss: Loss): void {
     const { faults } = this.bench.broker;
-    if (loss === 'renewal refused') {
+    if (loss === 'renewal rejected') {
       faults.add({ rpc: 'changeInvisibleDuration', action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE' } });
       return;
     }

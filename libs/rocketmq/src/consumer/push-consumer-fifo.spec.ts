@@ -113,12 +113,12 @@ describe('a push consumer', () => {
     });
 
     it('does not handle what follows a message whose lease is lost before that is redelivered', async () => {
-      let refused = false;
+      let rejected = false;
       await bench.consume(
         async (message, context) => {
           void bench.journalled(message, context);
-          if (textOf(message) === 'a1' && !refused) {
-            refused = true;
+          if (textOf(message) === 'a1' && !rejected) {
+            rejected = true;
             await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
           }
         },

@@ -181,7 +181,7 @@ describe('push consumers with a limit on concurrent handlers over their group', 
   });
 
   it('need a store, and share messages', () => {
-    const refused = (options: object): unknown => {
+    const rejected = (options: object): unknown => {
       try {
         bench.consumer(bench.journalled, { groupConcurrency: 1, ...options });
       } catch (error) {
@@ -190,8 +190,8 @@ describe('push consumers with a limit on concurrent handlers over their group', 
       return undefined;
     };
     const field = 'groupConcurrency';
-    expect(refused({})).toMatchObject({ field, message: expect.stringContaining('there is no limitStore') });
-    expect(refused({ limitStore: store, mode: 'broadcast' })).toMatchObject({ field });
-    expect(refused({ limitStore: store, groupConcurrency: 0 })).toMatchObject({ field });
+    expect(rejected({})).toMatchObject({ field, message: expect.stringContaining('there is no limitStore') });
+    expect(rejected({ limitStore: store, mode: 'broadcast' })).toMatchObject({ field });
+    expect(rejected({ limitStore: store, groupConcurrency: 0 })).toMatchObject({ field });
   });
 });

@@ -122,7 +122,7 @@ describe('push consumers with a rate limit over their group', () => {
   });
 
   it('need a store, and share messages', () => {
-    const refused = (options: object): unknown => {
+    const rejected = (options: object): unknown => {
       try {
         bench.consumer(bench.journalled, { rateLimit, ...options });
       } catch (error) {
@@ -130,10 +130,10 @@ describe('push consumers with a rate limit over their group', () => {
       }
       return undefined;
     };
-    expect(refused({})).toMatchObject({ field: 'rateLimit.scope', message: expect.stringContaining('limitStore') });
-    expect(refused({ limitStore: {} })).toMatchObject({ field: 'limitStore' });
-    expect(refused({ limitStore: store, mode: 'broadcast' })).toMatchObject({ field: 'rateLimit.scope' });
-    expect(refused({ limitStore: store, rateLimit: { ...rateLimit, perMs: 100 } })).toMatchObject({
+    expect(rejected({})).toMatchObject({ field: 'rateLimit.scope', message: expect.stringContaining('limitStore') });
+    expect(rejected({ limitStore: {} })).toMatchObject({ field: 'limitStore' });
+    expect(rejected({ limitStore: store, mode: 'broadcast' })).toMatchObject({ field: 'rateLimit.scope' });
+    expect(rejected({ limitStore: store, rateLimit: { ...rateLimit, perMs: 100 } })).toMatchObject({
       field: 'rateLimit.perMs',
     });
   });

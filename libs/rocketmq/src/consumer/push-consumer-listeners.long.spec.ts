@@ -253,14 +253,14 @@ describe('the listeners of a push consumer', () => {
 
   it('store dead letters elsewhere with deadLetterTo, and call their own hook before', async () => {
     const kept: string[] = [];
-    let refusals = 2;
+    let rejections = 2;
     await bench.listen([
       listener('keeping', {
         maxAttempts: 1,
         handler: () => Promise.reject(new Error('no stock')),
         onDeadLetter: ({ message, consumerGroup }) => bench.journal.add(`hook ${textOf(message)} ${consumerGroup}`),
         deadLetterTo: async ({ message, reason, error }) => {
-          if (refusals-- > 0) throw new Error('not now');
+          if (rejections-- > 0) throw new Error('not now');
           kept.push(`${textOf(message)} ${reason} ${error}`);
         },
       }),

@@ -59,8 +59,8 @@ describe('a push consumer of lite topics', () => {
   });
 
   it('requires a place for dead letters, and uses no other', async () => {
-    const refused = expect.objectContaining({ code: 'ILLEGAL_OPTION', field: 'deadLetterTo' });
-    expect(() => consumerOf({ deadLetterTo: undefined })).toThrow(refused);
+    const rejected = expect.objectContaining({ code: 'ILLEGAL_OPTION', field: 'deadLetterTo' });
+    expect(() => consumerOf({ deadLetterTo: undefined })).toThrow(rejected);
     let isFull = true;
     const fails = consumerOf({
       maxAttempts: 1,

@@ -8,7 +8,8 @@ const group = { consumerGroup: 'stock', subscriptions: [{ topic: 'orders' }] };
 afterAll(() => connection.close());
 
 describe('the options of a push consumer', () => {
-  const refusal = (options: object) => () => new PushConsumer(connection, { ...group, handler: () => {}, ...options });
+  const rejection = (options: object) => () =>
+    new PushConsumer(connection, { ...group, handler: () => {}, ...options });
   const backoff = { kind: 'exponential', initialMs: 10, maxMs: 50, multiplier: 2 };
 
   it.each<[string, unknown, string]>([
@@ -28,7 +29,7 @@ describe('the options of a push consumer', () => {
     ['events', { onFailed: 'log' }, 'is invalid: onFailed must be a function, not "log"'],
     ['concurency', 5, 'is unknown; the options are'],
   ])('are rejected by name: %s: %p', (field, value, problem) => {
-    expect(refusal({ [field]: value })).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
+    expect(rejection({ [field]: value })).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
   });
 
   it.each<[string, object, string]>([
@@ -38,8 +39,8 @@ describe('the options of a push consumer', () => {
     ['multiplier', { multiplier: 0 }, 'must be a number of at least 1, not 0'],
     ['factor', { factor: 2 }, 'is unknown; the options are kind, initialMs, maxMs, multiplier'],
   ])('are rejected with a wrong field in backoff: %s', (field, wrong, problem) => {
-    expect(refusal({ backoff })).not.toThrow();
-    expect(refusal({ backoff: { ...backoff, ...wrong } })).toThrow(`option backoff.${field} ${problem}`);
+    expect(rejection({ backoff })).not.toThrow();
+    expect(rejection({ backoff: { ...backoff, ...wrong } })).toThrow(`option backoff.${field} ${problem}`);
   });
 
   it('are rejected in a listener, which is named', () => {
@@ -68,7 +69,7 @@ describe('the options of a simple consumer', () => {
     ['maxBufferedBytes', 5n, 'must be a number above 0, not 5n'],
     ['maxMessages', 5, 'is unknown; the options are'],
   ])('are rejected by name: %s: %p', (field, value, problem) => {
-    const refusal = (): SimpleConsumer => new SimpleConsumer(connection, { ...group, [field]: value });
-    expect(refusal).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
+    const rejection = (): SimpleConsumer => new SimpleConsumer(connection, { ...group, [field]: value });
+    expect(rejection).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
   });
 });

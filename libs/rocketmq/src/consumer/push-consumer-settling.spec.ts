@@ -33,7 +33,7 @@ describe('the settlements of a push consumer', () => {
   }
 
   /** The first request waits, so that others queue up behind it; the second one is rejected as a whole. */
-  function refuseSecondAckRequest(): void {
+  function rejectSecondAckRequest(): void {
     bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'delay', delayMs: 200 } });
     bench.broker.faults.add({ rpc: 'ackMessage', action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE' } });
   }
@@ -42,13 +42,13 @@ describe('the settlements of a push consumer', () => {
     [16, 8, 8],
     [16, 1, 1],
     [40, undefined, 8],
-  ])('of %s handlers that end together share requests of up to %s', async (count, ackBatchSize, refused) => {
-    refuseSecondAckRequest();
+  ])('of %s handlers that end together share requests of up to %s', async (count, ackBatchSize, rejected) => {
+    rejectSecondAckRequest();
     await endTogether(count, ackBatchSize);
-    const lines = await bench.journal.has(refused);
-    await until(() => bench.broker.inFlight().length === refused);
+    const lines = await bench.journal.has(rejected);
+    await until(() => bench.broker.inFlight().length === rejected);
     expect(lines.every((line) => /^unsettled m\d+ ack$/.test(line))).toBe(true);
-    expect(bench.journal.lines).toHaveLength(refused);
+    expect(bench.journal.lines).toHaveLength(rejected);
   });
 
   it('are repeated, all of the request, when its answer was lost: no handler runs twice', async () => {

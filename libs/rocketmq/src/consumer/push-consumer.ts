@@ -5,7 +5,7 @@
 import type { Client } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import { type Endpoint, endpointKey } from '../client/endpoint.js';
-import { type CloseOptions, closeRefusal, type StartOptions, startRefusal } from '../client/lifecycle-options.js';
+import { type CloseOptions, closeRejection, type StartOptions, startRejection } from '../client/lifecycle-options.js';
 import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
@@ -16,7 +16,7 @@ import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { assertCall, checkedPositiveInteger, describe, refused } from '../support/options.js';
+import { assertCall, checkedPositiveInteger, describe, rejected } from '../support/options.js';
 import { type ConsumerHealth, heldUpText } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
 import { misfit, policyInForce } from './listeners/listener-fit.js';
@@ -221,7 +221,7 @@ export class PushConsumer {
     checkedPositiveInteger('concurrency', concurrency);
     const listener = this.options.listeners.named(name);
     const { messagesEach } = listener.slots;
-    // What it was started with is never refused, though the buffer may be too small for it.
+    // What it was started with is never rejected, though the buffer may be too small for it.
     const most = Math.floor(Math.max(this.flow.roomOf(listener), listener.permits) / messagesEach);
     if (concurrency > most) {
       const text = `concurrency is ${concurrency}; listener ${name} has room for ${most}, so more would have no effect; start it with a larger maxBufferedMessages`;
@@ -313,8 +313,8 @@ export class PushConsumer {
    * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
-    const refusal = startRefusal(options);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = startRejection(options);
+    if (rejection !== undefined) return Promise.reject(rejection);
     if (this.state.kind === 'closed') return Promise.reject(closedError());
     if (this.state.kind === 'failed') return Promise.reject(this.state.error);
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
@@ -340,8 +340,8 @@ export class PushConsumer {
    *   default: until then they would take it
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const refusal = closeRefusal(options);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = closeRejection(options);
+    if (rejection !== undefined) return Promise.reject(rejection);
     const { shutdownGraceMs = DEFAULT_GRACE_MS } = options;
     const { state } = this;
     if (state.kind === 'closed') return state.closed;
@@ -508,17 +508,17 @@ export class PushConsumer {
 /** @throws UsageError */
 function assertConsumption({ mode, consume, liteTopics }: ResolvedOptions, { hasProxy }: Connection): void {
   if (consume === 'pull') {
-    if (liteTopics !== undefined) throw refused('consume', 'cannot be pull for a consumer of lite topics');
+    if (liteTopics !== undefined) throw rejected('consume', 'cannot be pull for a consumer of lite topics');
     if (hasProxy)
-      throw refused('consume', 'cannot be pull with a proxy; connect to name servers (endpoints: name-server:...)');
+      throw rejected('consume', 'cannot be pull with a proxy; connect to name servers (endpoints: name-server:...)');
   }
   if (mode !== 'broadcast') return;
-  if (consume === 'pop') throw refused('consume', 'cannot be pop for a broadcast consumer, which pulls');
-  if (liteTopics !== undefined) throw refused('mode', 'cannot be broadcast for a consumer of lite topics');
+  if (consume === 'pop') throw rejected('consume', 'cannot be pop for a broadcast consumer, which pulls');
+  if (liteTopics !== undefined) throw rejected('mode', 'cannot be broadcast for a consumer of lite topics');
   if (!hasProxy) return;
   const text =
     'cannot be broadcast with a proxy, which has no broadcasts; connect to name servers (endpoints: name-server:...), or give each process a consumer group of its own';
-  throw refused('mode', text);
+  throw rejected('mode', text);
 }
 
 function closedError(): StateError {

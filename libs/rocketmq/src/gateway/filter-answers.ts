@@ -30,9 +30,9 @@ export async function filterAnswers(
   return Promise.all(requests.map((request) => client.ask(address, request, deadline)));
 }
 
-/** For consumers that pop, which filter by SQL also where `enablePropertyFilter` is off. @returns the refusal of an expression, or OK */
+/** For consumers that pop, which filter by SQL also where `enablePropertyFilter` is off. @returns the rejection of an expression, or OK */
 export async function filterStatus(...[client, address, ...about]: Parameters<typeof filterAnswers>): Promise<Status> {
   const answers = await filterAnswers(client, address, ...about);
-  const refusal = answers.find(({ code }) => code === RESPONSE_CODES.subscriptionParseFailed);
-  return refusal === undefined ? OK : statusOf(refusal, address);
+  const rejection = answers.find(({ code }) => code === RESPONSE_CODES.subscriptionParseFailed);
+  return rejection === undefined ? OK : statusOf(rejection, address);
 }

@@ -158,21 +158,21 @@ describe('lite topics without a proxy', () => {
     expect(sent(CODES.batchAckMessage)).toEqual([]);
   });
 
-  it('are refused at startup to a group that does not receive them, and to one that receives nothing else', async () => {
-    const refused = expect.objectContaining({ code: 'ILLEGAL_CONSUMER_GROUP', outcome: 'rejected' });
+  it('are rejected at startup to a group that does not receive them, and to one that receives nothing else', async () => {
+    const rejected = expect.objectContaining({ code: 'ILLEGAL_CONSUMER_GROUP', outcome: 'rejected' });
     const ordinary = await connected(undefined, { attributes: {} });
-    await expect(consumerOn(ordinary.connection).start()).rejects.toEqual(refused);
+    await expect(consumerOn(ordinary.connection).start()).rejects.toEqual(rejected);
     const other = await connected(undefined, { attributes: { 'lite.bind.topic': 'others' } });
-    await expect(consumerOn(other.connection).start()).rejects.toEqual(refused);
+    await expect(consumerOn(other.connection).start()).rejects.toEqual(rejected);
     const { connection } = await connected();
     const without = { liteTopics: undefined, deadLetterTo: undefined };
-    await expect(consumerOn(connection, without).start()).rejects.toEqual(refused);
+    await expect(consumerOn(connection, without).start()).rejects.toEqual(rejected);
   });
 
-  it('are refused by brokers before 5.5.0, which would store and deliver the message as another', async () => {
+  it('are rejected by brokers before 5.5.0, which would store and deliver the message as another', async () => {
     const { connection, sent } = await connected(undefined, { version: V540 });
-    const refused = { code: 'VERSION_UNSUPPORTED', outcome: 'rejected' };
-    await expect(consumerOn(connection).start()).rejects.toMatchObject(refused);
+    const rejected = { code: 'VERSION_UNSUPPORTED', outcome: 'rejected' };
+    await expect(consumerOn(connection).start()).rejects.toMatchObject(rejected);
     const producer = new Producer(connection, {});
     closers.push(() => producer.close());
     const sending = producer.send({ topic: TOPIC, body: 'x', liteTopic: 'a' });
@@ -183,7 +183,7 @@ describe('lite topics without a proxy', () => {
   it.each([
     ['enableLmq', 'enableMultiDispatch'],
     ['enableMultiDispatch', 'enableLmq'],
-  ])('are refused at startup by a broker that delivers none, which names its setting: %s', async (off, on) => {
+  ])('are rejected at startup by a broker that delivers none, which names its setting: %s', async (off, on) => {
     const body = `brokerName=broker-0\n${off}=false\n${on}=true\n`;
     const { connection, sent } = await connected(({ code }) => (code === CODES.getBrokerConfig ? { body } : 'usual'));
     await expect(consumerOn(connection).start()).rejects.toMatchObject({
@@ -213,12 +213,12 @@ describe('lite topics without a proxy', () => {
     expect(decodeProperties(sends[0]?.fields.i ?? '').get('__LITE_TOPIC')).toBe('a');
   });
 
-  it('are refused with the code of a proxy when the broker stores no further one', async () => {
+  it('are rejected with the code of a proxy when the broker stores no further one', async () => {
     const full = { code: RESPONSE_CODES.lmqQuotaExceeded, remark: '[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]' };
     const { connection } = await connected(({ code }) => (code === CODES.sendMessageV2 ? full : 'usual'));
     const producer = new Producer(connection, {});
     closers.push(() => producer.close());
-    const refused = { code: 'LITE_TOPIC_QUOTA_EXCEEDED', outcome: 'rejected' };
-    await expect(producer.send({ topic: TOPIC, body: 'x', liteTopic: 'a' })).rejects.toMatchObject(refused);
+    const rejected = { code: 'LITE_TOPIC_QUOTA_EXCEEDED', outcome: 'rejected' };
+    await expect(producer.send({ topic: TOPIC, body: 'x', liteTopic: 'a' })).rejects.toMatchObject(rejected);
   });
 });

@@ -80,7 +80,7 @@ describe('a group whose settings differ between brokers', () => {
     return { consumer, connection, lines, differences, sockets, sentTo, settings, hide, show };
   }
 
-  it.each(LATE)('is refused where it must be ordered, whichever broker answers last (%i)', async (late) => {
+  it.each(LATE)('is rejected where it must be ordered, whichever broker answers last (%i)', async (late) => {
     const { consumer } = await world([ORDERED, UNORDERED], { late, options: { requireFifo: true } });
     await expect(consumer.start()).rejects.toMatchObject({
       code: 'CONSUMER_GROUP_NOT_FIFO',
@@ -193,12 +193,12 @@ describe('a group whose settings differ between brokers', () => {
     expect(errorOf()).toContain('is not an ordered (FIFO) group on broker-1');
     const asked = sentTo(1, CODES.getSubscriptionGroupConfig);
     await until(() => sentTo(1, CODES.getSubscriptionGroupConfig) > asked + 2);
-    const refusals = lines.filter(
+    const rejections = lines.filter(
       ({ text, fields }) =>
         text.startsWith('telemetry') && String(fields.error).includes(`create ${GROUP} --fifo --yes`),
     );
     // However often it tries again.
-    expect(refusals).toHaveLength(1);
+    expect(rejections).toHaveLength(1);
     const polls = sentTo(1, CODES.popMessage);
     settings[1] = ORDERED;
     await until(() => consumer.health.sessions.every(({ status }) => status === 'ready'));
@@ -218,11 +218,11 @@ describe('a group whose settings differ between brokers', () => {
     });
   });
 
-  it('is refused by a consumer whose listener allows more attempts than one of the brokers, by name', async () => {
+  it('is rejected by a consumer whose listener allows more attempts than one of the brokers, by name', async () => {
     const options = { maxAttempts: 5 };
     const { consumer } = await world([{ retryMaxTimes: 2 }, { retryMaxTimes: 16 }], { options });
-    const refused = { code: 'TOO_MANY_ATTEMPTS', message: expect.stringContaining('broker-0') };
-    await expect(consumer.start()).rejects.toMatchObject(refused);
+    const rejected = { code: 'TOO_MANY_ATTEMPTS', message: expect.stringContaining('broker-0') };
+    await expect(consumer.start()).rejects.toMatchObject(rejected);
   });
 
   it('is reported when a broker allows fewer attempts than a listener later', async () => {
@@ -236,7 +236,7 @@ describe('a group whose settings differ between brokers', () => {
   });
 
   it.each([
-    ['is refused', true],
+    ['is rejected', true],
     ['is reported', false],
   ])('%s with the name of a broker that joins, before its route is known', async (_, requireFifo) => {
     const { consumer, lines, hide, show } = await world([ORDERED, UNORDERED], { options: { requireFifo } });

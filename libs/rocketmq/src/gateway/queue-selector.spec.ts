@@ -93,7 +93,7 @@ describe('queueSelector', () => {
     await expect(producer.send(message('1'))).resolves.toMatchObject({ brokerName: 'broker-0' });
   });
 
-  it('is refused for a proxy, which chooses itself', async () => {
+  it('is rejected for a proxy, which chooses itself', async () => {
     const connection = new Connection({ endpoints: '127.0.0.1:1' });
     closers.push(() => connection.close());
     expect(() => new Producer(connection, { queueSelector: byKey })).toThrow(

@@ -11,7 +11,7 @@ import {
   usual,
 } from '../../../../test/fixtures/gateway-world.js';
 import { encodeAnswer } from '../../../../test/fixtures/scripted-remoting-server.js';
-import { until } from '../../../../tools/until.js';
+import { soon, until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
@@ -204,7 +204,7 @@ describe('receiving through the gateway', () => {
     closers.push(() => consumer.close());
     await consumer.start();
     expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
-    while (sent(CODES.ackMessage).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await soon(() => sent(CODES.ackMessage).length > 0);
     expect(sent(CODES.ackMessage)[0]?.fields).toMatchObject({ topic: TOPIC, offset: '9' });
   });
 

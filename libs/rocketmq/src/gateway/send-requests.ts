@@ -26,7 +26,7 @@ function fieldsOf(
 ): string {
   const bornAtMs = message.systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime();
   const name = JSON.stringify(topic);
-  // A broker could create the topic like the one in c, so c names none other: sends never create one. RocketMQ-Rust refuses an empty name.
+  // A broker could create the topic like the one in c, so c names none other: sends never create one. RocketMQ-Rust rejects an empty name.
   return `{"a":${name},"b":${name},"c":${name},"d":"4","e":"${queueId}","f":"${sysFlagOf(message)}","g":"${bornAtMs}","h":"0","i":${JSON.stringify(properties)},"j":"0","k":"false","m":"${isBatch}"}`;
 }
 

@@ -10,7 +10,7 @@ import {
   usual,
 } from '../../../../test/fixtures/gateway-world.js';
 import type { BrokerScript } from '../../../../test/fixtures/scripted-cluster.js';
-import { until } from '../../../../tools/until.js';
+import { soon, until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { addressText } from '../client/endpoint.js';
 import { Producer } from '../producer/producer.js';
@@ -167,7 +167,7 @@ describe('sending through the gateway', () => {
     await producer.start();
     await producer.beginTransaction({ topic: TOPIC, body: 'x' });
     check(sent(CODES.sendMessageV2)[0]?.fields.i ?? '');
-    while (sent(CODES.endTransaction).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await soon(() => sent(CODES.endTransaction).length > 0);
     expect(sent(CODES.endTransaction).map(({ fields }) => fields)).toMatchObject([
       { tranStateTableOffset: '11', commitLogOffset: '77', commitOrRollback: '12', fromTransactionCheck: 'true' },
     ]);
@@ -414,7 +414,7 @@ describe('sending through the gateway', () => {
     },
   );
 
-  it('ends a transaction that a busy broker refused at first', async () => {
+  it('ends a transaction that a busy broker rejected at first', async () => {
     let ends = 0;
     const { producer, sent } = await producerOn(
       [
@@ -472,10 +472,13 @@ describe('sending through the gateway', () => {
     expect(ends.map(({ length }) => length)).toEqual([0, 1]);
   });
 
-  it('keeps its credentials when only the type of a topic is refused', async () => {
-    const refused = { code: RESPONSE_CODES.noPermission, remark: 'User:shop has no permission to access Topic:orders' };
+  it('keeps its credentials when only the type of a topic is rejected', async () => {
+    const rejected = {
+      code: RESPONSE_CODES.noPermission,
+      remark: 'User:shop has no permission to access Topic:orders',
+    };
     const { nameServer } = await cluster.start([
-      broker(({ code }) => (code === CODES.getTopicConfig ? refused : 'usual')),
+      broker(({ code }) => (code === CODES.getTopicConfig ? rejected : 'usual')),
     ]);
     let asked = 0;
     const credentials = () => {
@@ -494,7 +497,7 @@ describe('sending through the gateway', () => {
     ['namespace', { namespace: 'n' }],
     ['transport', { transport: 'http2' as const }],
     ['useBootstrapEndpoints', { useBootstrapEndpoints: true }],
-  ])('refuses option %s, which means nothing without a proxy', (field, options) => {
+  ])('rejects option %s, which means nothing without a proxy', (field, options) => {
     expect(() => new Connection({ endpoints: 'name-server:127.0.0.1:9876', ...options })).toThrow(
       expect.objectContaining({ code: 'ILLEGAL_OPTION', field }),
     );

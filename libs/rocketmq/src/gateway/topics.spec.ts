@@ -62,9 +62,9 @@ describe('a topic of a broker whose master is missing', () => {
 
   it('is neither read nor written, and the error says so, and that it may be repeated', async () => {
     const { readable, writable } = await topicsOf({ a: { addresses: { 1: SLAVE } } });
-    const refused = { code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true };
+    const rejected = { code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true };
     for (const asked of [readable(), writable()]) {
-      await expect(asked).rejects.toMatchObject(refused);
+      await expect(asked).rejects.toMatchObject(rejected);
       await expect(asked).rejects.toThrow('the master of "a" is not registered, and no slave acts as master');
     }
   });

@@ -134,7 +134,7 @@ export class Topics {
   /** Its route now; undefined when no name server has one. @throws TransportError (not-sent) while the masters of all brokers are missing */
   async route(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
     const route = await this.cluster.route(topic, deadline);
-    // A name server that has restarted knows no topic before its brokers register again. Brokers refuse a topic that was deleted.
+    // A name server that has restarted knows no topic before its brokers register again. Brokers reject a topic that was deleted.
     if (route === undefined) return undefined;
     this.reportMasterless(topic, route);
     this.known.set(topic, route);

@@ -236,7 +236,7 @@ describe('a connection', () => {
     expect(last.code).toBe(noError);
   });
 
-  it('ends on both sides when one leaves: open streams go on, new ones are refused, no socket stays', async () => {
+  it('ends on both sides when one leaves: open streams go on, new ones are rejected, no socket stays', async () => {
     const held: Http2Stream[] = [];
     const { port, sides } = await serve((stream) => void held.push(stream));
     const near = client(port);
@@ -299,9 +299,9 @@ describe("beside Node's own HTTP/2", () => {
       paddingStrategy: constants.PADDING_STRATEGY_MAX,
     });
     let open = 0;
-    let mostOpen = 0;
+    let maxOpen = 0;
     server.on('stream', (stream: ServerHttp2Stream, headers) => {
-      mostOpen = Math.max(mostOpen, ++open);
+      maxOpen = Math.max(maxOpen, ++open);
       stream.on('close', () => open--);
       stream.respond({ ':status': 200, 'x-name': headers['x-name'] }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'x-end': 'the end' }));
@@ -320,7 +320,7 @@ describe("beside Node's own HTTP/2", () => {
       expect([code, body.equals(bodyOf(index * 10))]).toEqual([HTTP2_CODE.noError, true]);
       expect(heads).toMatchObject([{ ':status': '200', 'x-name': `name ${index % 9}` }, { 'x-end': 'the end' }]);
     }
-    expect(mostOpen).toBe(1);
+    expect(maxOpen).toBe(1);
     connection.destroy();
   });
 

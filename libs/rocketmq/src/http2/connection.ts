@@ -86,7 +86,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private receiveWindow: number;
   private received = 0;
   private initialSendWindow = INITIAL_WINDOW_BYTES;
-  private mostStreams = Number.POSITIVE_INFINITY;
+  private peerMaxStreams = Number.POSITIVE_INFINITY;
   /** The id of the next stream. Tests set it. */
   nextStreamId: number;
   private lastPeerId = 0;
@@ -168,7 +168,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     if (!this.isUsable) throw new Error('the connection accepts no more streams');
     const stream = new Http2Stream(this, this.options.streamWindowBytes, isCreditedOnArrival);
     stream.receiver = receiver;
-    if (this.streams.size < this.mostStreams && this.waiting.size === 0) this.open(stream, headers);
+    if (this.streams.size < this.peerMaxStreams && this.waiting.size === 0) this.open(stream, headers);
     else {
       // When it is opened, nobody could catch that.
       this.encoder.check(headers);
@@ -260,7 +260,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     const stream = this.streams.get(streamId);
     if (stream?.isRemoteEnded === true) throw afterTheEnd(streamId);
     if (stream !== undefined) {
-      if (!stream.takeData(piece, flowBytes, isEnd)) this.refuse(stream, HTTP2_CODE.protocolError);
+      if (!stream.takeData(piece, flowBytes, isEnd)) this.reject(stream, HTTP2_CODE.protocolError);
     } else this.assertLate(streamId, isEnd, 'DATA');
   }
 
@@ -356,7 +356,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   private openWaiting(): void {
     for (const [stream, headers] of this.waiting) {
-      if (this.streams.size >= this.mostStreams || this.isEnded || this.isPeerLeaving) return;
+      if (this.streams.size >= this.peerMaxStreams || this.isEnded || this.isPeerLeaving) return;
       this.waiting.delete(stream);
       if (this.nextStreamId <= MAX_STREAM_ID) this.open(stream, headers);
       else stream.close(HTTP2_CODE.refusedStream);
@@ -370,18 +370,18 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private takeBlock(streamId: number, block: ReturnType<HeaderBlocks['begin']>): void {
     if (block === undefined) return;
     const { isEnd } = block;
-    const { headers, refusal } = this.decoder.decode(block.bytes);
+    const { headers, rejection } = this.decoder.decode(block.bytes);
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      this.takeUnknown(streamId, isEnd, headers, refusal);
+      this.takeUnknown(streamId, isEnd, headers, rejection);
       return;
     }
     if (stream.isRemoteEnded) throw afterTheEnd(streamId);
-    if (refusal !== undefined) this.refuse(stream, refusal);
-    else if (!stream.takeHeaders(headers, isEnd)) this.refuse(stream, HTTP2_CODE.protocolError);
+    if (rejection !== undefined) this.reject(stream, rejection);
+    else if (!stream.takeHeaders(headers, isEnd)) this.reject(stream, HTTP2_CODE.protocolError);
   }
 
-  private takeUnknown(streamId: number, isEnd: boolean, headers: Headers, refusal: number | undefined): void {
+  private takeUnknown(streamId: number, isEnd: boolean, headers: Headers, rejection: number | undefined): void {
     const { role, maxStreams = Number.POSITIVE_INFINITY, streamWindowBytes } = this.options;
     if (role === 'client' || streamId <= this.lastPeerId) {
       this.assertLate(streamId, isEnd, 'HEADERS');
@@ -395,8 +395,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     stream.open(streamId, this.initialSendWindow);
     this.streams.set(streamId, stream);
     if (this.streams.size > maxStreams) stream.reset(HTTP2_CODE.refusedStream);
-    else if (refusal !== undefined || !isRequest(headers) || !stream.begin(headers, isEnd)) {
-      this.refuse(stream, refusal ?? HTTP2_CODE.protocolError);
+    else if (rejection !== undefined || !isRequest(headers) || !stream.begin(headers, isEnd)) {
+      this.reject(stream, rejection ?? HTTP2_CODE.protocolError);
     } else {
       if (isEnd) stream.endRemote();
       this.owner.stream(stream, headers);
@@ -417,7 +417,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   }
 
   /** Ends a stream whose peer does not keep the rules. */
-  private refuse(stream: Http2Stream, code: number): void {
+  private reject(stream: Http2Stream, code: number): void {
     this.resetBudget?.spend();
     stream.reset(code);
   }
@@ -445,7 +445,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   private set(setting: number, value: number): void {
     if (setting === SETTING.headerTableSize) this.encoder.resize(value);
-    else if (setting === SETTING.maxConcurrentStreams) this.mostStreams = value;
+    else if (setting === SETTING.maxConcurrentStreams) this.peerMaxStreams = value;
     else if (setting === SETTING.enablePush && value > (this.options.role === 'client' ? 0 : 1)) {
       throw invalidSetting('the setting ENABLE_PUSH', value);
     } else if (setting === SETTING.maxFrameSize && (value < MAX_FRAME_BYTES || value > 2 ** 24 - 1)) {
@@ -515,8 +515,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     }
     const stream = this.streams.get(streamId);
     if (stream === undefined) this.assertSeen(streamId, 'a window update');
-    else if (bytes === 0) this.refuse(stream, HTTP2_CODE.protocolError);
-    else if (!stream.widen(bytes)) this.refuse(stream, HTTP2_CODE.flowControlError);
+    else if (bytes === 0) this.reject(stream, HTTP2_CODE.protocolError);
+    else if (!stream.widen(bytes)) this.reject(stream, HTTP2_CODE.flowControlError);
     else this.pump();
   }
 
@@ -560,8 +560,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private endSocket(): void {
     const { socket } = this;
     if (socket.destroyed) return;
-    const patienceMs = this.error === undefined ? LAST_ANSWERS_MS : LAST_FRAMES_MS;
-    const timer = new IoTimer(patienceMs, destroySocket, socket);
+    const graceMs = this.error === undefined ? LAST_ANSWERS_MS : LAST_FRAMES_MS;
+    const timer = new IoTimer(graceMs, destroySocket, socket);
     socket.once('close', () => timer.stop());
     socket.destroySoon();
   }

@@ -43,11 +43,11 @@ describe('frames', () => {
     ['a frame above the limit, by its header alone', Buffer.from('004001000000000001', 'hex'), 'FRAME_SIZE_ERROR'],
     ['more padding than bytes', http2Frame(0, 8, 1, Buffer.from([4, 0, 0, 0])), 'PROTOCOL_ERROR'],
     ['padding without its length', http2Frame(0, 8, 1, Buffer.alloc(0)), 'PROTOCOL_ERROR'],
-  ])('refuse %s', (_, wire, code) => {
+  ])('reject %s', (_, wire, code) => {
     for (const chunkBytes of [1, 9, 100]) expect(() => parsed(wire, chunkBytes)).toThrow(code);
   });
 
-  it('refuse a client that speaks another protocol, at its first byte that differs', () => {
+  it('reject a client that speaks another protocol, at its first byte that differs', () => {
     expect(() => parsed(Buffer.from('PRI * HTTP/1'), 1, true)).toThrow('PROTOCOL_ERROR');
   });
 });

@@ -16,7 +16,7 @@ const MAX_INTEGER = 2 ** 24;
 interface HeaderBlock {
   readonly headers: Headers;
   /** The code to reset its stream with: its message is malformed (RFC 9113, section 8) or too large. */
-  readonly refusal: number | undefined;
+  readonly rejection: number | undefined;
 }
 
 /** The decoder of one connection. Blocks must be decoded in the order in which they arrive, those of closed streams as well. */
@@ -47,7 +47,7 @@ export class HeaderDecoder {
     this.at = 0;
     const headers: Record<string, string> = Object.create(null);
     let listBytes = 0;
-    let refusal: number | undefined;
+    let rejection: number | undefined;
     let isAfterPseudo = false;
     let mayResize = true;
     while (this.at < block.length) {
@@ -61,13 +61,13 @@ export class HeaderDecoder {
       const field = this.field(first);
       listBytes += bytesOf(field);
       // The rest is decoded all the same, because it changes the table.
-      if (listBytes > this.maxListBytes) refusal ??= HTTP2_CODE.enhanceYourCalm;
-      else if (isMalformed(field, isAfterPseudo, headers)) refusal ??= HTTP2_CODE.protocolError;
+      if (listBytes > this.maxListBytes) rejection ??= HTTP2_CODE.enhanceYourCalm;
+      else if (isMalformed(field, isAfterPseudo, headers)) rejection ??= HTTP2_CODE.protocolError;
       if (!field.name.startsWith(':')) isAfterPseudo = true;
-      if (refusal === undefined) add(headers, field);
+      if (rejection === undefined) add(headers, field);
     }
     this.bytes = NOTHING;
-    return { headers, refusal };
+    return { headers, rejection };
   }
 
   private field(first: number): HeaderField {

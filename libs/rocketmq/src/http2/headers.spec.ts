@@ -64,7 +64,7 @@ describe('header blocks', () => {
     expect(own.encode([{ 'x-a': '1' }]).subarray(0, 4)).toEqual(bytes('20 3fe1 1f'));
   });
 
-  it('refuses a value that would be another header elsewhere, without a trace', () => {
+  it('rejects a value that would be another header elsewhere, without a trace', () => {
     const own = encoder();
     const decoder = new HeaderDecoder(1_000);
     expect(() => own.encode([{ 'x-a': 'kept out' }, { 'x-b': 'one\r\nx-c: two' }])).toThrow('Header "x-b"');
@@ -85,7 +85,7 @@ describe('header blocks', () => {
     ['Huffman padding that is too long', '40 01 61 82 ff ff'],
     ['Huffman padding of zeros', '40 01 61 81 00'],
     ['the end-of-string code', '40 01 61 84 ff ff ff ff'],
-  ])('refuses %s', (_, hex) => {
+  ])('rejects %s', (_, hex) => {
     expect(() => new HeaderDecoder(1_000).decode(bytes(hex))).toThrow('COMPRESSION_ERROR');
   });
 
@@ -96,12 +96,12 @@ describe('header blocks', () => {
     ['a header of HTTP/1', { 'transfer-encoding': 'chunked' }],
     ['another TE', { te: 'gzip' }],
     ['a pseudo-header after a header', { 'x-a': '1', ':path': '/' }],
-  ])('refuses a message with %s, and reads the next one', (_, headers) => {
+  ])('rejects a message with %s, and reads the next one', (_, headers) => {
     const own = encoder();
     const decoder = new HeaderDecoder(1_000);
-    expect(decoder.decode(Buffer.from(own.encode([headers]))).refusal).toEqual(expect.any(Number));
+    expect(decoder.decode(Buffer.from(own.encode([headers]))).rejection).toEqual(expect.any(Number));
     const next = decoder.decode(Buffer.from(own.encode([{ 'x-next': 'read' }])));
-    expect({ ...next.headers, refusal: next.refusal }).toEqual({ 'x-next': 'read', refusal: undefined });
+    expect({ ...next.headers, rejection: next.rejection }).toEqual({ 'x-next': 'read', rejection: undefined });
   });
 
   it('keeps no more of repeated blocks than a few, and never a stale one', () => {

@@ -201,7 +201,7 @@ describe('defineTopic', () => {
     [{ version: 3, upgrade: { 1: () => 1 } }, 'upgrade'],
     [{ version: 2, upgrade: { 1: 'x' as never } }, 'upgrade'],
     [{ version: 2, upgrade: null as never }, 'upgrade'],
-  ])('refuses %p', (options, field) => {
+  ])('rejects %p', (options, field) => {
     const define = () => defineTopic('orders', { type: 'normal', ...options });
     expect(define).toThrow(expect.objectContaining({ code: 'ILLEGAL_OPTION', field }));
   });

@@ -43,7 +43,7 @@ class Body {
 }
 
 @Injectable()
-class RefusingGuard {
+class RejectingGuard {
   constructor(@Inject(Seen) private readonly seen: Seen) {}
 
   canActivate(context: ExecutionContext): boolean {
@@ -96,7 +96,7 @@ interface Enhancer {
 
 const ENHANCERS: Readonly<Record<string, Enhancer>> = {
   guard: {
-    type: RefusingGuard,
+    type: RejectingGuard,
     token: APP_GUARD,
     use: UseGuards,
     useGlobally: (app, instance) => app.useGlobalGuards(instance),

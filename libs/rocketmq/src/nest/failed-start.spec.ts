@@ -65,7 +65,7 @@ function closed<App extends INestApplicationContext>(app: App): App {
 }
 
 /** A second start must not succeed without a connection. */
-const REFUSAL = expect.objectContaining({
+const REJECTION = expect.objectContaining({
   code: 'CLOSED',
   outcome: 'not-sent',
   retryable: false,
@@ -78,8 +78,8 @@ it('an application with the module refuses to start again, says why, and can be 
   const app = closed(await NestFactory.create(AppModule, QUIET));
   await expect(app.init()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await place.broker();
-  await expect(app.init()).rejects.toEqual(REFUSAL);
-  await expect(app.get(RocketMQProducer).send({ topic: 'orders', body: 1 })).rejects.toEqual(REFUSAL);
+  await expect(app.init()).rejects.toEqual(REJECTION);
+  await expect(app.get(RocketMQProducer).send({ topic: 'orders', body: 1 })).rejects.toEqual(REJECTION);
   const next = closed(await NestFactory.create(AppModule, QUIET));
   await next.init();
   await expect(next.get(RocketMQProducer).send({ topic: 'orders', body: 1 })).resolves.toMatchObject({
@@ -104,7 +104,7 @@ it('a transport strategy with a connection of its own does, too', async () => {
   closed(app);
   await expect(app.listen()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await place.broker();
-  await expect(app.listen()).rejects.toEqual(REFUSAL);
+  await expect(app.listen()).rejects.toEqual(REJECTION);
 });
 
 it('names a topic that is missing, also where a listener chooses its start there', async () => {

@@ -99,7 +99,7 @@ describe('the module option operations', () => {
     await expect(bench.start({ providers: [Billing], options })).rejects.toThrow(/topic "operations" does not exist/);
   });
 
-  it('is refused by field', () => {
+  it('is rejected by field', () => {
     const withOperations = (operations: unknown) => () =>
       RocketMQModule.forRoot({ endpoints: 'embedded:', operations: operations as { topic: string } });
     expect(withOperations('operations')).toThrow(/option operations must be an object/);

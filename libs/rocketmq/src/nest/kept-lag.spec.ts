@@ -84,7 +84,7 @@ describe('the lag of the groups of an application', () => {
     expect(latest).toMatchObject({ lag: 0, topics: [{ topic: 'orders' }] });
   });
 
-  it('is refused by field, and without administration access', async () => {
+  it('is rejected by field, and without administration access', async () => {
     const endpoints = bench.broker.endpoints;
     const withLag = (lagEveryMs: unknown) => () =>
       RocketMQModule.forRoot({ endpoints, operations: { topic: 'operations', lagEveryMs: lagEveryMs as number } });

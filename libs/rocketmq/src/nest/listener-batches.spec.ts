@@ -132,7 +132,7 @@ describe('a batch listener', () => {
   );
 
   it('fails as a whole when a pipe rejects its bodies, whatever onInvalid is', async () => {
-    const refusing = {
+    const rejecting = {
       transform: (): never => {
         throw new BadRequestException();
       },
@@ -140,7 +140,7 @@ describe('a batch listener', () => {
     @Injectable()
     class Meter {
       @RocketMQListener('piped', { consumerGroup: 'piped', batch, onInvalid: 'dead-letter' })
-      async store(@Payload(refusing) _bodies: unknown[]): Promise<void> {}
+      async store(@Payload(rejecting) _bodies: unknown[]): Promise<void> {}
     }
     const app = await bench.start({ providers: [Meter] });
     await bench.send(app, 'piped', 1, 2);

@@ -19,7 +19,7 @@ import {
   type RocketMQRequester,
 } from '../entries/nest.js';
 
-class Question {
+class PriceRequest {
   @IsString()
   readonly text!: string;
 
@@ -27,7 +27,7 @@ class Question {
     return this.text.split(' ').length;
   }
 }
-class Reckoning {
+class PriceAnswer {
   @IsInt()
   readonly cents!: number;
 
@@ -41,7 +41,7 @@ const Checked = defineRequest('checked', {
   request: z.object({ at: z.iso.datetime().transform((text) => new Date(text)) }),
   answer: v.object({ count: v.optional(v.pipe(v.string(), v.transform(Number)), '1') }),
 });
-const OfClasses = defineRequest('classes', { request: Question, answer: Reckoning });
+const OfClasses = defineRequest('classes', { request: PriceRequest, answer: PriceAnswer });
 const HalfChecked = defineRequest<{ item: string }, number>('half', { request: z.object({ item: z.string() }) });
 const RequestOnly = defineRequest('request-only', { request: z.object({ item: z.string() }) });
 const Untyped = defineRequest('untyped');
@@ -89,7 +89,7 @@ function requests(producer: RocketMQProducer, requester: RocketMQRequester): unk
     [cents, count, instance, half, byPattern, none, some, other, wrong, input, unknown],
     // @ts-expect-error the request is undefined
     producer.request(Undefined, { item: 'tea' }),
-    producer.request(OfClasses, new Question(), { keys: ['a'], timeoutMs: 5 }),
+    producer.request(OfClasses, new PriceRequest(), { keys: ['a'], timeoutMs: 5 }),
     producer.request(Untyped, { anything: true }),
     producer.request(Nothing, 'a'),
     producer.request(widened, { item: 'tea' }),
@@ -145,8 +145,8 @@ function replies(): unknown[] {
     }
 
     @RocketMQReply(OfClasses)
-    plain(question: Question): { cents: number } {
-      return { cents: question.words() };
+    plain(request: PriceRequest): { cents: number } {
+      return { cents: request.words() };
     }
 
     @RocketMQReply(Untyped)
@@ -178,7 +178,7 @@ function replies(): unknown[] {
   return [Fits];
 }
 
-function repliesRefused(): unknown[] {
+function repliesRejected(): unknown[] {
   class Wrong {
     // @ts-expect-error the request has another type
     @RocketMQReply(Typed)
@@ -278,6 +278,6 @@ function repliesRefused(): unknown[] {
 describe('the types of requests', () => {
   it('are checked by the compiler', () => {
     expect(inputs).toHaveLength(2);
-    expect([definitions, requests, replies, repliesRefused].every((one) => typeof one === 'function')).toBe(true);
+    expect([definitions, requests, replies, repliesRejected].every((one) => typeof one === 'function')).toBe(true);
   });
 });

@@ -82,7 +82,7 @@ describe('a string sent by the definition of its topic', () => {
 });
 
 describe('bytes sent by the definition of their topic', () => {
-  it('arrive with bytesCodec, and are refused where JSON is expected', async () => {
+  it('arrive with bytesCodec, and are rejected where JSON is expected', async () => {
     await bench.server(Listeners);
     const { app } = await bench.asking();
     const producer = app.get(RocketMQProducer);

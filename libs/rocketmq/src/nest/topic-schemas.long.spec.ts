@@ -170,9 +170,9 @@ describe('a topic with a schema', () => {
     }
     const Topic = defineTopic('fragile', { type: 'normal', schema: Fragile });
     const { producer } = await start([]);
-    const refused = producer.send(Topic, { text: { a: 1 } as never });
-    await expect(refused).rejects.toThrow(/a transformation of Fragile failed/);
-    await expect(refused).rejects.not.toThrow(/secret/);
+    const rejected = producer.send(Topic, { text: { a: 1 } as never });
+    await expect(rejected).rejects.toThrow(/a transformation of Fragile failed/);
+    await expect(rejected).rejects.not.toThrow(/secret/);
   });
 
   it('rejects what is not a schema', () => {

@@ -191,8 +191,8 @@ describe('a method with @TransactionalSend', () => {
       'topic',
       'key',
     ]) {
-      const refused = { code: 'MESSAGE_TYPE_MISMATCH', field, outcome: 'not-sent' };
-      await expect(service.createWith({ [field]: 'x' })).rejects.toMatchObject(refused);
+      const rejected = { code: 'MESSAGE_TYPE_MISMATCH', field, outcome: 'not-sent' };
+      await expect(service.createWith({ [field]: 'x' })).rejects.toMatchObject(rejected);
     }
     await service.createWith({ delayMs: undefined, topic: undefined });
     expect(service.halvesSeen).toEqual([1]);
@@ -391,11 +391,11 @@ describe('transactions without a decorator', () => {
     const other: object = { topic: 'other' };
     const wrong: object = { messageGroup: 'a' };
     const body = { id: 'a' };
-    const refused = { code: 'MESSAGE_TYPE_MISMATCH', outcome: 'not-sent' };
-    await expect(producer.transaction({ topic: Created, body, ...wrong }, work)).rejects.toMatchObject(refused);
-    await expect(producer.for(Created).transaction({ body, ...other }, work)).rejects.toMatchObject(refused);
+    const rejected = { code: 'MESSAGE_TYPE_MISMATCH', outcome: 'not-sent' };
+    await expect(producer.transaction({ topic: Created, body, ...wrong }, work)).rejects.toMatchObject(rejected);
+    await expect(producer.for(Created).transaction({ body, ...other }, work)).rejects.toMatchObject(rejected);
     const prepares = () => currentTransaction().prepare({ topic: Created, body, ...wrong });
-    await expect(app.get(OrderService).run(prepares)).rejects.toMatchObject(refused);
+    await expect(app.get(OrderService).run(prepares)).rejects.toMatchObject(rejected);
     const none = undefined as never;
     const noMessage = { code: 'ILLEGAL_MESSAGE', outcome: 'not-sent' };
     await expect(producer.for(Created).transaction(none, work)).rejects.toMatchObject(noMessage);

@@ -420,7 +420,7 @@ function listeners(): unknown[] {
   return [Forms];
 }
 
-function listenersRefused(): unknown[] {
+function listenersRejected(): unknown[] {
   class Wrong {
     // @ts-expect-error no such option
     @RocketMQListener(Plain, { consumergroup: 'g' })
@@ -526,7 +526,7 @@ function delivers(app: InjectionContext): unknown[] {
 describe('the types', () => {
   it('are checked by the compiler', () => {
     const transacting = [prepares, transactions, transactionsOf];
-    const all = [topics, sends, sendsByType, sendsToOne, ...transacting, listeners, listenersRefused, delivers];
+    const all = [topics, sends, sendsByType, sendsToOne, ...transacting, listeners, listenersRejected, delivers];
     expect(inputs).toHaveLength(2);
     expect(all.every((one) => typeof one === 'function')).toBe(true);
   });

@@ -177,7 +177,7 @@ describe('a send', () => {
     ]);
   });
 
-  it('succeeds with what a propagator adds and the server would refuse, and leaves that out', async () => {
+  it('succeeds with what a propagator adds and the server would reject, and leaves that out', async () => {
     const propagator = {
       inject(_: unknown, carrier: unknown, setter: { set(carrier: unknown, name: string, value: unknown): void }) {
         const values = {

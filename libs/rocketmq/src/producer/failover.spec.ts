@@ -6,7 +6,7 @@ import { TransportError } from '../support/errors.js';
 import { Producer } from './producer.js';
 
 /** Far more than a probe takes. */
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 const TROUBLE = { sendMessage: Code.INTERNAL_SERVER_ERROR, heartbeat: Code.INTERNAL_SERVER_ERROR };
 const WELL = { sendMessage: Code.OK, heartbeat: Code.OK };
 
@@ -40,7 +40,7 @@ describe('a producer with two brokers', () => {
   const sendsAt = (...some: RecordingServer[]): number[] => some.map((server) => server.of('sendMessage').length);
 
   async function sendUntilTakenBy(server: RecordingServer): Promise<void> {
-    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    const lastTryAtMs = Date.now() + TIMEOUT_MS;
     while (sendsAt(server)[0] === 0 && Date.now() < lastTryAtMs) {
       await send(2);
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -69,13 +69,13 @@ describe('a producer with two brokers', () => {
     expect(first.of('queryRoute').length).toBeGreaterThan(asked);
   });
 
-  it('fails with the refusal when every broker refuses, and tries each once', async () => {
+  it('fails with the rejection when every broker rejects, and tries each once', async () => {
     for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
     await expect(send(1)).rejects.toMatchObject({ code: 'FORBIDDEN', outcome: 'rejected' });
     expect(sendsAt(...servers)).toEqual([1, 1]);
   });
 
-  it('sends a message of a group only to the broker of its group, even if that one refuses', async () => {
+  it('sends a message of a group only to the broker of its group, even if that one rejects', async () => {
     for (const server of servers) server.statusOf = { ...WELL, sendMessage: Code.FORBIDDEN };
     const ordered = producer.send({ topic: 'orders', body: 'one', messageGroup: 'a' });
     await expect(ordered).rejects.toMatchObject({ outcome: 'rejected' });
@@ -120,7 +120,7 @@ describe('a producer with two brokers', () => {
     await send(1);
   });
 
-  it('avoids no broker because of a refusal that the other would answer, too', async () => {
+  it('avoids no broker because of a rejection that the other would answer, too', async () => {
     for (const server of servers) server.statusOf = { ...TROUBLE, sendMessage: Code.BAD_REQUEST };
     await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     await expect(send(1)).rejects.toMatchObject({ code: 'BAD_REQUEST' });

@@ -99,7 +99,7 @@ describe('a message of wrong types', () => {
     const options = { transactionCheckers: { payments: () => 'commit' as const }, maxDelayMs: 1e300, interceptors };
     const producer = bench.newProducer(options);
     for (const [change, field, code] of WRONG) {
-      // A transaction refuses other types for that reason first.
+      // A transaction rejects other types for that reason first.
       const errors = await errorsOf(producer, { topic: 'orders', body: 'x', ...change });
       const [send, oneway, , , batch] = errors;
       for (const error of [send, oneway, batch])
@@ -113,7 +113,7 @@ describe('a message of wrong types', () => {
     expect([broker.messages('orders'), broker.halfMessages()]).toEqual([[], []]);
   });
 
-  it('is refused when it is no message at all', async () => {
+  it('is rejected when it is no message at all', async () => {
     const producer = bench.newProducer({ transactionCheckers: { payments: () => 'commit' } });
     for (const nothing of [undefined, null, 'orders', 7, []]) {
       const errors = await errorsOf(producer, nothing);
@@ -130,7 +130,7 @@ describe('a message of wrong types', () => {
     });
   });
 
-  it('of an interceptor is refused, and never quotes a value', async () => {
+  it('of an interceptor is rejected, and never quotes a value', async () => {
     const spoil = (properties: unknown) => ({ properties }) as object;
     const interceptors: ProducerInterceptors = [(message, next) => next({ ...message, ...spoil({ card: 4111_1111 }) })];
     const sending = bench.newProducer({ interceptors }).send({ topic: 'orders', body: 'x' });

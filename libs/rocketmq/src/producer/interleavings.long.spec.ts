@@ -24,7 +24,7 @@ type Step =
   | { readonly kind: 'fault'; readonly rpc: 'sendMessage' | 'endTransaction'; readonly what: Fault }
   | { readonly kind: 'turns'; readonly turns: number }
   | { readonly kind: 'advance'; readonly durationMs: number };
-type Fault = 'lose answer' | 'lose, then refuse' | 'lose answers' | 'doubt' | 'busy' | 'refuse' | 'slow' | 'cut';
+type Fault = 'lose answer' | 'lose, then reject' | 'lose answers' | 'doubt' | 'busy' | 'reject' | 'slow' | 'cut';
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -50,11 +50,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       rpc: fc.constantFrom('sendMessage' as const, 'endTransaction' as const),
       what: fc.constantFrom<Fault>(
         'lose answer',
-        'lose, then refuse',
+        'lose, then reject',
         'lose answers',
         'doubt',
         'busy',
-        'refuse',
+        'reject',
         'slow',
         'cut',
       ),
@@ -246,9 +246,9 @@ class Play {
 
   private addFault(rpc: 'sendMessage' | 'endTransaction', what: Fault): void {
     const { faults } = this.broker;
-    const answer = { doubt: 'MASTER_PERSISTENCE_TIMEOUT', busy: 'TOO_MANY_REQUESTS', refuse: 'FORBIDDEN' } as const;
+    const answer = { doubt: 'MASTER_PERSISTENCE_TIMEOUT', busy: 'TOO_MANY_REQUESTS', reject: 'FORBIDDEN' } as const;
     if (what === 'lose answer') faults.add({ rpc, action: { kind: 'dropResponse' } });
-    else if (what === 'lose, then refuse') {
+    else if (what === 'lose, then reject') {
       faults.add({ rpc, action: { kind: 'dropResponse' } });
       faults.add({ rpc, action: { kind: 'answer', code: 'FORBIDDEN' } });
     } else if (what === 'lose answers') faults.add({ rpc, action: { kind: 'dropResponse' }, times: 4 });

@@ -25,20 +25,20 @@ describe('a producer of messages of lite topics', () => {
 
   it('sends names of 1 to 64 letters, digits, "-" and "_"', async () => {
     for (const liteTopic of ['a', 'A-1_b', 'x'.repeat(64)]) await producer.send({ ...chat, liteTopic });
-    // The broker refuses a message without a lite topic on this topic.
+    // The broker rejects a message without a lite topic on this topic.
     expect(broker.messages('chats')).toHaveLength(3);
   });
 
   it.each(['', ' ', 'a.b', 'ä', 'a b', 'x'.repeat(65)])('rejects the name %p before sending', async (liteTopic) => {
-    const refused = { code: 'ILLEGAL_LITE_TOPIC', field: 'liteTopic', outcome: 'not-sent' };
-    await expect(producer.send({ ...chat, liteTopic })).rejects.toMatchObject(refused);
+    const rejected = { code: 'ILLEGAL_LITE_TOPIC', field: 'liteTopic', outcome: 'not-sent' };
+    await expect(producer.send({ ...chat, liteTopic })).rejects.toMatchObject(rejected);
   });
 
   it.each([{ messageGroup: 'g' }, { delayMs: 1 }, { deliverAt: new Date(0) }, { priority: 1 }])(
     'rejects a lite topic together with %p',
     async (other) => {
-      const refused = { code: 'LITE_TOPIC_WITH_OTHER_TYPE', outcome: 'not-sent' };
-      await expect(producer.send({ ...chat, ...other, liteTopic: 'a' })).rejects.toMatchObject(refused);
+      const rejected = { code: 'LITE_TOPIC_WITH_OTHER_TYPE', outcome: 'not-sent' };
+      await expect(producer.send({ ...chat, ...other, liteTopic: 'a' })).rejects.toMatchObject(rejected);
     },
   );
 

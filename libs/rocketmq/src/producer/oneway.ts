@@ -6,7 +6,7 @@ import type { ProducerEvents } from './producer-events.js';
 
 /** A one-way send in progress. */
 interface OnewaySend {
-  /** Resolves when the producer has accepted the message; rejects when it was refused before that. */
+  /** Resolves when the producer has accepted the message; rejects when it was rejected before that. */
   readonly accepted: Promise<void>;
   /** Resolves when the send has ended. Never rejects, because no caller waits for it. */
   readonly ended: Promise<void>;

@@ -169,7 +169,7 @@ describe('the result for the caller', () => {
       await expect(recalling).rejects.toMatchObject({ outcome: 'unknown' });
     });
 
-    it('is the refusal, immediately, when the server refuses', async () => {
+    it('is the rejection, immediately, when the server rejects', async () => {
       const producer = newProducer();
       const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
       broker.faults.add({ rpc: 'recallMessage', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });

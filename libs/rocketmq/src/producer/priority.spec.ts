@@ -26,18 +26,18 @@ describe('a producer of priority messages', () => {
 
   it('sends the priority, including 0', async () => {
     for (const priority of [0, 7]) await producer.send({ ...ticket, priority });
-    // The broker refuses a message without a priority on this topic.
+    // The broker rejects a message without a priority on this topic.
     expect(broker.messages('tickets')).toHaveLength(2);
   });
 
   it.each([-1, 0.5, Number.NaN, 2 ** 31])('rejects a priority of %p before sending', async (priority) => {
-    const refused = { code: 'ILLEGAL_PRIORITY', field: 'priority', outcome: 'not-sent' };
-    await expect(producer.send({ ...ticket, priority })).rejects.toMatchObject(refused);
+    const rejected = { code: 'ILLEGAL_PRIORITY', field: 'priority', outcome: 'not-sent' };
+    await expect(producer.send({ ...ticket, priority })).rejects.toMatchObject(rejected);
   });
 
   it.each([group, { delayMs: 1 }, { deliverAt: new Date(0) }])('rejects a priority together with %p', async (other) => {
-    const refused = { code: 'PRIORITY_WITH_OTHER_TYPE', outcome: 'not-sent' };
-    await expect(producer.send({ ...ticket, ...other, priority: 1 })).rejects.toMatchObject(refused);
+    const rejected = { code: 'PRIORITY_WITH_OTHER_TYPE', outcome: 'not-sent' };
+    await expect(producer.send({ ...ticket, ...other, priority: 1 })).rejects.toMatchObject(rejected);
   });
 
   it('rejects a priority in a transaction, and on a topic of another type', async () => {

@@ -35,9 +35,9 @@ describe('the options of a producer', () => {
     ['telemetry', {}, 'must be the result of openTelemetry()'],
     ['maxAttempt', 3, 'is unknown; the options are'],
   ])('are rejected by name: %s: %p', (field, value, problem) => {
-    const refusal = (): Producer => new Producer(connection, { [field]: value });
-    expect(refusal).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
-    expect(refusal).toThrow(expect.objectContaining({ code: 'ILLEGAL_OPTION', field }));
+    const rejection = (): Producer => new Producer(connection, { [field]: value });
+    expect(rejection).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
+    expect(rejection).toThrow(expect.objectContaining({ code: 'ILLEGAL_OPTION', field }));
   });
 
   it.each<[string, object, string]>([

@@ -53,8 +53,8 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
    */
   readonly maxDelayMs?: number;
   /**
-   * What is done with a delay that is none of the levels of a broker of 4.x, which has no others: `exact` refuses it before it is sent, with the
-   * levels (`UNSUPPORTED`); `round-up` delays by the next longer one, and refuses what is longer than the longest; `chain` reaches any delay by
+   * What is done with a delay that is none of the levels of a broker of 4.x, which has no others: `exact` rejects it before it is sent, with the
+   * levels (`UNSUPPORTED`); `round-up` delays by the next longer one, and rejects what is longer than the longest; `chain` reaches any delay by
    * several levels, at most a second late: between them the message waits in the topic `nestjs-rocketmq-delays`, which you create, and started producers with
    * this option send it on, as the consumer group of the same name. Each step costs a send and a delivery, 45 minutes for example two; a message whose
    * step is interrupted is sent on twice, with the same id. An object names another topic and group. Brokers of 5.x deliver at the time that is asked

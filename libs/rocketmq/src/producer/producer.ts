@@ -4,7 +4,7 @@
 import { Client } from '../client/client.js';
 import type { ClientRole } from '../client/client-role.js';
 import type { Connection } from '../client/connection.js';
-import { type CloseOptions, closeRefusal, type StartOptions, startRefusal } from '../client/lifecycle-options.js';
+import { type CloseOptions, closeRejection, type StartOptions, startRejection } from '../client/lifecycle-options.js';
 import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
 import type { SessionHealth } from '../client/session-events.js';
@@ -24,7 +24,7 @@ import {
   CALL_CHECKS,
   checkedElsewhere,
   describe,
-  refused,
+  rejected,
 } from '../support/options.js';
 import { ActiveCalls } from './active-calls.js';
 import { onewaySend } from './oneway.js';
@@ -84,7 +84,7 @@ export class Producer {
     if (queueSelector !== undefined && connection.hasProxy) {
       const text =
         'cannot be used with a proxy, which chooses the queue itself; connect to name servers (endpoints: name-server:...), or leave it out';
-      throw refused('queueSelector', text);
+      throw rejected('queueSelector', text);
     }
     const backoff = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } as const;
     const maxBodyBytes = LIMITS.bodyBytes;
@@ -136,12 +136,12 @@ export class Producer {
    * new producer to try again. Sending works without a start, but
    * then finds a wrong topic only at its first send. Only a started producer receives transaction checks.
    * @param options `timeoutMs` default: `requestTimeoutMs` × `maxAttempts`
-   * @throws ResourceError when a topic is missing or of another type; the server's refusal of the settings; the last failure
+   * @throws ResourceError when a topic is missing or of another type; the server's rejection of the settings; the last failure
    *   when the server stays unavailable
    */
   start(options: StartOptions = {}): Promise<void> {
-    const refusal = startRefusal(options);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = startRejection(options);
+    if (rejection !== undefined) return Promise.reject(rejection);
     if (this.state.kind === 'closed' || this.state.kind === 'failed') return Promise.reject(this.closedError());
     if (this.state.kind === 'idle') {
       // Deferred by a turn, so that a start that fails immediately finds the state that it changes.
@@ -232,8 +232,8 @@ export class Producer {
 
   /**
    * Recalls a delayed message before it is due. The server also answers OK if the message was already recalled; once it was due, the
-   * server refuses.
-   * @throws StatusError when the server refuses; recall is disabled there by default (`recallMessageEnable` of the broker)
+   * server rejects.
+   * @throws StatusError when the server rejects; recall is disabled there by default (`recallMessageEnable` of the broker)
    */
   recall(target: RecallTarget, options: CallOptions = {}): Promise<{ readonly messageId: string }> {
     const wrong = (['topic', 'recallHandle'] as const).find((field) => typeof target?.[field] !== 'string');
@@ -264,7 +264,7 @@ export class Producer {
   async transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
     this.assertOpen();
     assertOptions(options, TRANSACT_CHECKS);
-    if (typeof work !== 'function') throw refused('work', anyFunction(work) ?? '');
+    if (typeof work !== 'function') throw rejected('work', anyFunction(work) ?? '');
     const { message, ...call } = options;
     // A running local transaction may still prepare while the producer closes: its half message is part of it.
     const half = (given: OutgoingMessage): Promise<Transaction> => this.sendHalf(given, call);
@@ -273,15 +273,15 @@ export class Producer {
   }
 
   /**
-   * Refuses new work, waits for calls in flight (each has its own deadline), and disconnects. The connection stays open.
+   * Rejects new work, waits for calls in flight (each has its own deadline), and disconnects. The connection stays open.
    * Later calls wait for the same end.
    * Transaction checks that arrive meanwhile, and those that wait for their turn, are left to the server's next check.
    * @param options `shutdownGraceMs`: local transactions and transaction checkers that run longer are left to the server's check; the signals of
    *   the checkers fire. Default 20 s, in real time
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const refusal = closeRefusal(options);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = closeRejection(options);
+    if (rejection !== undefined) return Promise.reject(rejection);
     const { shutdownGraceMs = DEFAULT_GRACE_MS } = options;
     if (this.state.kind === 'closed') return this.state.closed;
     const { state } = this;

@@ -48,7 +48,7 @@ describe('a producer', () => {
       expect(ids()).toEqual([]);
     });
 
-    it('does not retry what the server refused', async () => {
+    it('does not retry what the server rejected', async () => {
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN', message: 'read only' } });
       const producer = newProducer();
       await expect(producer.send(order)).rejects.toMatchObject({ code: 'FORBIDDEN', outcome: 'rejected' });
@@ -61,7 +61,7 @@ describe('a producer', () => {
       // By the code for which nothing is known of the message. test/secured sees a real server do it.
       ['that the proxy allows', 'INTERNAL_SERVER_ERROR'],
       ['without a proxy', 'BAD_REQUEST'],
-    ] as const)('reports a delay %s and the broker refuses as too far ahead, after one attempt', async (_, code) => {
+    ] as const)('reports a delay %s and the broker rejects as too far ahead, after one attempt', async (_, code) => {
       const message = 'timer message illegal, the delay time should not be bigger than the max delay 259200000ms';
       const action = { kind: 'answer', code, message } as const;
       broker.faults.add({ rpc: 'sendMessage', action });
@@ -117,14 +117,14 @@ describe('a producer', () => {
       const producer = newProducer();
       const sends = await Promise.allSettled(['a', 'b', 'c'].map((body) => producer.send({ ...order, body })));
       expect(sends.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-      // The second refusal was not used: the three sends shared the first.
+      // The second rejection was not used: the three sends shared the first.
       await expect(producer.send(order)).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
       await producer.send(order);
     });
   });
 
   describe('that recalls', () => {
-    it('says what to enable when the server refuses', async () => {
+    it('says what to enable when the server rejects', async () => {
       broker.declareTopic({ name: 'timeouts', type: 'delay' });
       const producer = newProducer();
       const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
@@ -148,35 +148,35 @@ describe('a producer', () => {
     it('rejects calls after its close, and says that nothing was sent', async () => {
       const producer = newProducer({ transactionCheckers: { orders: () => 'commit' } });
       await producer.close();
-      const refused = { code: 'CLOSED', outcome: 'not-sent' };
-      await expect(producer.send(order)).rejects.toMatchObject(refused);
-      await expect(producer.start()).rejects.toMatchObject(refused);
-      await expect(producer.beginTransaction(order)).rejects.toMatchObject(refused);
+      const rejected = { code: 'CLOSED', outcome: 'not-sent' };
+      await expect(producer.send(order)).rejects.toMatchObject(rejected);
+      await expect(producer.start()).rejects.toMatchObject(rejected);
+      await expect(producer.beginTransaction(order)).rejects.toMatchObject(rejected);
       let ran = false;
       const transaction = producer.transact({}, async () => {
         ran = true;
       });
-      await expect(transaction).rejects.toMatchObject(refused);
+      await expect(transaction).rejects.toMatchObject(rejected);
       expect(ran).toBe(false);
     });
 
     it('aborts a start in progress when it closes', async () => {
       broker.faults.add({ rpc: 'queryRoute', action: SLOW });
       const producer = newProducer({ topics: { orders: 'normal' } });
-      const refused = expect(producer.start()).rejects.toMatchObject({ code: 'CLOSED' });
+      const rejected = expect(producer.start()).rejects.toMatchObject({ code: 'CLOSED' });
       await producer.close();
-      await refused;
+      await rejected;
     });
 
     it('aborts a start whose server is unavailable when it closes, without waiting for it', async () => {
       await broker.stop();
       const producer = newProducer({ topics: { orders: 'normal' } });
-      const refused = expect(producer.start({ timeoutMs: 60_000 })).rejects.toMatchObject({ code: 'CLOSED' });
+      const rejected = expect(producer.start({ timeoutMs: 60_000 })).rejects.toMatchObject({ code: 'CLOSED' });
       await producer.close();
-      await refused;
+      await rejected;
     });
 
-    it("fails its start with the server's reason when its settings are refused, and leaves nothing open", async () => {
+    it("fails its start with the server's reason when its settings are rejected, and leaves nothing open", async () => {
       const action = { kind: 'answer', code: 'ILLEGAL_TOPIC', message: 'no such settings here' } as const;
       broker.faults.add({ rpc: 'telemetry', action });
       const producer = newProducer({ topics: { orders: 'normal' } });

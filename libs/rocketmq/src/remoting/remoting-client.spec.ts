@@ -186,10 +186,10 @@ describe('RemotingClient', () => {
     const server = await serverThat(() => ({ code: 17, remark: 'No topic route info\n\tat org.apache.Foo' }));
     const { call } = newClient();
 
-    const refusal = await call(server.address, 105).catch((error: unknown) => error);
+    const rejection = await call(server.address, 105).catch((error: unknown) => error);
 
-    expect(refusal).toMatchObject({ code: 'TOPIC_NOT_EXIST', responseCode: 17, outcome: 'rejected' });
-    expect((refusal as Error).message).toBe(
+    expect(rejection).toMatchObject({ code: 'TOPIC_NOT_EXIST', responseCode: 17, outcome: 'rejected' });
+    expect((rejection as Error).message).toBe(
       `[TOPIC_NOT_EXIST] request 105: ${server.address} answered code 17 "No topic route info"; it did not take effect there; create the topic first`,
     );
   });
@@ -235,10 +235,13 @@ describe('RemotingClient', () => {
   });
 
   it.each([
-    { acl: '1.0', refusal: { code: 1, remark: 'org.apache.rocketmq.acl.common.AclException: Check signature failed' } },
-    { acl: '2.0', refusal: { code: 16, remark: 'check signature failed.' } },
-  ])('repeats a request that ACL $acl refused with new credentials', async ({ refusal }) => {
-    const server = await serverThat(({ fields }) => (fields.AccessKey === 'second' ? { body: 'welcome' } : refusal));
+    {
+      acl: '1.0',
+      rejection: { code: 1, remark: 'org.apache.rocketmq.acl.common.AclException: Check signature failed' },
+    },
+    { acl: '2.0', rejection: { code: 16, remark: 'check signature failed.' } },
+  ])('repeats a request that ACL $acl rejected with new credentials', async ({ rejection }) => {
+    const server = await serverThat(({ fields }) => (fields.AccessKey === 'second' ? { body: 'welcome' } : rejection));
     const keys = ['first', 'second'];
     const source = () => ({ accessKey: keys.shift() ?? 'second', secretKey: 'its secret' });
     const credentials = new CredentialsSource(source, { logger: silentLogger });
@@ -250,7 +253,7 @@ describe('RemotingClient', () => {
     expect((await asked).body.toString()).toBe('welcome');
   });
 
-  it('reports a refusal by ACL 1.0 as one, although its code is that of any exception', async () => {
+  it('reports a rejection by ACL 1.0 as one, although its code is that of any exception', async () => {
     const remark = 'org.apache.rocketmq.acl.common.AclException: Need admin permission for request code=17, but ...';
     const server = await serverThat(() => ({ code: 1, remark }));
     const { call } = newClient();

@@ -40,7 +40,7 @@ export interface AskOptions {
 }
 
 /** How long a server may take to answer when a connection is in doubt. */
-const [MIN_PATIENCE_MS, MAX_PATIENCE_MS] = [500, 2_000];
+const [MIN_ANSWER_TIMEOUT_MS, MAX_ANSWER_TIMEOUT_MS] = [500, 2_000];
 /**
  * Requests without side effects: name servers of every release answer the first one, and brokers the second. Name servers, and brokers up to
  * 4.7, never answer what they do not know.
@@ -213,7 +213,7 @@ export class RemotingClient {
     if (!isSilent() || this.doubted.has(connection)) return;
     this.doubted.add(connection);
     const { controller, unlink } = linkedController([this.closing.signal]);
-    const deadline = new Deadline(`question to ${connection.address}`, this.patienceMs(), controller.signal);
+    const deadline = new Deadline(`question to ${connection.address}`, this.answerTimeoutMs(), controller.signal);
     Promise.any(QUESTIONS.map((code) => connection.call({ code }, deadline.end)))
       .catch(() => {
         if (isSilent()) connection.abandon('the server was silent for too long');
@@ -228,8 +228,8 @@ export class RemotingClient {
   }
 
   /** Half the time of a request, so that a retry in progress by then fails early enough for one more. */
-  private patienceMs(): number {
-    return Math.max(MIN_PATIENCE_MS, Math.min(this.options.connectTimeoutMs / 2, MAX_PATIENCE_MS));
+  private answerTimeoutMs(): number {
+    return Math.max(MIN_ANSWER_TIMEOUT_MS, Math.min(this.options.connectTimeoutMs / 2, MAX_ANSWER_TIMEOUT_MS));
   }
 
   private open(address: string): Promise<RemotingConnection> {

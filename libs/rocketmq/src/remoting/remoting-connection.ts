@@ -71,8 +71,8 @@ export class RemotingConnection {
     socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
     socket.on('error', (error) => {
       // TLS 1.3: a rejected or missing client certificate is reported only after the client has finished its handshake.
-      const refusal = this.hasReceived ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
-      this.end(refusal ?? connectionLost(address, error.message, error));
+      const rejection = this.hasReceived ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
+      this.end(rejection ?? connectionLost(address, error.message, error));
     });
     const closed = (): void => this.end(connectionLost(address, 'the server closed the connection'));
     // A server that does not read keeps the socket from closing, and no answer can come any more.

@@ -1,6 +1,6 @@
 // The error for a request that a name server or broker rejected. Connection failures are TransportErrors.
 
-import { accessAdvice, isPlainAclRefusal } from '../protocol/credentials/access-advice.js';
+import { accessAdvice, isPlainAclRejection } from '../protocol/credentials/access-advice.js';
 import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { MAY_HAVE_TAKEN_EFFECT, type Outcome, RocketMQError } from '../support/errors.js';
@@ -76,9 +76,9 @@ export class RemotingError extends RocketMQError {
   }
 }
 
-/** Whether the server refuses the caller: by the code of ACL 2.0, or by the words of ACL 1.0. */
+/** Whether the server rejects the caller: by the code of ACL 2.0, or by the words of ACL 1.0. */
 export function deniesAccess({ code, remark }: Pick<RemotingFrame, 'code' | 'remark'>): boolean {
-  return code === RESPONSE_CODES.noPermission || (code === RESPONSE_CODES.systemError && isPlainAclRefusal(remark));
+  return code === RESPONSE_CODES.noPermission || (code === RESPONSE_CODES.systemError && isPlainAclRejection(remark));
 }
 
 /** The server appends Java stack traces to some remarks. */

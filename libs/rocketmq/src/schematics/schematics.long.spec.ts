@@ -237,7 +237,7 @@ export class AppModule {}
     expect(lines.filter((line) => !line.endsWith('\r'))).toEqual([]);
   });
 
-  it('refuses what is no application of Nest, and a module that is not there', async () => {
+  it('rejects what is no application of Nest, and a module that is not there', async () => {
     await expect(added(scaffold({}, { dependencies: {} }))).rejects.toThrow('no @nestjs/core');
     await expect(added(scaffold({ 'package.json': '{' }))).rejects.toThrow('not valid JSON');
     await expect(added(scaffold(), { module: 'src/none.ts' })).rejects.toThrow('There is no module src/none.ts');
@@ -284,7 +284,7 @@ describe('nest g topic', () => {
     expect(tree.exists('src/post/mail.topic.ts')).toBe(true);
   });
 
-  it.each(['1st', 'a b!', '../../mail', ''])('refuses the name %j', async (name) => {
+  it.each(['1st', 'a b!', '../../mail', ''])('rejects the name %j', async (name) => {
     await expect(withTopic(scaffold(), { name })).rejects.toThrow('Nothing was changed');
   });
 
@@ -329,7 +329,7 @@ describe('nest g listener', () => {
   });
 
   it.each(['logger', 'injectable', 'body-of', "it's/foo", 'a\\b/foo', 'a"b/foo'])(
-    'refuses the name %j',
+    'rejects the name %j',
     async (name) => {
       const tree = scaffold();
       const before = tree.all();

@@ -19,7 +19,7 @@ const done = async (): Promise<void> => {};
 
 afterEach(() => expect(statements.splice(0)).toEqual([]));
 
-async function refusalOf(call: () => Promise<unknown>): Promise<readonly unknown[]> {
+async function rejectionOf(call: () => Promise<unknown>): Promise<readonly unknown[]> {
   const error = await call().then(
     () => undefined,
     (reason: unknown) => reason,
@@ -44,25 +44,25 @@ describe.each<[string, (message: object) => Promise<unknown>]>([
     ['an array of 16-bit integers', new Uint16Array(2)],
     ['a DataView', new DataView(new ArrayBuffer(2))],
     ['a symbol', Symbol('a')],
-  ])('is refused with %s as its body', async (__, body) => {
-    expect(await refusalOf(() => add({ topic: 'orders', body }))).toEqual(['ILLEGAL_BODY', 'body', 'not-sent']);
+  ])('is rejected with %s as its body', async (__, body) => {
+    expect(await rejectionOf(() => add({ topic: 'orders', body }))).toEqual(['ILLEGAL_BODY', 'body', 'not-sent']);
   });
 
-  it('is refused with a priority that cannot be shown', async () => {
+  it('is rejected with a priority that cannot be shown', async () => {
     for (const priority of [Symbol('a'), Object.create(null), 1n, '5']) {
-      const refusal = await refusalOf(() => add({ topic: 'orders', body: 'x', priority }));
-      expect(refusal).toEqual(['ILLEGAL_PRIORITY', 'priority', 'not-sent']);
+      const rejection = await rejectionOf(() => add({ topic: 'orders', body: 'x', priority }));
+      expect(rejection).toEqual(['ILLEGAL_PRIORITY', 'priority', 'not-sent']);
     }
   });
 
-  it('is refused in what is no transaction', async () => {
+  it('is rejected in what is no transaction', async () => {
     for (const none of [undefined, null, 5, {}]) {
       const calls = [
         () => outbox.add(none as never, { topic: 'orders', body: 'x' }),
         () => schedule.cancel(none as never, 'a'),
         () => inbox.once(none as never, 'a', done),
       ];
-      for (const call of calls) expect(await refusalOf(call)).toEqual(['NO_TRANSACTION', 'tx', 'not-sent']);
+      for (const call of calls) expect(await rejectionOf(call)).toEqual(['NO_TRANSACTION', 'tx', 'not-sent']);
     }
   });
 });
@@ -70,11 +70,11 @@ describe.each<[string, (message: object) => Promise<unknown>]>([
 describe('an entry of a schedule', () => {
   it('must be an object, without unknown fields', async () => {
     for (const entry of [undefined, null, 5, []]) {
-      const refusal = await refusalOf(() => schedule.set(tx, entry as never));
-      expect(refusal).toEqual(['ILLEGAL_OPTION', 'entry', 'not-sent']);
+      const rejection = await rejectionOf(() => schedule.set(tx, entry as never));
+      expect(rejection).toEqual(['ILLEGAL_OPTION', 'entry', 'not-sent']);
     }
     const entry = { key: 'a', message: { topic: 'orders', body: 'x' }, cron: '0 3 * * *', timezone: 'Europe/Berlin' };
-    expect(await refusalOf(() => schedule.set(tx, entry))).toEqual(['ILLEGAL_OPTION', 'timezone', 'not-sent']);
+    expect(await rejectionOf(() => schedule.set(tx, entry))).toEqual(['ILLEGAL_OPTION', 'timezone', 'not-sent']);
   });
 });
 
@@ -82,10 +82,10 @@ describe('a step of an inbox', () => {
   it('needs a key and work', async () => {
     const withoutId = { consumerGroup: 'billing', messageId: '7F00000100002A9F0000000000001267' };
     for (const key of [undefined, null, 5, {}, Symbol('a'), withoutId]) {
-      const refusal = await refusalOf(() => inbox.once(tx, key as never, done));
-      expect(refusal).toEqual(['ILLEGAL_KEY', 'key', 'not-sent']);
+      const rejection = await rejectionOf(() => inbox.once(tx, key as never, done));
+      expect(rejection).toEqual(['ILLEGAL_KEY', 'key', 'not-sent']);
     }
-    expect(await refusalOf(() => inbox.once(tx, 'a', undefined as never))).toEqual([
+    expect(await rejectionOf(() => inbox.once(tx, 'a', undefined as never))).toEqual([
       'ILLEGAL_OPTION',
       'work',
       'not-sent',

@@ -120,7 +120,7 @@ export class ClsTransactions {
   /** Whether it is recorded in a transaction that was not rolled back. @internal */
   isRecorded(local: TransactionRun): boolean {
     const scope = this.recorded.get(local);
-    return scope === undefined ? local.proof !== undefined : scope.state !== 'failed';
+    return scope === undefined ? local.endFinder !== undefined : scope.state !== 'failed';
   }
 
   private async run(scope: Scope, work: Work, wrap: (inside: Work) => Promise<unknown>): Promise<unknown> {

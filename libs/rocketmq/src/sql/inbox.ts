@@ -3,7 +3,7 @@
 import { isIdOfCopy } from '../protocol/model/message-id.js';
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
-import { anyFunction, refused } from '../support/options.js';
+import { anyFunction, rejected } from '../support/options.js';
 import { type ClsTransactions, demand } from './cls-transactions.js';
 import { dialectOf } from './dialects.js';
 import { assertReady } from './readiness.js';
@@ -72,8 +72,8 @@ export class Inbox {
    * @throws UsageError `RETENTION_TOO_SHORT`, with both times
    */
   assertOutlives(policy: RetryPolicy = {}, of = 'the consumer group'): void {
-    const leastIs = `the time for which a message of ${of} may be redelivered (retrySpanMs of its retry policy)`;
-    assertRetention({ retentionMs: this.retentionMs, leastMs: retrySpanMs(policy), leastIs });
+    const minDescription = `the time for which a message of ${of} may be redelivered (retrySpanMs of its retry policy)`;
+    assertRetention({ retentionMs: this.retentionMs, minMs: retrySpanMs(policy), minDescription });
   }
 
   /**
@@ -92,7 +92,7 @@ export class Inbox {
     assertTransaction(tx);
     const name = keyOf(key);
     const problem = anyFunction(work);
-    if (problem !== undefined) throw refused('work', `${problem}; nothing was done`);
+    if (problem !== undefined) throw rejected('work', `${problem}; nothing was done`);
     if (await dialectOf(tx).insertKey(tx, this.table, name)) return { first: true, result: await work() };
     this.telemetry?.inboxHit(typeof key === 'string' ? undefined : key.consumerGroup);
     return { first: false };

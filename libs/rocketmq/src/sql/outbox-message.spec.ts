@@ -6,7 +6,7 @@ const bodyOf = (body: OutboxMessage['body']): string =>
   Buffer.from(toColumns({ topic: 'orders', body }, 'id', 0, HOUR_MS).body, 'base64').toString();
 
 describe('the body of a message in the outbox', () => {
-  it('is refused when it is a string with half of a character, and nothing else is changed', () => {
+  it('is rejected when it is a string with half of a character, and nothing else is changed', () => {
     expect(() => bodyOf('a\ud83d')).toThrow(expect.objectContaining({ code: 'ILLEGAL_BODY', field: 'body' }));
     expect(() => bodyOf('a\ud83d')).toThrow(
       /message to "orders": body contains half of a character.*; nothing was added/,

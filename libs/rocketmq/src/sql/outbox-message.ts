@@ -108,20 +108,20 @@ function withId(properties: Fields['properties'], id: string): Record<string, st
 }
 
 function bytesOf({ topic, body }: OutboxMessage): Buffer {
-  const refused = (problem: string, cause?: unknown): UsageError =>
+  const rejected = (problem: string, cause?: unknown): UsageError =>
     new UsageError('ILLEGAL_BODY', `message to "${topic}": body ${problem}; nothing was added`, 'body', { cause });
-  if (typeof body === 'string' && hasHalfCharacter(body)) throw refused(HALF_CHARACTER_PROBLEM);
+  if (typeof body === 'string' && hasHalfCharacter(body)) throw rejected(HALF_CHARACTER_PROBLEM);
   if (typeof body === 'string' || isUint8Array(body)) return bodyBytes(body);
   // As JSON they would be objects without their bytes.
   if (isAnyArrayBuffer(body) || ArrayBuffer.isView(body)) {
-    throw refused('has bytes in another form than a Buffer or a Uint8Array, and these have no JSON form');
+    throw rejected('has bytes in another form than a Buffer or a Uint8Array, and these have no JSON form');
   }
   let text: string | undefined;
   try {
     text = JSON.stringify(body);
   } catch (cause) {
-    throw refused(`cannot be encoded (${describeError(cause)})`, cause);
+    throw rejected(`cannot be encoded (${describeError(cause)})`, cause);
   }
-  if (text === undefined) throw refused(`is ${typeof body}, which JSON cannot represent`);
+  if (text === undefined) throw rejected(`is ${typeof body}, which JSON cannot represent`);
   return Buffer.from(text);
 }

@@ -56,7 +56,7 @@ describe('an application with the kit', () => {
     await (await start(logOn(old))).close();
   });
 
-  it('leaves a relay that was refused stopped', async () => {
+  it('leaves a relay that was rejected stopped', async () => {
     const sent: unknown[] = [];
     const outbox = new Outbox();
     const relay = new OutboxRelay({ outbox, database: old, send: async (message) => void sent.push(message) });

@@ -22,16 +22,16 @@ const BATCH_TIMEOUT_MS = MINUTE_MS;
 /** How long rows are kept, and the time that they must outlive. */
 interface RetentionBound {
   readonly retentionMs: number;
-  readonly leastMs: number;
-  /** A description of `leastMs`, for the error. */
-  readonly leastIs: string;
+  readonly minMs: number;
+  /** A description of `minMs`, for the error. */
+  readonly minDescription: string;
 }
 
 /** @throws UsageError `RETENTION_TOO_SHORT`, with both times */
-export function assertRetention({ retentionMs, leastMs, leastIs }: RetentionBound): number {
-  if (Number.isFinite(retentionMs) && retentionMs >= leastMs) return retentionMs;
+export function assertRetention({ retentionMs, minMs, minDescription }: RetentionBound): number {
+  if (Number.isFinite(retentionMs) && retentionMs >= minMs) return retentionMs;
   const text =
-    `option retentionMs is ${retentionMs} ms, but ${leastIs} is ${leastMs} ms: a row that is deleted earlier would look as if ` +
+    `option retentionMs is ${retentionMs} ms, but ${minDescription} is ${minMs} ms: a row that is deleted earlier would look as if ` +
     'it had never existed; keep rows at least that long';
   throw new UsageError('RETENTION_TOO_SHORT', text, 'retentionMs');
 }

@@ -50,7 +50,7 @@ export function isUntranslatable(error: unknown): boolean {
   return hasCode(error, UNTRANSLATABLE);
 }
 
-/** Whether MySQL refused a statement because a transaction runs. */
+/** Whether MySQL rejected a statement because a transaction runs. */
 export function isInTransaction(error: unknown): boolean {
   return hasCode(error, IN_TRANSACTION);
 }

@@ -217,15 +217,15 @@ describe('the end of a local transaction', () => {
           }),
     };
     const log = new TransactionLog({ database: counted });
-    let proof: ((wanted: 'commit' | 'rollback') => Promise<LocalEnd>) | undefined;
+    let endFinder: ((wanted: 'commit' | 'rollback') => Promise<LocalEnd>) | undefined;
     const local = {
       ...half,
-      proveBy: (prove: typeof proof) => {
-        proof = prove;
+      findEndBy: (finder: typeof endFinder) => {
+        endFinder = finder;
       },
     };
     await database.transaction((tx) => log.record(tx, local));
-    expect(await proof?.('commit')).toEqual({ resolution: 'commit' });
+    expect(await endFinder?.('commit')).toEqual({ resolution: 'commit' });
     expect(calls).toEqual(asked);
   });
 });

@@ -27,7 +27,7 @@ export function assertTransaction(tx: SqlExecutor): void {
   throw noTransaction(what, transaction === undefined ? 'poolDatabase(pool).transaction()' : 'its transaction()', 'tx');
 }
 
-/** Runs `work` with a transaction whose statements are refused afterwards: the connection may be in somebody else's transaction by then. */
+/** Runs `work` with a transaction whose statements are rejected afterwards: the connection may be in somebody else's transaction by then. */
 export async function untilEnded<T>(executor: SqlExecutor, work: (tx: SqlExecutor) => Promise<T>): Promise<T> {
   let hasEnded = false;
   const query: SqlExecutor['query'] = async (text, parameters) => {

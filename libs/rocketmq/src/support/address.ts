@@ -24,29 +24,29 @@ export function addressIn(part: string): Address | undefined {
 
 /**
  * Parses `host:8081;host2:8081`.
- * @param refused the error for a text, which it may quote as it gets it (see {@link shownAddress}), and for what is wrong with it
+ * @param rejected the error for a text, which it may quote as it gets it (see {@link shownAddress}), and for what is wrong with it
  * @param strip takes away what may stand before an address. Default: nothing may
  * @returns at least one
  */
 export function readAddresses(
   text: string,
-  refused: (shown: string, problem: string) => Error,
+  rejected: (shown: string, problem: string) => Error,
   strip: (part: string) => string = (part) => part,
 ): readonly Address[] {
   if (text.includes('@')) {
-    throw refused(shownAddress(text), 'an address has no user and password; set `credentials` instead');
+    throw rejected(shownAddress(text), 'an address has no user and password; set `credentials` instead');
   }
   const parts = text
     .split(';')
     .map((part) => strip(part.trim()))
     .filter((part) => part !== '');
   if (parts.length === 0)
-    throw refused(shownAddress(text), 'it is empty; it must be "host:port", or several of them separated by ";"');
+    throw rejected(shownAddress(text), 'it is empty; it must be "host:port", or several of them separated by ";"');
   return parts.map((part) => {
     const address = addressIn(part);
     if (address !== undefined) return address;
     const problem = `"${shownAddress(part)}" is not "host:port" with a port from 1 to 65535`;
-    throw refused(shownAddress(text), problem);
+    throw rejected(shownAddress(text), problem);
   });
 }
 

@@ -112,7 +112,7 @@ export class Deadline {
     return Math.max(0, this.endsAtMs - performance.now());
   }
 
-  /** The options of a call that is a part of the work. Its timeout is at least 1 ms, because calls refuse a timeout of 0. */
+  /** The options of a call that is a part of the work. Its timeout is at least 1 ms, because calls reject a timeout of 0. */
   callOptions(): { readonly timeoutMs: number; readonly signal: AbortSignal } {
     return { timeoutMs: Math.max(1, this.remainingMs()), signal: this.signal };
   }

@@ -11,7 +11,7 @@ export interface Asking {
 /**
  * Writes a request on a new connection and closes it once the answer is known.
  * @param read recognizes the answer from a chunk; undefined means that it needs more. Throwing closes the connection
- * @returns `silent` when the server accepted the connection and did not answer in time, `ended` when it refused or closed it
+ * @returns `silent` when the server accepted the connection and did not answer in time, `ended` when it rejected or closed it
  */
 export async function firstAnswer<T>(
   socket: Socket,

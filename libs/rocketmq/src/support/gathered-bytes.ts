@@ -59,7 +59,7 @@ export class MessageAssembler {
   /** The size of the incomplete message with its prefix, as far as it is known. */
   private neededBytes: number;
 
-  /** @param lengthAt the length of the message whose prefix is at this position; throws to refuse it before its bytes are kept */
+  /** @param lengthAt the length of the message whose prefix is at this position; throws to reject it before its bytes are kept */
   constructor(
     private readonly prefixBytes: number,
     private readonly lengthAt: (bytes: Buffer, at: number) => number,

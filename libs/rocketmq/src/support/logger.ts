@@ -72,7 +72,7 @@ const REASON_LENGTH = 200;
 /** A validation of a long list can have a reason for each of its elements. */
 const MAX_READ = 1_000;
 
-/** The first few reasons of a refusal, each shortened: some repeat names of fields from a received message. */
+/** The first few reasons of a rejection, each shortened: some repeat names of fields from a received message. */
 export function reasonsText(reasons: readonly string[]): string {
   const shown = reasons
     .slice(0, MAX_REASONS)
@@ -101,11 +101,11 @@ function part(value: unknown, name: string): unknown {
 }
 
 /** The depth of nested objects to which a validation's reasons are read. */
-const DEEPEST = 8;
+const MAX_DEPTH = 8;
 
 /** Strings, errors of class-validator, and issues of schemas. What else is in a list is not known to be a reason, and may be contents of a message. */
 function reasonsOf(value: unknown, parents = '', depth = 0): string[] {
-  if (!Array.isArray(value) || depth > DEEPEST) return [];
+  if (!Array.isArray(value) || depth > MAX_DEPTH) return [];
   return value.slice(0, MAX_READ).flatMap((one: unknown) => {
     if (typeof one === 'string') return [one];
     const [property, constraints, message] = [part(one, 'property'), part(one, 'constraints'), part(one, 'message')];

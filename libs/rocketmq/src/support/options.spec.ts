@@ -54,20 +54,20 @@ describe('the error of an invalid option', () => {
   it('names a field inside of an option by its path', () => {
     const size = { options: { width: positiveInteger }, required: ['width'] };
     const checks: ObjectChecks = { options: { outer: objectOf({ options: { size: objectOf(size) } }) } };
-    const refusal = (given: unknown) => () => assertOptions(given, checks, 'Box: ');
+    const rejection = (given: unknown) => () => assertOptions(given, checks, 'Box: ');
     const field = 'outer.size.width';
-    expect(refusal({ outer: { size: { width: '5' } } })).toThrow(
+    expect(rejection({ outer: { size: { width: '5' } } })).toThrow(
       expect.objectContaining({
         field,
         message: `[ILLEGAL_OPTION] Box: option ${field} must be an integer of at least 1, not the string "5"`,
       }),
     );
-    expect(refusal({ outer: { size: {} } })).toThrow(`option ${field} is missing`);
-    expect(refusal({ outer: { size: { height: 1 } } })).toThrow(
+    expect(rejection({ outer: { size: {} } })).toThrow(`option ${field} is missing`);
+    expect(rejection({ outer: { size: { height: 1 } } })).toThrow(
       'option outer.size.height is unknown; the options are width',
     );
-    expect(refusal({ outer: { size: [] } })).toThrow('option outer.size must be an object, not an array');
-    expect(refusal(null)).toThrow('Box: option options must be an object, not null');
-    expect(refusal({ outer: { size: undefined } })).not.toThrow();
+    expect(rejection({ outer: { size: [] } })).toThrow('option outer.size must be an object, not an array');
+    expect(rejection(null)).toThrow('Box: option options must be an object, not null');
+    expect(rejection({ outer: { size: undefined } })).not.toThrow();
   });
 });

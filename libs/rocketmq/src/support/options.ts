@@ -195,15 +195,15 @@ function faultOf(field: string, found: ReturnType<DeepCheck>): Fault | undefined
 
 /** @param where begins the message: `RocketMQModule: ` @throws UsageError that names the option */
 export function assertOptions(given: unknown, checks: ObjectChecks, where = ''): void {
-  const refusal = refusalOf(given, checks, where);
-  if (refusal !== undefined) throw refusal;
+  const rejection = rejectionOf(given, checks, where);
+  if (rejection !== undefined) throw rejection;
 }
 
 /** The error that {@link assertOptions} would throw, for a method that rejects with it. */
-export function refusalOf(given: unknown, checks: ObjectChecks, where = ''): UsageError | undefined {
+export function rejectionOf(given: unknown, checks: ObjectChecks, where = ''): UsageError | undefined {
   const problem = anyObject(given);
   const fault = problem === undefined ? faultIn(given as object, checks) : { field: 'options', problem };
-  return fault && refused(fault.field, fault.problem, where);
+  return fault && rejected(fault.field, fault.problem, where);
 }
 
 /**
@@ -247,11 +247,11 @@ export function assertFlag(field: string, value: unknown): void {
 
 function checked<T>(field: string, value: T, check: Check): T {
   const problem = check(value);
-  if (problem !== undefined) throw refused(field, problem);
+  if (problem !== undefined) throw rejected(field, problem);
   return value;
 }
 
 /** The error for an option. @param where begins the message: `RocketMQModule: ` */
-export function refused(field: string, problem: string, where = ''): UsageError {
+export function rejected(field: string, problem: string, where = ''): UsageError {
   return new UsageError('ILLEGAL_OPTION', `${where}option ${field} ${problem}`, field);
 }

@@ -66,7 +66,7 @@ export function tlsFailure(what: string, text: string, cause: unknown): Transpor
   const found = EXPLANATIONS.find(({ pattern }) => pattern.test(text));
   return found === undefined
     ? undefined
-    : refused(`${what}: ${found.advice}; nothing was sent (${reasonIn(text)})`, cause);
+    : rejected(`${what}: ${found.advice}; nothing was sent (${reasonIn(text)})`, cause);
 }
 
 /** Whether the transport's message says that a TLS handshake was answered by something else. */
@@ -77,20 +77,20 @@ export function isAnsweredInPlaintext(text: string): boolean {
 /** The error for a client without TLS whose server accepts only TLS. */
 export function tlsMissing(what: string, cause: unknown): TransportError {
   const advice = 'the server accepts only TLS: set the option tls, or start endpoints with "https://"';
-  return refused(`${what}: ${advice}; nothing was sent`, cause);
+  return rejected(`${what}: ${advice}; nothing was sent`, cause);
 }
 
 /** The error for a server that closes the connection as soon as it has seen this client's certificate, without an alert. */
 export function identityRefused(what: string, cause: unknown): TransportError {
   const advice =
     'the server closes the connection after the TLS handshake: does it trust the certificate in the option tls.cert?';
-  return refused(`${what}: ${advice} Nothing was sent`, cause);
+  return rejected(`${what}: ${advice} Nothing was sent`, cause);
 }
 
 /** How long the probe may take, in milliseconds. It only makes an error clearer. */
 const PROBE_MS = 1_000;
 
-/** The first byte of the alert record with which a TLS server refuses anything that is not TLS. */
+/** The first byte of the alert record with which a TLS server rejects anything that is not TLS. */
 export const TLS_ALERT = 0x15;
 
 /** The result of a TLS handshake: `served` and `dropped` describe what followed it. */
@@ -149,7 +149,7 @@ export async function isTlsOnly(
 }
 
 /**
- * Whether a server that accepts TLS refuses anything else. Asked after the handshake: a server that has just started, or is busy, accepts one
+ * Whether a server that accepts TLS rejects anything else. Asked after the handshake: a server that has just started, or is busy, accepts one
  * and not the other for a moment. One that says nothing may be busy.
  */
 export async function refusesPlaintext(
@@ -161,7 +161,7 @@ export async function refusesPlaintext(
   return (answer === false || answer === 'ended') && !asking.signal?.aborted;
 }
 
-function refused(message: string, cause: unknown): TransportError {
+function rejected(message: string, cause: unknown): TransportError {
   return new TransportError('TLS_FAILED', message, 'not-sent', false, { cause });
 }
 

@@ -117,13 +117,13 @@ describe('fakeProducer()', () => {
     expect(fake.sent.map(({ body }) => body)).toEqual([{ id: 'a' }, { step: 3 }]);
   });
 
-  it('refuses a failure that could never apply', () => {
+  it('rejects a failure that could never apply', () => {
     const fake = fakeProducer();
-    const refused = (failure: unknown) => expect(() => fake.failNext(failure as never));
-    refused({ times: Number.NaN }).toThrow('[ILLEGAL_OPTION] failNext: option times must be an integer of at least 1');
-    refused({ topik: 'orders' }).toThrow('[ILLEGAL_OPTION] failNext: option topik');
-    refused({ error: 'no' }).toThrow('[ILLEGAL_OPTION] failNext: option error must be an Error, not "no"');
-    refused({ times: Number.POSITIVE_INFINITY }).not.toThrow();
+    const rejected = (failure: unknown) => expect(() => fake.failNext(failure as never));
+    rejected({ times: Number.NaN }).toThrow('[ILLEGAL_OPTION] failNext: option times must be an integer of at least 1');
+    rejected({ topik: 'orders' }).toThrow('[ILLEGAL_OPTION] failNext: option topik');
+    rejected({ error: 'no' }).toThrow('[ILLEGAL_OPTION] failNext: option error must be an Error, not "no"');
+    rejected({ times: Number.POSITIVE_INFINITY }).not.toThrow();
   });
 
   it('recalls delayed messages', async () => {

@@ -69,16 +69,16 @@ describe('matchers of an application', () => {
   afterEach(() => void jest.useRealTimers());
   const broker = useTestBroker({ manualClock: true });
 
-  it('refuse the name of a topic that has a prefix on the cluster', async () => {
+  it('reject the name of a topic that has a prefix on the cluster', async () => {
     const producer = await start(broker(), { prefix: 'acme-' });
     await expect(broker()).not.toHaveSent(Billed);
     await producer.send(Billed, { id: '1' });
-    const refused = {
+    const rejected = {
       code: 'OTHER_TOPIC_NAME',
       message: expect.stringContaining('there is no topic "billed", but "acme-billed" has messages'),
     };
-    await expect(expect(broker()).not.toHaveSent(Billed)).rejects.toMatchObject(refused);
-    await expect(expect(broker()).toHaveDelivered(Billed)).rejects.toMatchObject(refused);
+    await expect(expect(broker()).not.toHaveSent(Billed)).rejects.toMatchObject(rejected);
+    await expect(expect(broker()).toHaveDelivered(Billed)).rejects.toMatchObject(rejected);
     await expect(broker()).toHaveDelivered('acme-billed', { body: { id: '1' }, group: 'acme-tills' });
     broker().declareTopic({ name: 'billed' });
     await expect(broker()).not.toHaveSent(Billed);

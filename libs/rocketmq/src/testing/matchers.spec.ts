@@ -188,7 +188,7 @@ describe('matchers of a broker', () => {
     await expect(broker()).toHaveSent('said', { body: 'not JSON' });
   });
 
-  it('refuse wrong arguments before they look', async () => {
+  it('reject wrong arguments before they look', async () => {
     const wrong = (assertion: Promise<void>) => expect(assertion).rejects;
     await wrong(expect({}).toHaveSent(Placed)).toMatchObject({ code: 'NOT_OBSERVABLE' });
     await wrong(expect(broker()).toHaveSent('')).toMatchObject({ code: 'ILLEGAL_TOPIC', field: 'topic' });

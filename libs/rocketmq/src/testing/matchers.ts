@@ -1,6 +1,6 @@
 // The matchers for `expect.extend()` of Jest and Vitest.
 
-import type { Given, TopicDefinition } from '../nest/messages/topic-definition.js';
+import type { NotInferred, TopicDefinition } from '../nest/messages/topic-definition.js';
 import { UsageError } from '../support/errors.js';
 import { describe } from '../support/options.js';
 import {
@@ -30,14 +30,14 @@ export interface RocketMQMatchers {
    * A message was sent to a topic: it is visible, consumed or not, or delayed. A half message was not sent before its commit, and a recalled
    * message was not sent. Also for a FakeProducer, whose sends must have been awaited.
    */
-  toHaveSent<Input>(topic: Topic<Input>, expected?: ExpectedMessage<Given<Input>>): Promise<void>;
+  toHaveSent<Input>(topic: Topic<Input>, expected?: ExpectedMessage<NotInferred<Input>>): Promise<void>;
   /**
    * A consumer received a message and acknowledged it: its listener returned, or dropped the message as `onInvalid` decided. Not one that
    * was passed on to a `deadLetterTopic`.
    */
-  toHaveDelivered<Input>(topic: Topic<Input>, expected?: ExpectedDelivery<Given<Input>>): Promise<void>;
+  toHaveDelivered<Input>(topic: Topic<Input>, expected?: ExpectedDelivery<NotInferred<Input>>): Promise<void>;
   /** A message of the topic is in the dead letter queue of a consumer group. */
-  toHaveDeadLettered<Input>(topic: Topic<Input>, expected?: ExpectedDelivery<Given<Input>>): Promise<void>;
+  toHaveDeadLettered<Input>(topic: Topic<Input>, expected?: ExpectedDelivery<NotInferred<Input>>): Promise<void>;
 }
 
 /** What matchers use of `this`; the same in Jest and Vitest. */

@@ -211,11 +211,11 @@ describe('stop()', () => {
     expect(broker.stop()).toBe(stopping);
     await expect(stopping).rejects.toThrow('second cannot close');
     expect(closed).toEqual(['third while running', 'second while running', 'first while running']);
-    const refused = new Connection({ endpoints: broker.endpoints });
-    const producer = new Producer(refused);
+    const rejected = new Connection({ endpoints: broker.endpoints });
+    const producer = new Producer(rejected);
     await expect(producer.start({ timeoutMs: SECOND_MS })).rejects.toThrow();
     await producer.close();
-    await refused.close();
+    await rejected.close();
     await broker.stop();
   });
 });
@@ -267,7 +267,7 @@ describe('useTestBroker()', () => {
     expect(broker).toThrow('[NO_TEST_BROKER]');
   });
 
-  it('refuses another scope', () => {
+  it('rejects another scope', () => {
     expect(() => brokerByHooks(hooks(), { scope: 'worker' as never })).toThrow(
       '[ILLEGAL_OPTION] useTestBroker: option scope must be test or file, not "worker"',
     );

@@ -31,7 +31,7 @@ import {
 
 const GUARD_MS = 5_000;
 /** The last moment that a Date can be. */
-const LATEST_MS = 8.64e15;
+const MAX_DATE_MS = 8.64e15;
 /** How long a matcher and a reset wait: less than the 5 s that Jest and Vitest give a test, so that their error is seen. */
 const SHORT_GUARD_MS = 3_000;
 
@@ -168,7 +168,7 @@ export class TestBroker {
     if (clock === undefined) {
       throw new StateError('REAL_TIME', 'this broker runs in real time; start it with manualClock: true to move time');
     }
-    if (!(durationMs >= 0 && clock.nowMs() + durationMs <= LATEST_MS)) {
+    if (!(durationMs >= 0 && clock.nowMs() + durationMs <= MAX_DATE_MS)) {
       const message = `durationMs must be a number of milliseconds of at least 0 that leads to a date, not ${durationMs}; time has not moved`;
       throw new UsageError('ILLEGAL_DURATION', message, 'durationMs');
     }

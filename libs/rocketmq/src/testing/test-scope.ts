@@ -69,19 +69,19 @@ export function brokerByHooks(
   return broker;
 }
 
-/** Hooks for one test at a time: another one is refused, and its end ends nothing. Runners also call `afterEach` for a test whose `beforeEach` failed. */
+/** Hooks for one test at a time: another one is rejected, and its end ends nothing. Runners also call `afterEach` for a test whose `beforeEach` failed. */
 function oneByOne(hooks: TestHooks, begin: () => Promise<void>, end: () => Promise<void>): void {
   let isRunning = false;
-  let refused = 0;
+  let rejected = 0;
   hooks.beforeEach(async () => {
-    if (isRunning) refused++;
+    if (isRunning) rejected++;
     assertAlone(isRunning);
     isRunning = true;
     await begin();
   }, HOOK_TIMEOUT_MS);
   hooks.afterEach(async () => {
-    if (refused > 0) {
-      refused--;
+    if (rejected > 0) {
+      rejected--;
       return;
     }
     await end().finally(() => {

@@ -196,7 +196,7 @@ describe('a replay of what was exported', () => {
     ['has no position', { position: 'x' }, 'exported[0] is wrong: position must be a position'],
     ['has another field', { topics: 'x' }, 'exported[0] is wrong: topics is unknown'],
     ['has too many bytes of properties', { properties: { a: 'x'.repeat(40_000) } }, '32767 are the most'],
-  ])('is refused where one %s', async (_, change, problem) => {
+  ])('is rejected where one %s', async (_, change, problem) => {
     const { admin, requests } = await adminWith([letter(0)], [stored]);
     const { exported } = await admin.exportDeadLetters('g');
     const wrong = exported.map((one) => ({ ...one, ...change })) as typeof exported;
@@ -205,7 +205,7 @@ describe('a replay of what was exported', () => {
     expect(requests()).toEqual([]);
   });
 
-  it('is refused together with a page, and beyond the size of a page', async () => {
+  it('is rejected together with a page, and beyond the size of a page', async () => {
     const { admin } = await adminWith([letter(0)], []);
     const { exported } = await admin.exportDeadLetters('g');
     const many = Array.from({ length: 101 }, () => exported[0] as (typeof exported)[number]);

@@ -13,7 +13,7 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
-import { anyObject, listWhere, type OwnChecks, refused, trueOrFalse } from '../../support/options.js';
+import { anyObject, listWhere, type OwnChecks, rejected, trueOrFalse } from '../../support/options.js';
 import type { BrokerFailure } from '../each-broker.js';
 import { PROPERTIES } from '../messages/message-view.js';
 import { positionOf } from '../messages/positions.js';
@@ -140,7 +140,7 @@ export async function lettersOf(
   const { exported, limit, after } = options;
   if (exported === undefined) return readPage(cluster, consumerGroup, options, deadline);
   if (limit !== undefined || after !== undefined)
-    throw refused('exported', 'cannot be together with limit or after, which are of the queue; leave them out');
+    throw rejected('exported', 'cannot be together with limit or after, which are of the queue; leave them out');
   return { letters: await storedOf(consumerGroup, exported), next: undefined, failures: [] };
 }
 

@@ -13,7 +13,7 @@ import {
   nonEmptyString,
   type OptionChecks,
   type OwnChecks,
-  refused,
+  rejected,
 } from '../../support/options.js';
 import type { BrokerFailure } from '../each-broker.js';
 import { messageView, PROPERTIES } from '../messages/message-view.js';
@@ -184,12 +184,12 @@ export async function storedOf(
   consumerGroup: string,
   exported: readonly ExportedDeadLetter[],
 ): Promise<readonly StoredDeadLetter[]> {
-  if (exported.length > MAX_EXPORTED) throw refused('exported', `must have at most ${MAX_EXPORTED} dead letters`);
+  if (exported.length > MAX_EXPORTED) throw rejected('exported', `must have at most ${MAX_EXPORTED} dead letters`);
   for (const [index, one] of exported.entries()) {
     const problem = exportedProblem(one);
-    if (problem !== undefined) throw refused(`exported[${index}]`, `is wrong: ${problem}; nothing was sent`);
+    if (problem !== undefined) throw rejected(`exported[${index}]`, `is wrong: ${problem}; nothing was sent`);
     if (one.consumerGroup === consumerGroup) continue;
-    throw refused(`exported[${index}]`, `is of group ${one.consumerGroup}, not ${consumerGroup}; nothing was sent`);
+    throw rejected(`exported[${index}]`, `is of group ${one.consumerGroup}, not ${consumerGroup}; nothing was sent`);
   }
   return Promise.all(
     exported.map(async (one) => {

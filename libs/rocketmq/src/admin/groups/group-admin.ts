@@ -174,7 +174,7 @@ export class GroupAdmin {
     checkPause(pause);
     await this.cluster.run(`pause consumer group ${consumerGroup}`, options, async (deadline) => {
       const brokers = await this.existingOn(consumerGroup, deadline);
-      // First: consumers look for the reason as soon as a broker refuses their polls.
+      // First: consumers look for the reason as soon as a broker rejects their polls.
       await this.notes.write(consumerGroup, pause, deadline);
       await this.enable(consumerGroup, brokers, false, deadline);
     });

@@ -70,7 +70,7 @@ describe('comparing members', () => {
   });
 
   it.each([
-    ['is refused', { code: 207, remark: 'timeout' }],
+    ['is rejected', { code: 207, remark: 'timeout' }],
     ['stays without an answer', undefined],
   ])('stops at the first consumer that %s', async (_, silence: ScriptedReply) => {
     const { admin, asked } = await adminOf({ a: own('x'), b: silence, c: own('y') });
@@ -107,7 +107,7 @@ describe('proxies in cluster mode', () => {
     expect(proxy.requests.map(({ code }) => code)).toEqual([203]);
   });
 
-  it('are refused when they are no addresses', () => {
+  it('are rejected when they are no addresses', () => {
     expect(() => new RocketMQAdmin({ nameServer: '127.0.0.1:1', proxies: 'proxy' })).toThrow(
       'proxies "proxy": "proxy" is not "host:port"',
     );

@@ -25,7 +25,7 @@ describe('the history of a lag', () => {
     await bench.close();
   });
 
-  it('is refused for a time that cannot be, and of a topic that does not exist', async () => {
+  it('is rejected for a time that cannot be, and of a topic that does not exist', async () => {
     const [day, month] = [new Date('2026-03-01'), new Date('2026-01-01')];
     for (const options of [{ from: day, to: month }, { from: month, to: day }, { to: new Date(Number.NaN) }])
       await expect(admin.lagHistory('operations', 'billing', options)).rejects.toMatchObject({ code: 'ILLEGAL_TIME' });

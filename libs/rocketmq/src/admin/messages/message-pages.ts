@@ -126,8 +126,8 @@ export async function givenUpSince(
       // A broker that was set up again starts at 0.
       const offset = last > maxOffset ? minOffset : last;
       const { found, nextOffset } = await readQueue(reader, queue, { offset, limit }, deadline);
-      const [refused] = asked.failures;
-      if (refused !== undefined) throw refused.error;
+      const [rejected] = asked.failures;
+      if (rejected !== undefined) throw rejected.error;
       messages.push(...found.map(givenUpView));
       next.set(broker, nextOffset);
       hasMore ||= nextOffset < maxOffset;

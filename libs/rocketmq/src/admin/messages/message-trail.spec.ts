@@ -1,4 +1,4 @@
-// A trail of brokers that are slow, refuse, or have much. test/contract proves on both servers what a trail has.
+// A trail of brokers that are slow, reject requests, or have much. test/contract proves on both servers what a trail has.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerScript, ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
@@ -91,10 +91,12 @@ describe('the trail of a message', () => {
     expect(failures).toMatchObject([{ name: 'broker-1', error: { code: 'DEADLINE_EXCEEDED' } }]);
   });
 
-  it('has the other groups when a broker refuses one', async () => {
+  it('has the other groups when a broker rejects one', async () => {
     const admin = await adminOf((request) => {
-      const isRefused = request.code === 208 && request.fields.consumerGroup === 'secret';
-      return isRefused ? { code: 16, remark: 'no' } : answer({ groups: ['open', 'secret'], stored: isStored }, request);
+      const isRejected = request.code === 208 && request.fields.consumerGroup === 'secret';
+      return isRejected
+        ? { code: 16, remark: 'no' }
+        : answer({ groups: ['open', 'secret'], stored: isStored }, request);
     });
     const { groups, gaps } = await admin.messageTrail(QUERY);
     expect(groups.map(({ consumerGroup }) => consumerGroup)).toEqual(['open']);

@@ -100,7 +100,7 @@ export interface MessageTrail {
   readonly groups: readonly GroupTrail[];
   /** A broker returned as many messages of a list, other than those of groups, as it returns of one id, so older ones may be missing. */
   readonly mayBeMore: boolean;
-  /** What was not read because the time was over, or because a broker refused; ask again for such a group with `consumerGroups`. */
+  /** What was not read because the time was over, or because a broker rejected it; ask again for such a group with `consumerGroups`. */
   readonly gaps: readonly TrailGap[];
   /** Brokers that did not answer; the result lacks what they have. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];

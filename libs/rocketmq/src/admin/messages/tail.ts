@@ -141,7 +141,7 @@ class Tail {
     const messages: StoredMessageView[] = [];
     const reader = { cluster: this.cluster, topic: this.topic, asked };
     let hasMore = false;
-    for (const queue of this.leastFirst(moved)) {
+    for (const queue of this.fewestFirst(moved)) {
       const limit = (this.options.maxMessages ?? BATCH) - messages.length;
       if (limit <= 0) {
         hasMore = true;
@@ -226,7 +226,7 @@ class Tail {
   }
 
   /** So that a queue with many messages does not hold up the others. */
-  private leastFirst(moved: readonly OwnedQueue[]): readonly OwnedQueue[] {
+  private fewestFirst(moved: readonly OwnedQueue[]): readonly OwnedQueue[] {
     return [...moved].sort((left, right) => this.waiting(left) - this.waiting(right));
   }
 }

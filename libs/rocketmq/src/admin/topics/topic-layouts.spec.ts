@@ -16,26 +16,26 @@ describe('the layout of a topic at several name servers', () => {
   });
 
   /** A name server that knows two brokers with 4 queues each. */
-  async function nameServer(): Promise<{ server: ScriptedServer; kept: Map<string, string>; refuse: () => void }> {
+  async function nameServer(): Promise<{ server: ScriptedServer; kept: Map<string, string>; reject: () => void }> {
     const kept = new Map<string, string>();
-    let isRefusing = false;
+    let isRejecting = false;
     const brokerDatas = BROKERS.map((brokerName) => ({ brokerName, cluster: 'c', brokerAddrs: { 0: '127.0.0.1:1' } }));
     const queueDatas = BROKERS.map((brokerName) => ({ brokerName, perm: 6, readQueueNums: 4, writeQueueNums: 4 }));
     const server = await startScriptedServer(({ code, fields }) => {
       const key = `${fields.namespace} ${fields.key}`;
       const value = kept.get(key);
       if (code === 105) return { body: JSON.stringify({ brokerDatas, queueDatas }) };
-      if (isRefusing) return { code: 1, remark: 'no room' };
+      if (isRejecting) return { code: 1, remark: 'no room' };
       if (code === 100) kept.set(key, fields.value ?? '');
       if (code === 102) kept.delete(key);
       if (code !== 101) return {};
       return value === undefined ? { code: 22, remark: 'No config item' } : { fields: { value } };
     });
     closers.push(() => server.close());
-    const refuse = (): void => {
-      isRefusing = true;
+    const reject = (): void => {
+      isRejecting = true;
     };
-    return { server, kept, refuse };
+    return { server, kept, reject };
   }
 
   async function started() {
@@ -61,9 +61,9 @@ describe('the layout of a topic at several name servers', () => {
     expect(kept()).toEqual([undefined, undefined]);
   });
 
-  it('that one of them refuses is reported with those that have it', async () => {
+  it('that one of them rejects is reported with those that have it', async () => {
     const { admin, servers, addresses, kept } = await started();
-    servers[1].refuse();
+    servers[1].reject();
     await expect(admin.setTopicLayout(TOPIC, 'present')).rejects.toMatchObject({
       code: 'PARTLY_DONE',
       doneOn: [addresses[0]],

@@ -1,4 +1,4 @@
-// Authenticates and authorizes requests. Refusals have the real server's words, by which clients distinguish the reasons.
+// Authenticates and authorizes requests. Rejections have the real server's words, by which clients distinguish the reasons.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Headers } from '../../http2/header-encoder.js';
@@ -8,16 +8,16 @@ import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { requirementsOf } from './requirements.js';
-import { type Access, assertUser, type BrokerUser, refusalOf } from './users.js';
+import { type Access, assertUser, type BrokerUser, rejectionOf } from './users.js';
 
 /** What clients ask name servers, which answer everybody. */
 const OF_EVERYBODY: ReadonlySet<number> = new Set([REQUEST_CODES.getRouteInfoByTopic, REQUEST_CODES.getKvConfig]);
 
 /** The caller is unknown, or not permitted to do this. */
-export class AccessRefusal extends Error {
+export class AccessRejection extends Error {
   constructor(message: string) {
     super(message);
-    this.name = 'AccessRefusal';
+    this.name = 'AccessRejection';
   }
 }
 
@@ -34,7 +34,7 @@ export interface Caller {
   readonly headers: Headers;
   /** The result of {@link AccessControl.identify}. */
   readonly user: BrokerUser | undefined;
-  /** The caller's address, for refusals. */
+  /** The caller's address, for rejections. */
   readonly from: string;
 }
 
@@ -60,12 +60,12 @@ export class AccessControl {
     this.users?.delete(accessKey);
   }
 
-  /** The user who signed these headers; undefined without access control. @throws AccessRefusal for an unknown user */
+  /** The user who signed these headers; undefined without access control. @throws AccessRejection for an unknown user */
   identify(headers: Headers): BrokerUser | undefined {
     return this.users === undefined ? undefined : this.callerOf(headers);
   }
 
-  /** @throws AccessRefusal unless the caller may send this request */
+  /** @throws AccessRejection unless the caller may send this request */
   admit<N extends RpcName>(rpc: N, request: RpcRequest<N>, { headers, user: identified, from }: Caller): void {
     if (this.users === undefined) return;
     // The users may have changed since the headers were received.
@@ -77,20 +77,20 @@ export class AccessControl {
   /**
    * Lets a user send settings under an existing client id if the user owns that client, or may do everything that it does. So a client
    * can continue when its access key changes.
-   * @throws AccessRefusal
+   * @throws AccessRejection
    */
   admitSuccessor(client: KnownClient, user: BrokerUser | undefined): void {
     if (user === undefined || isOwner(client, user.accessKey)) return;
     const command = { status: undefined, command: { $case: 'settings', value: client.settings } } as const;
     const needs = requirementsOf('telemetry', command);
-    if (needs.some((access) => refusalOf(user, access) !== undefined)) throw foreignClient(client, user.accessKey);
+    if (needs.some((access) => rejectionOf(user, access) !== undefined)) throw foreignClient(client, user.accessKey);
   }
 
   /**
    * Requests of the remoting protocol other than those of clients are administration, which requires a super user.
-   * @param from the address of the client, for refusals
+   * @param from the address of the client, for rejections
    * @param needsOf what a request requires; undefined if it is administration
-   * @throws AccessRefusal
+   * @throws AccessRejection
    */
   admitRemoting(
     request: RemotingFrame,
@@ -102,7 +102,7 @@ export class AccessControl {
     if (user.isSuper === true) return;
     const needs = needsOf(request);
     if (needs === undefined) {
-      throw new AccessRefusal(
+      throw new AccessRejection(
         `User:${user.accessKey} has no permission to access Cluster:* by administration, which is for super users here.`,
       );
     }
@@ -118,14 +118,14 @@ export class AccessControl {
     return this.authenticate(accessKey, Buffer.concat([...content, body]), Buffer.from(signature, 'base64'));
   }
 
-  /** The control port requires a super user, authenticated with HTTP basic authentication. @throws AccessRefusal */
+  /** The control port requires a super user, authenticated with HTTP basic authentication. @throws AccessRejection */
   admitControl(authorization: string | undefined): void {
     if (this.users === undefined) return;
     const [, encoded = ''] = /^basic ([a-z0-9+/=]+)$/i.exec(authorization ?? '') ?? [];
     const [, accessKey = '', secretKey = ''] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
     const user = this.users.get(accessKey);
     if (user?.isSuper === true && isSame(secretKey, user.secretKey)) return;
-    throw new AccessRefusal(
+    throw new AccessRejection(
       'the control port requires a super user: send access key and secret key with HTTP basic authentication',
     );
   }
@@ -134,34 +134,34 @@ export class AccessControl {
     const header = headers[METADATA.authorization] ?? '';
     const dateTime = headers[METADATA.dateTime] ?? '';
     if (header === '') return this.authenticate(undefined, Buffer.alloc(0), Buffer.alloc(0));
-    if (dateTime === '') throw new AccessRefusal('datetime is null.');
+    if (dateTime === '') throw new AccessRejection('datetime is null.');
     const { Credential: credential = '', Signature: signature = '' } = itemsOf(header);
     return this.authenticate(credential.split('/')[0], Buffer.from(dateTime), Buffer.from(signature, 'hex'));
   }
 
   private authenticate(accessKey: string | undefined, content: Buffer, signature: Buffer): BrokerUser {
-    if (accessKey === undefined || accessKey === '') throw new AccessRefusal('username cannot be null.');
+    if (accessKey === undefined || accessKey === '') throw new AccessRejection('username cannot be null.');
     const user = this.users?.get(accessKey);
-    if (user === undefined) throw new AccessRefusal(`User:${accessKey} is not found.`);
+    if (user === undefined) throw new AccessRejection(`User:${accessKey} is not found.`);
     const expected = createHmac('sha1', user.secretKey).update(content).digest();
     if (signature.length === expected.length && timingSafeEqual(signature, expected)) return user;
-    throw new AccessRefusal('check signature failed.');
+    throw new AccessRejection('check signature failed.');
   }
 }
 
-/** @throws AccessRefusal */
+/** @throws AccessRejection */
 function assertPermitted(user: BrokerUser, needs: readonly Access[], from: string): void {
   for (const access of needs) {
-    const refusal = refusalOf(user, access);
-    if (refusal === undefined) continue;
+    const rejection = rejectionOf(user, access);
+    if (rejection === undefined) continue;
     const { kind, name } = access;
-    throw new AccessRefusal(
-      `User:${user.accessKey} has no permission to access ${kind}:${name} from ${from}, ${refusal}`,
+    throw new AccessRejection(
+      `User:${user.accessKey} has no permission to access ${kind}:${name} from ${from}, ${rejection}`,
     );
   }
 }
 
-/** Only the user who owns the session may end a client. @throws AccessRefusal */
+/** Only the user who owns the session may end a client. @throws AccessRejection */
 export function assertOwner(client: KnownClient, accessKey: string | undefined): void {
   if (!isOwner(client, accessKey)) throw foreignClient(client, accessKey);
 }
@@ -170,8 +170,8 @@ function isOwner({ origin: { user } }: KnownClient, accessKey: string | undefine
   return user === undefined || user === accessKey;
 }
 
-function foreignClient({ clientId }: KnownClient, accessKey: string | undefined): AccessRefusal {
-  return new AccessRefusal(
+function foreignClient({ clientId }: KnownClient, accessKey: string | undefined): AccessRejection {
+  return new AccessRejection(
     `User:${accessKey} has no permission to access Client:${clientId}, which belongs to another user.`,
   );
 }
@@ -185,12 +185,12 @@ function isSame(given: string, expected: string): boolean {
 /** `MQv2-HMAC-SHA1 Credential=…, SignedHeaders=…, Signature=…` */
 function itemsOf(header: string): Record<string, string> {
   const at = header.indexOf(' ');
-  if (at < 0) throw new AccessRefusal('authentication header is incorrect.');
+  if (at < 0) throw new AccessRejection('authentication header is incorrect.');
   const items = header
     .slice(at + 1)
     .split(',')
     .map((item) => item.trim().split(/=(.*)/s));
   const odd = items.find((item) => item.length < 2);
-  if (odd !== undefined) throw new AccessRefusal('authentication keyValues length is incorrect, actual length=1.');
+  if (odd !== undefined) throw new AccessRejection('authentication keyValues length is incorrect, actual length=1.');
   return Object.fromEntries(items.map(([name = '', value = '']) => [name, value]));
 }

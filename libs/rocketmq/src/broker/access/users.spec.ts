@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Access, type AccessAction, assertUser, type BrokerPermission, refusalOf } from './users.js';
+import { type Access, type AccessAction, assertUser, type BrokerPermission, rejectionOf } from './users.js';
 
 const topic = (name: string, ...actions: AccessAction[]): Access => ({ kind: 'Topic', name, actions });
 const group = (name: string): Access => ({ kind: 'Group', name, actions: ['Sub'] });
@@ -31,13 +31,13 @@ describe('the permissions of a user', () => {
     ['a name before a prefix', [deny('Topic:a*', 'Pub'), allow('Topic:ab', 'Pub')], topic('ab', 'Pub'), allowed],
     ['a long prefix before a short', [allow('Topic:a*', 'Pub'), deny('Topic:ab*', 'Pub')], topic('abc', 'Pub'), denied],
     ['all of a kind before all', [deny('*', 'All'), allow('Group:*', 'Sub')], group('g'), allowed],
-  ])('%s', (_, permissions, access, refusal) => {
-    expect(refusalOf({ accessKey: 'app', secretKey: 's', permissions }, access)).toBe(refusal);
+  ])('%s', (_, permissions, access, rejection) => {
+    expect(rejectionOf({ accessKey: 'app', secretKey: 's', permissions }, access)).toBe(rejection);
   });
 
   it('do not matter for a super user', () => {
     const user = { accessKey: 'root', secretKey: 's', isSuper: true, permissions: [deny('*', 'All')] };
-    expect(refusalOf(user, topic('orders', 'Pub'))).toBeUndefined();
+    expect(rejectionOf(user, topic('orders', 'Pub'))).toBeUndefined();
   });
 
   it.each([

@@ -67,7 +67,7 @@ export function assertUser({ accessKey, secretKey, permissions = [] }: BrokerUse
 }
 
 /** Why the user may not do this, in the real server's words; undefined if permitted. */
-export function refusalOf(user: BrokerUser, access: Access): string | undefined {
+export function rejectionOf(user: BrokerUser, access: Access): string | undefined {
   if (user.isSuper === true) return undefined;
   const [first] = (user.permissions ?? [])
     .filter(({ resource, actions }) => covers(resource, access) && fits(actions, access.actions))

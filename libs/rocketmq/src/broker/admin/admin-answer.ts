@@ -39,25 +39,25 @@ export function mapText(pairs: readonly (readonly [key: object, value: unknown])
   return `{${entries.join(',')}}`;
 }
 
-/** An integer field of a request. @throws AdminRefusal */
+/** An integer field of a request. @throws AdminRejection */
 export function numberIn(fields: Readonly<Record<string, string>>, name: string): number {
   const value = Number(fields[name]);
   if (fields[name] !== undefined && fields[name] !== '' && Number.isSafeInteger(value)) return value;
-  throw refused(`${name} must be an integer, not ${fields[name]}`);
+  throw rejected(`${name} must be an integer, not ${fields[name]}`);
 }
 
 /** A request that is rejected; nothing was changed. */
-export class AdminRefusal extends Error {
+export class AdminRejection extends Error {
   constructor(
     readonly code: ResponseCode,
     message: string,
   ) {
     super(message);
-    this.name = 'AdminRefusal';
+    this.name = 'AdminRejection';
   }
 }
 
-/** The refusal that has no code of its own. */
-export function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
+/** The rejection that has no code of its own. */
+export function rejected(message: string): AdminRejection {
+  return new AdminRejection(RESPONSE_CODES.systemError, message);
 }

@@ -22,7 +22,7 @@ export interface AdminContext {
   release(): number;
 }
 
-/** Answers the requests of one code; throws an AdminRefusal to reject one. */
+/** Answers the requests of one code; throws an AdminRejection to reject one. */
 export type RequestHandler = (request: RemotingFrame) => AdminAnswer | Promise<AdminAnswer>;
 
 /** The handlers by request code. */

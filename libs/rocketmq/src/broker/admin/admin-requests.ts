@@ -3,7 +3,7 @@
 
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { type AdminAnswer, AdminRefusal } from './admin-answer.js';
+import { type AdminAnswer, AdminRejection } from './admin-answer.js';
 import type { AdminContext, RequestHandler } from './admin-context.js';
 import { ClusterRequests } from './cluster-requests.js';
 import { GroupRequests } from './group-requests.js';
@@ -33,11 +33,11 @@ export class AdminRequests {
     this.table = new Map(all.flatMap(({ table }) => table));
   }
 
-  /** @throws AdminRefusal */
+  /** @throws AdminRejection */
   async answer(request: RemotingFrame): Promise<AdminAnswer> {
     const handler = this.table.get(request.code);
     if (handler !== undefined) return handler(request);
     const message = `request code ${request.code} is not supported by the embedded broker`;
-    throw new AdminRefusal(RESPONSE_CODES.requestCodeNotSupported, message);
+    throw new AdminRejection(RESPONSE_CODES.requestCodeNotSupported, message);
   }
 }

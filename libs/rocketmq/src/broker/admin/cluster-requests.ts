@@ -5,7 +5,7 @@ import { SECOND_MS } from '../../support/clock.js';
 import { offsetAt, queueRanges } from '../engine/offsets.js';
 import { BROKER_NAME, CLUSTER_NAME, RELEASE } from '../engine/server-names.js';
 import { keys, type TopicRecord } from '../store/records.js';
-import { type AdminAnswer, answerWith, refused, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, answerWith, rejected, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 
 type AdminFields = Readonly<Record<string, string>>;
@@ -105,7 +105,7 @@ export class ClusterRequests {
   /** How many messages a topic has received, or a group: what tools ask for. @see BrokerStatsData of the server */
   private stats({ statsName = '', statsKey = '' }: AdminFields): AdminAnswer {
     const sums = this.sums(statsName, statsKey);
-    if (sums === undefined) throw refused(`The stats <${statsName}> <${statsKey}> not exist`);
+    if (sums === undefined) throw rejected(`The stats <${statsName}> <${statsKey}> not exist`);
     const [statsMinute, statsHour, statsDay] = STATS_SECONDS.map((seconds, index) => {
       const sum = sums[index] ?? 0;
       return { sum, tps: sum / seconds, avgpt: sum === 0 ? 0 : 1 };

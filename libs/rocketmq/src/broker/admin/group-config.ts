@@ -11,7 +11,7 @@ import type { BackoffPolicy } from '../../support/backoff.js';
 import { isIntegerFrom } from '../../support/options.js';
 import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
 import type { GroupRecord } from '../store/records.js';
-import { AdminRefusal, refused } from './admin-answer.js';
+import { AdminRejection, rejected } from './admin-answer.js';
 
 /** The server's defaults for missing parts of `ExponentialRetryPolicy`. */
 const EXPONENTIAL = { initial: 5_000, max: 7_200_000, multiplier: 2 };
@@ -40,14 +40,14 @@ export function groupConfigOf(group: GroupRecord): object {
 /**
  * The complete group from request code 200: omitted settings have their defaults, omitted attributes are kept, as on the real server.
  * @param find the group as it was
- * @throws AdminRefusal for settings that this broker does not support
+ * @throws AdminRejection for settings that this broker does not support
  */
 export function groupOf({ body }: RemotingFrame, find: (name: string) => GroupRecord | undefined): GroupRecord {
   const config = parse(body);
   const name = groupNameOf(config.groupName);
   const retries = config.retryMaxTimes ?? DEFAULT_MAX_DELIVERY_ATTEMPTS - 1;
   if (!isIntegerFrom(retries, -LIMITS.attempts - 1, LIMITS.attempts)) {
-    throw refused(`consumer group ${name}: retryMaxTimes must be an integer of 32 bits, not ${retries}`);
+    throw rejected(`consumer group ${name}: retryMaxTimes must be an integer of 32 bits, not ${retries}`);
   }
   return {
     name,
@@ -67,7 +67,7 @@ function liteOf(group: string, attributes: unknown, existing: GroupRecord | unde
   const known = Object.keys(lite === undefined ? {} : toLiteAttributes(lite));
   const isKnown = changes !== undefined && Object.keys(changes).every((name) => known.includes(name));
   const problem = isKnown ? lite && liteGroupProblem(lite) : 'it supports lite.bind.topic and what goes with it';
-  if (problem !== undefined) throw refused(`consumer group ${group}: attributes of the embedded broker: ${problem}`);
+  if (problem !== undefined) throw rejected(`consumer group ${group}: attributes of the embedded broker: ${problem}`);
   return lite === undefined ? {} : { lite };
 }
 
@@ -81,7 +81,7 @@ export function groupNameOf(text: unknown): string {
   const name = typeof text === 'string' ? text : '';
   const problem = consumerGroupNameProblem(name);
   if (problem === undefined) return name;
-  throw new AdminRefusal(RESPONSE_CODES.invalidParameter, `The specified group "${name}" ${problem}`);
+  throw new AdminRejection(RESPONSE_CODES.invalidParameter, `The specified group "${name}" ${problem}`);
 }
 
 function parse(body: Buffer): Record<string, unknown> {
@@ -91,7 +91,7 @@ function parse(body: Buffer): Record<string, unknown> {
   } catch {
     // Reported below.
   }
-  throw refused('the body of the request is not a JSON object');
+  throw rejected('the body of the request is not a JSON object');
 }
 
 function retryPolicyOf(backoff: BackoffPolicy): object {
@@ -125,5 +125,5 @@ function backoffOf(group: string, policy: unknown): BackoffPolicy {
 function assertNumbers(group: string, numbers: unknown): asserts numbers is number[] {
   const isFine =
     Array.isArray(numbers) && numbers.length > 0 && numbers.every((one) => Number.isFinite(one) && one > 0);
-  if (!isFine) throw refused(`consumer group ${group}: the values of groupRetryPolicy must be positive numbers`);
+  if (!isFine) throw rejected(`consumer group ${group}: the values of groupRetryPolicy must be positive numbers`);
 }

@@ -4,12 +4,12 @@ import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { Refusal } from '../engine/refusal.js';
 import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
+import { Rejection } from '../engine/rejection.js';
 import { RELEASE } from '../engine/server-names.js';
 import { type ClientSession, subscriptionOf } from '../services/sessions.js';
 import type { GroupRecord } from '../store/records.js';
-import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRejection, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupConfigOf, groupNameOf, groupOf } from './group-config.js';
 
@@ -47,7 +47,7 @@ export class GroupRequests {
     const name = groupNameOf(fields.groupName);
     if (fields.cleanOffset !== 'true') {
       const message = `consumer group ${name}: the embedded broker always deletes a group with its offsets: set cleanOffset=true`;
-      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+      throw new AdminRejection(RESPONSE_CODES.systemError, message);
     }
     this.broker.engine.administration.deleteGroup(name);
     await this.broker.store.flush();
@@ -59,8 +59,8 @@ export class GroupRequests {
     try {
       return this.broker.engine.group(name);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, error.message);
+      if (!(error instanceof Rejection)) throw error;
+      throw new AdminRejection(RESPONSE_CODES.subscriptionGroupNotExist, error.message);
     }
   }
 
@@ -76,7 +76,7 @@ export class GroupRequests {
     const consumers = this.broker.sessions.consumersOf(group);
     const newest = consumers.at(-1);
     if (newest === undefined) {
-      throw new AdminRefusal(RESPONSE_CODES.consumerNotOnline, `the consumer group[${group}] not online`);
+      throw new AdminRejection(RESPONSE_CODES.consumerNotOnline, `the consumer group[${group}] not online`);
     }
     return answerWith({
       connectionSet: consumers.map(({ clientId, origin: { address, language } }) => {
@@ -98,20 +98,20 @@ export class GroupRequests {
     const session = this.broker.sessions.consumersOf(group).find(({ clientId }) => clientId === fields.clientId);
     if (session === undefined) {
       const message = `The Consumer <${group}> <${fields.clientId}> not online`;
-      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+      throw new AdminRejection(RESPONSE_CODES.systemError, message);
     }
     const info = { properties: {}, mqTable: {}, statusTable: {}, subscriptionSet: subscriptionsOf(session) };
     return answerWith(fields.jstackEnable === 'true' ? { ...info, jstack: await this.reportOf(session) } : info);
   }
 
   private async reportOf(session: ClientSession): Promise<string> {
-    const answer = await this.broker.sessions.questions.ask(session, (nonce) => {
+    const answer = await this.broker.sessions.commands.ask(session, (nonce) => {
       return { status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce } } };
     });
     const { status, command } = answer ?? {};
     if (status?.code === Code.OK && command?.$case === 'threadStackTrace') return command.value.threadStackTrace ?? '';
     const why = answer === undefined ? 'it did not answer in time' : `it answered "${status?.message ?? ''}"`;
-    throw new AdminRefusal(RESPONSE_CODES.systemError, `the consumer <${session.clientId}> does not report: ${why}`);
+    throw new AdminRejection(RESPONSE_CODES.systemError, `the consumer <${session.clientId}> does not report: ${why}`);
   }
 }
 

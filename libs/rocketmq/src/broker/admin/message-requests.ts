@@ -5,10 +5,10 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import type { MessageEntry } from '../engine/views.js';
 import { storedHandleOf } from '../time/derived-handles.js';
-import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRejection, numberIn, rejected, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { isKeptTopic, keptById } from './kept-topics.js';
 import { storedFieldsOf } from './stored-fields.js';
@@ -36,7 +36,7 @@ export class MessageRequests {
     const indexed = { indexLastUpdateTimestamp: String(indexedAtMs), indexLastUpdatePhyoffset: '0' };
     const bodies = found.map((entry) => this.bytesOf(entry));
     if (found.length > 0) return { ...SUCCESS, fields: indexed, body: Buffer.concat(bodies) };
-    throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'can not find message, maybe time range not correct');
+    throw new AdminRejection(RESPONSE_CODES.queryNotFound, 'can not find message, maybe time range not correct');
   }
 
   private found(fields: RemotingFrame['fields']): MessageEntry[] {
@@ -63,23 +63,23 @@ export class MessageRequests {
       await this.broker.store.flush();
       return { ...SUCCESS, fields: { msgId } };
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      throw new AdminRefusal(RECALL_REFUSALS.get(error.reason) ?? RESPONSE_CODES.illegalOperation, error.message);
+      if (!(error instanceof Rejection)) throw error;
+      throw new AdminRejection(RECALL_REJECTIONS.get(error.reason) ?? RESPONSE_CODES.illegalOperation, error.message);
     }
   }
 
   /** Resumes the checks of a half message that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */
   private async resume({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const logOffset = offsetInMessageId(fields.msgId ?? '');
-    if (logOffset === undefined) throw refused(`msgId "${fields.msgId ?? ''}" is not the id of a stored message`);
+    if (logOffset === undefined) throw rejected(`msgId "${fields.msgId ?? ''}" is not the id of a stored message`);
     const failed = 'Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.';
     const at = this.broker.engine.logOffsets.at(logOffset);
-    if (at?.topic !== GIVEN_UP_TOPIC) throw refused(`${failed} there is no given up half message at ${logOffset}`);
+    if (at?.topic !== GIVEN_UP_TOPIC) throw rejected(`${failed} there is no given up half message at ${logOffset}`);
     try {
       this.broker.engine.resumeTransaction(at.offset, this.broker.clock.nowMs());
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      throw refused(`${failed} ${error.message}`);
+      if (!(error instanceof Rejection)) throw error;
+      throw rejected(`${failed} ${error.message}`);
     }
     await this.broker.store.flush();
     return SUCCESS;
@@ -92,7 +92,7 @@ export class MessageRequests {
 }
 
 /** The others are illegal operations. */
-const RECALL_REFUSALS: ReadonlyMap<string, AdminAnswer['code']> = new Map([
+const RECALL_REJECTIONS: ReadonlyMap<string, AdminAnswer['code']> = new Map([
   ['recall-disabled', RESPONSE_CODES.noPermission],
   ['unknown-topic', RESPONSE_CODES.topicNotExist],
 ]);
@@ -101,5 +101,5 @@ const RECALL_REFUSALS: ReadonlyMap<string, AdminAnswer['code']> = new Map([
 function timeIn(fields: RemotingFrame['fields'], name: string): number {
   const value = Number(fields[name]);
   if (Number.isFinite(value)) return Math.min(value, LAST_TIME_MS);
-  throw refused(`${name} must be a number, not ${fields[name]}`);
+  throw rejected(`${name} must be a number, not ${fields[name]}`);
 }

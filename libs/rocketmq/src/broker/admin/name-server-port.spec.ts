@@ -104,7 +104,7 @@ describe('the name server port', () => {
     ],
     ['a group that is unknown to a strict broker', { code: 352, fields: { group: 'g' } }, 26, 'g'],
     ['a topic that is unknown', { code: 105, fields: { topic: 't' } }, 17, 't'],
-  ])('refuses %s and says what is wrong', async (_, request, code, remark) => {
+  ])('rejects %s and says what is wrong', async (_, request, code, remark) => {
     const broker = await wire.broker({ nameServerPort: 0, strict: true });
     const [answer] = await ask(broker, [{ opaque: 1, ...request }]);
     expect(answer).toMatchObject({ code, remark: expect.stringContaining(remark) });

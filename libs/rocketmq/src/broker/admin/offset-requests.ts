@@ -19,7 +19,7 @@ import { subscriptionOf } from '../services/sessions.js';
 import { type GroupRecord, keys, type TopicRecord } from '../store/records.js';
 import {
   type AdminAnswer,
-  AdminRefusal,
+  AdminRejection,
   answerWith,
   answerWithMap,
   mapText,
@@ -83,17 +83,17 @@ export class OffsetRequests {
       if (group !== undefined && hasPosition) return positionOf(store, group, queue);
       if (minOffset === 0 && (maxOffset > 0 || isOf4(this.broker.release()))) return 0;
       const message = 'Not found, maybe this consumer group boot first';
-      throw new AdminRefusal(RESPONSE_CODES.queryNotFound, message);
+      throw new AdminRejection(RESPONSE_CODES.queryNotFound, message);
     });
   }
 
-  /** @throws AdminRefusal for a queue that the topic does not have */
+  /** @throws AdminRejection for a queue that the topic does not have */
   private queuesIn(topic: TopicRecord, queueId: number): QueueRange[] {
     const ranges = this.topics.queues(topic);
     const found = queueId < 0 ? ranges : ranges.filter((range) => range.queueId === queueId);
     if (found.length > 0) return found;
     const message = `topic ${topic.name} has no queue ${queueId}; it has ${topic.queues} queues`;
-    throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+    throw new AdminRejection(RESPONSE_CODES.systemError, message);
   }
 
   /** @see ConsumeStats of the server */
@@ -156,7 +156,7 @@ export class OffsetRequests {
     const group = this.broker.engine.findGroup(groupNameOf(fields.group));
     if (group === undefined) {
       const message = `Group ${fields.group} does not exist`;
-      throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, message);
+      throw new AdminRejection(RESPONSE_CODES.subscriptionGroupNotExist, message);
     }
     const queueId = fields.queueId === undefined ? EVERY_QUEUE : numberIn(fields, 'queueId');
     const moved = this.queuesIn(topic, queueId);
@@ -178,7 +178,7 @@ export class OffsetRequests {
     if (isOneQueue && offset !== NO_OFFSET) {
       if (offset >= minOffset && offset <= maxOffset) return offset;
       const message = `Target offset ${offset} not in consume queue range [${minOffset}-${maxOffset}]`;
-      throw new AdminRefusal(RESPONSE_CODES.systemError, message);
+      throw new AdminRejection(RESPONSE_CODES.systemError, message);
     }
     const timestamp = numberIn(fields, 'timestamp');
     if (timestamp < 0) return maxOffset;

@@ -240,7 +240,7 @@ describe('the name server port', () => {
     ['a group deleted without its offsets', { code: 207, fields: { groupName: 'shop' } }, 1],
     ['a consumer that is not connected', { code: 307, fields: { consumerGroup: 'shop', clientId: 'c' } }, 1],
     ['a look-up without a limit', { code: 12, fields: { topic: 'orders', key: 'k' } }, 1],
-  ])('refuses %s', async (_, request, code) => {
+  ])('rejects %s', async (_, request, code) => {
     const broker = await brokerWith(1);
     expect((await ask(broker, request)).code).toBe(code);
     expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '0' } })).fields.offset).toBe('1');

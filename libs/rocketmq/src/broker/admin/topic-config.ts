@@ -8,7 +8,7 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { isIntegerFrom } from '../../support/options.js';
 import type { TopicAlteration } from '../engine/registry.js';
 import type { TopicRecord } from '../store/records.js';
-import { AdminRefusal, refused } from './admin-answer.js';
+import { AdminRejection, rejected } from './admin-answer.js';
 
 const READ_WRITE = 6;
 /** The additional permission to create other topics with its settings (PERM_INHERIT). */
@@ -58,18 +58,18 @@ export function topicRouteOf(
   };
 }
 
-/** The topic of request code 17. @throws AdminRefusal for settings that this broker does not support */
+/** The topic of request code 17. @throws AdminRejection for settings that this broker does not support */
 export function topicAlterationOf({ fields }: RemotingFrame): TopicAlteration {
   const name = topicNameOf(fields);
   const readQueues = queuesOf(name, 'readQueueNums', fields.readQueueNums);
   const queues = queuesOf(name, 'writeQueueNums', fields.writeQueueNums);
   if (readQueues !== queues) {
-    throw refused(
+    throw rejected(
       `topic ${name}: the embedded broker requires equal numbers of read and write queues, not ${readQueues} and ${queues}`,
     );
   }
   if (fields.perm !== undefined && fields.perm !== String(READ_WRITE)) {
-    throw refused(
+    throw rejected(
       `topic ${name}: topics of the embedded broker always have perm 6 (read and write), not ${fields.perm}`,
     );
   }
@@ -81,13 +81,13 @@ export function topicNameOf(fields: RemotingFrame['fields']): string {
   const name = fields.topic ?? '';
   const problem = topicNameProblem(name);
   if (problem === undefined) return name;
-  throw new AdminRefusal(RESPONSE_CODES.invalidParameter, `The specified topic "${name}" ${problem}`);
+  throw new AdminRejection(RESPONSE_CODES.invalidParameter, `The specified topic "${name}" ${problem}`);
 }
 
 function queuesOf(topic: string, field: string, text: string | undefined): number {
   const queues = Number(text);
   if (isIntegerFrom(queues, 1, LIMITS.topicQueues)) return queues;
-  throw refused(`topic ${topic}: ${field} must be an integer from 1 to ${LIMITS.topicQueues}, not ${text}`);
+  throw rejected(`topic ${topic}: ${field} must be an integer from 1 to ${LIMITS.topicQueues}, not ${text}`);
 }
 
 /** Undefined when the request contains no type. */
@@ -97,5 +97,5 @@ function typeOf(topic: string, attributes: string | undefined): TopicType | unde
   const type = TOPIC_TYPES.find((known) => known.toUpperCase() === text);
   if (type !== undefined) return type;
   const known = TOPIC_TYPES.map((one) => one.toUpperCase()).join(', ');
-  throw refused(`topic ${topic}: attributes must be ${TYPE_ATTRIBUTE} with one of ${known}, not "${attributes}"`);
+  throw rejected(`topic ${topic}: attributes must be ${TYPE_ATTRIBUTE} with one of ${known}, not "${attributes}"`);
 }

@@ -6,7 +6,7 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type QueueRange, queueRanges } from '../engine/offsets.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import type { TopicRecord } from '../store/records.js';
-import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRejection, answerWith, answerWithMap, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { delayedRange } from './kept-topics.js';
 import {
@@ -49,13 +49,13 @@ export class TopicRequests {
 
   constructor(private readonly broker: AdminContext) {}
 
-  /** This request never creates a topic, even where sending would. @throws AdminRefusal */
+  /** This request never creates a topic, even where sending would. @throws AdminRejection */
   topic(name = ''): TopicRecord {
     const topic = this.broker.engine.findTopic(name);
     if (topic !== undefined) return topic;
     // A server has it from its start.
     if (name === DELAYED_TOPIC) return { name, type: undefined, queues: 1 };
-    throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `No topic route info in name server for the topic: ${name}`);
+    throw new AdminRejection(RESPONSE_CODES.topicNotExist, `No topic route info in name server for the topic: ${name}`);
   }
 
   queues(topic: TopicRecord): QueueRange[] {

@@ -19,7 +19,7 @@ import {
   nonEmptyString,
   type OptionChecks,
   positiveNumber,
-  refused,
+  rejected,
 } from '../../support/options.js';
 import { isAnsweredInPlaintext, isTlsOnly, tlsFailure } from '../../support/tls-failure.js';
 import type { ConnectionChoice, ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
@@ -48,7 +48,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** How the codes of Node's HTTP parser begin. */
 const NOT_HTTP = 'HPE_';
-/** The status of every answer that is not a refusal. */
+/** The status of every answer that is not a rejection. */
 const OK = 200;
 
 /** The options of a `ControlClient`. */
@@ -223,7 +223,7 @@ export class ControlClient {
     options: PageOptions & { readonly messageId?: string; readonly key?: string } = {},
   ): Promise<Page<VisibleMessageState>> {
     const problem = nonEmptyString(topic);
-    if (problem !== undefined) throw refused('topic', problem);
+    if (problem !== undefined) throw rejected('topic', problem);
     assertObject('options', options);
     const { messageId, key, ...page } = options;
     return this.read('/messages', { topic, messageId, key }, page);
@@ -288,7 +288,7 @@ export class ControlClient {
   async addFault(rule: FaultRule, options?: CallOptions): Promise<PendingFault> {
     assertObject('rule', rule);
     // The port takes what names no RPC for a refusal of connections.
-    if (rule.rpc === undefined) throw refused('rpc', 'is missing; nothing was changed');
+    if (rule.rpc === undefined) throw rejected('rpc', 'is missing; nothing was changed');
     return this.change('/faults', rule, options);
   }
 
@@ -333,7 +333,7 @@ export class ControlClient {
     const texts = Object.entries({ ...query, after }).filter(([, value]) => value !== undefined);
     for (const [name, value] of texts) {
       const problem = anyString(value);
-      if (problem !== undefined) throw refused(name, problem);
+      if (problem !== undefined) throw rejected(name, problem);
     }
     const given = Object.entries({ ...query, limit: limit?.toString(), after });
     const set = given.filter((entry): entry is [string, string] => entry[1] !== undefined);
@@ -385,7 +385,7 @@ export class ControlClient {
       });
       const { status, answer } = await answerTo(request, body);
       if (status === OK) return answer;
-      throw refusal(what, status, answer);
+      throw rejection(what, status, answer);
     } catch (error) {
       if (signal.aborted) throw reasonOf(signal);
       if (error instanceof ControlError) throw error;
@@ -437,13 +437,13 @@ function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<{ s
 
 function urlOf(endpoint: string): URL {
   const [, scheme = 'http', rest = ''] = /^(?:(https?):\/\/)?(.*?)\/?$/is.exec(endpoint) ?? [];
-  const addresses = readAddresses(rest, refusedEndpoint);
+  const addresses = readAddresses(rest, rejectedEndpoint);
   const text = `${scheme}://${addresses.map(addressText).join(';')}`;
   if (addresses.length === 1 && URL.canParse(text) && new URL(text).search === '') return new URL(text);
-  throw refusedEndpoint(shownAddress(endpoint), 'it must be one address');
+  throw rejectedEndpoint(shownAddress(endpoint), 'it must be one address');
 }
 
-function refusedEndpoint(shown: string, problem: string): UsageError {
+function rejectedEndpoint(shown: string, problem: string): UsageError {
   const wanted = 'http://HOST:PORT, https://HOST:PORT or HOST:PORT';
   const text = `the endpoint of a control port is ${wanted}, not "${shown}": ${problem}`;
   return new UsageError('ILLEGAL_ENDPOINT', text, 'endpoint');
@@ -479,7 +479,7 @@ function tlsNeeded(what: string, host: string, cause: Error): TransportError {
   return new TransportError('TLS_FAILED', text, 'not-sent', false, { cause });
 }
 
-function refusal(what: string, status: number, answer: Buffer): ControlError {
+function rejection(what: string, status: number, answer: Buffer): ControlError {
   const { code, message } = parsed<{ code?: unknown; message?: unknown }>(answer) ?? {};
   if (typeof code === 'string') return new ControlError(code, `${what}: ${String(message)}`, status);
   return notAnswered(what, status);

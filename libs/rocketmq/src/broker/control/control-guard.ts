@@ -2,17 +2,17 @@
 
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { ControlRefusal } from './control-refusal.js';
+import { ControlRejection } from './control-rejection.js';
 
-/** Permits nothing across origins. @throws ControlRefusal */
+/** Permits nothing across origins. @throws ControlRejection */
 export function assertLocalCaller({ headers }: IncomingMessage, ownNames: readonly string[]): void {
   const foreign = foreignHeader(headers, ownNames);
   if (foreign === 'host') {
     const message = 'unknown host name; use the IP address of the broker, localhost, or the name of its option host';
-    throw new ControlRefusal(403, 'FOREIGN_HOST', message);
+    throw new ControlRejection(403, 'FOREIGN_HOST', message);
   }
   if (foreign === 'origin') {
-    throw new ControlRefusal(403, 'FOREIGN_ORIGIN', 'pages of other origins cannot use the control port');
+    throw new ControlRejection(403, 'FOREIGN_ORIGIN', 'pages of other origins cannot use the control port');
   }
 }
 

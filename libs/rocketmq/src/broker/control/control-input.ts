@@ -4,7 +4,7 @@ import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definitio
 import { rpcNames } from '../../protocol/grpc/rpc.js';
 import { isIntegerFrom } from '../../support/options.js';
 import type { ConnectionChoice, ConnectionFault, FaultAction, FaultRule } from '../services/faults.js';
-import { ControlRefusal, illegal } from './control-refusal.js';
+import { ControlRejection, illegal } from './control-rejection.js';
 
 /** The longest string that is accepted: names are shorter, but recall handles and message ids may be long. */
 const MAX_TEXT_LENGTH = 4_096;
@@ -90,7 +90,7 @@ export class Fields {
     return Fields.ofBody(this.value(name) ?? this.missing(name), this.place + name);
   }
 
-  /** @throws ControlRefusal for an unknown field, which may be a misspelled one */
+  /** @throws ControlRejection for an unknown field, which may be a misspelled one */
   end(): void {
     const unknown = Object.keys(this.values).find((name) => !this.read.has(name));
     if (unknown === undefined) return;
@@ -165,11 +165,11 @@ function isCode(name: string): name is keyof typeof Code {
   return Object.hasOwn(Code, name) && typeof Code[name as keyof typeof Code] === 'number' && name !== 'UNRECOGNIZED';
 }
 
-/** @throws ControlRefusal unless it is JSON */
+/** @throws ControlRejection unless it is JSON */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ControlRefusal(400, 'NOT_JSON', 'the body is not JSON');
+    throw new ControlRejection(400, 'NOT_JSON', 'the body is not JSON');
   }
 }

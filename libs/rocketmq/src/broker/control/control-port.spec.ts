@@ -243,32 +243,32 @@ describe('the control port is protected', () => {
 
   it('against changes other than POST of JSON, invalid fields, and requests that are too large', async () => {
     const { broker } = await start();
-    const refusalOf = async (path: string, asked: Asked) => {
+    const rejectionOf = async (path: string, asked: Asked) => {
       const { status, text } = await ask(broker, path, asked);
       return [status, JSON.parse(text).code];
     };
     const post = { method: 'POST', headers: JSON_TYPE };
-    expect(await refusalOf('/deliver-now', {})).toEqual([405, 'WRONG_METHOD']);
-    expect(await refusalOf('/state', post)).toEqual([405, 'WRONG_METHOD']);
-    expect(await refusalOf('/nowhere', {})).toEqual([404, 'UNKNOWN_PATH']);
-    expect(await refusalOf('/faults/clear', { method: 'POST', body: '{}' })).toEqual([415, 'WRONG_CONTENT_TYPE']);
+    expect(await rejectionOf('/deliver-now', {})).toEqual([405, 'WRONG_METHOD']);
+    expect(await rejectionOf('/state', post)).toEqual([405, 'WRONG_METHOD']);
+    expect(await rejectionOf('/nowhere', {})).toEqual([404, 'UNKNOWN_PATH']);
+    expect(await rejectionOf('/faults/clear', { method: 'POST', body: '{}' })).toEqual([415, 'WRONG_CONTENT_TYPE']);
     const form = { 'content-type': 'text/plain' };
-    expect(await refusalOf('/faults/clear', { method: 'POST', body: '{}', headers: form })).toEqual([
+    expect(await rejectionOf('/faults/clear', { method: 'POST', body: '{}', headers: form })).toEqual([
       415,
       'WRONG_CONTENT_TYPE',
     ]);
-    expect(await refusalOf('/faults/clear', { ...post, body: '{' })).toEqual([400, 'NOT_JSON']);
-    expect(await refusalOf('/faults/clear', { ...post, body: '[]' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await refusalOf('/faults/clear', { ...post, body: '{"ids":1}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await refusalOf('/faults/clear?id=1', { ...post, body: '{}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await refusalOf('/topics?limit=1&limit=2', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await refusalOf('/topics?limits=1', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await refusalOf('/messages', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf('/faults/clear', { ...post, body: '{' })).toEqual([400, 'NOT_JSON']);
+    expect(await rejectionOf('/faults/clear', { ...post, body: '[]' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf('/faults/clear', { ...post, body: '{"ids":1}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf('/faults/clear?id=1', { ...post, body: '{}' })).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf('/topics?limit=1&limit=2', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf('/topics?limits=1', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf('/messages', {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
     const long = 'x'.repeat(513);
-    expect(await refusalOf(`/messages?topic=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
-    expect(await refusalOf(`/in-flight?group=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf(`/messages?topic=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
+    expect(await rejectionOf(`/in-flight?group=${long}`, {})).toEqual([400, 'ILLEGAL_ARGUMENT']);
     const large = JSON.stringify({ id: 'x'.repeat(70_000) });
-    expect(await refusalOf('/faults/clear', { ...post, body: large })).toEqual([413, 'BODY_TOO_LARGE']);
+    expect(await rejectionOf('/faults/clear', { ...post, body: large })).toEqual([413, 'BODY_TOO_LARGE']);
   });
 
   it('against a body that is larger than its length header, and endless connections', async () => {

@@ -4,14 +4,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import { AccessRefusal } from '../access/access-control.js';
-import { Refusal } from '../engine/refusal.js';
+import { AccessRejection } from '../access/access-control.js';
+import { Rejection } from '../engine/rejection.js';
 import { ConnectionRoom } from '../services/connection-room.js';
 import { Listener, type PortTls } from '../services/listener.js';
 import { StoreFailure } from '../store/store-failure.js';
 import { assertLocalCaller } from './control-guard.js';
 import { Fields, parseJson } from './control-input.js';
-import { ControlRefusal } from './control-refusal.js';
+import { ControlRejection } from './control-rejection.js';
 import type { Answer, Route, Routes } from './control-requests.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -22,7 +22,7 @@ const MAX_CONNECTION_MS = 30_000;
 
 interface ControlServerOptions {
   readonly routes: Routes;
-  /** Throws an AccessRefusal for an unauthorized caller. */
+  /** Throws an AccessRejection for an unauthorized caller. */
   readonly admit: (authorization: string | undefined) => void;
   /** Host names of the broker, in addition to IP addresses and `localhost`. */
   readonly ownNames: readonly string[];
@@ -36,7 +36,7 @@ interface ControlServerOptions {
 export class ControlServer {
   private readonly listener: Listener;
   private readonly http: Server;
-  private readonly room = new ConnectionRoom({ most: MAX_CONNECTIONS });
+  private readonly room = new ConnectionRoom({ max: MAX_CONNECTIONS });
 
   constructor(private readonly options: ControlServerOptions) {
     this.http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false }, (request, response) => {
@@ -74,7 +74,7 @@ export class ControlServer {
       send(response, request, await this.answer(request));
     } catch (error) {
       // When the broker stops meanwhile, nobody waits for the answer, and the closed store is not worth an error.
-      if (!response.destroyed) send(response, request, this.refusalOf(error, request));
+      if (!response.destroyed) send(response, request, this.rejectionOf(error, request));
     }
   }
 
@@ -96,37 +96,37 @@ export class ControlServer {
   private async fieldsOf(request: IncomingMessage, { kind }: Route, query: URLSearchParams): Promise<Fields> {
     if (kind === 'read') return Fields.ofQuery(query);
     if ([...query].length > 0)
-      throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'send the fields of a change in the body, not in the query');
+      throw new ControlRejection(400, 'ILLEGAL_ARGUMENT', 'send the fields of a change in the body, not in the query');
     return Fields.ofBody(parseJson(await bodyOf(request)));
   }
 
   private routeFor(path: string, method: string): Route {
     const route = this.options.routes.get(path);
     const paths = (): string => [...this.options.routes.keys()].join(', ');
-    if (route === undefined) throw new ControlRefusal(404, 'UNKNOWN_PATH', `the paths are ${paths()}`);
+    if (route === undefined) throw new ControlRejection(404, 'UNKNOWN_PATH', `the paths are ${paths()}`);
     const asked = method === 'HEAD' ? 'GET' : method;
     const found = route.find(({ kind }) => (kind === 'read' ? 'GET' : 'POST') === asked);
     if (found !== undefined) return found;
     const allowed = route.map(({ kind }) => (kind === 'read' ? 'GET' : 'POST')).join(', ');
-    throw new ControlRefusal(405, 'WRONG_METHOD', `${path} accepts ${allowed}`);
+    throw new ControlRejection(405, 'WRONG_METHOD', `${path} accepts ${allowed}`);
   }
 
-  private refusalOf(error: unknown, { url }: IncomingMessage): Answer {
-    if (error instanceof ControlRefusal) return refused(error.status, error.code, error.message);
-    if (error instanceof AccessRefusal) {
+  private rejectionOf(error: unknown, { url }: IncomingMessage): Answer {
+    if (error instanceof ControlRejection) return rejected(error.status, error.code, error.message);
+    if (error instanceof AccessRejection) {
       return {
-        ...refused(401, 'UNAUTHORIZED', error.message),
+        ...rejected(401, 'UNAUTHORIZED', error.message),
         headers: { 'www-authenticate': 'Basic realm="broker"' },
       };
     }
-    if (error instanceof Refusal && error.reason === 'store-full') return refused(503, 'STORE_FULL', error.message);
-    if (error instanceof StoreFailure) return refused(503, 'STORE_LOST', error.message);
+    if (error instanceof Rejection && error.reason === 'store-full') return rejected(503, 'STORE_FULL', error.message);
+    if (error instanceof StoreFailure) return rejected(503, 'STORE_LOST', error.message);
     this.options.logger.error('control request failed', { url, error: describeError(error) });
-    return refused(500, 'INTERNAL_ERROR', describeError(error));
+    return rejected(500, 'INTERNAL_ERROR', describeError(error));
   }
 }
 
-function refused(status: number, code: string, message: string): Answer {
+function rejected(status: number, code: string, message: string): Answer {
   return { status, json: { code, message } };
 }
 
@@ -160,9 +160,9 @@ function targetOf(url: string): { readonly path: string; readonly query: URLSear
 async function bodyOf(request: IncomingMessage): Promise<string> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json') {
-    throw new ControlRefusal(415, 'WRONG_CONTENT_TYPE', 'a change requires content-type: application/json');
+    throw new ControlRejection(415, 'WRONG_CONTENT_TYPE', 'a change requires content-type: application/json');
   }
-  const tooLarge = new ControlRefusal(413, 'BODY_TOO_LARGE', `a body can have at most ${MAX_BODY_BYTES} bytes`);
+  const tooLarge = new ControlRejection(413, 'BODY_TOO_LARGE', `a body can have at most ${MAX_BODY_BYTES} bytes`);
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge;
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -29,7 +29,7 @@ describe('the control of a broker in its process', () => {
     await expect(control.state({ signal: AbortSignal.abort(reason) })).rejects.toThrow(reason.message);
   });
 
-  it('refuses what is no argument of a call, before anything is done', async () => {
+  it('rejects what is no argument of a call, before anything is done', async () => {
     broker = new EmbeddedBroker();
     await broker.start();
     const { control } = broker;
@@ -49,7 +49,7 @@ describe('the control of a broker in its process', () => {
         });
       }
     }
-    const refused: readonly [string, Promise<unknown>][] = [
+    const rejected: readonly [string, Promise<unknown>][] = [
       ['topic', control.messages({ topic: 'orders' } as never)],
       ['limti', control.messages('orders', { limti: 1 } as never)],
       ['key', control.messages('orders', { key: { a: 1 } } as never)],
@@ -59,7 +59,7 @@ describe('the control of a broker in its process', () => {
       ['rpc', control.addFault({ times: 1 } as never)],
       ['rpc', control.refuseConnections({ rpc: 'sendMessage' } as never)],
     ];
-    for (const [field, call] of refused) {
+    for (const [field, call] of rejected) {
       await expect(call).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', outcome: 'not-sent', field });
     }
     await expect(control.advanceTime({ byMs: 1n } as never)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION' });

@@ -3,14 +3,14 @@
 import { UsageError } from '../../support/errors.js';
 import type { DelayedRef } from '../engine/interventions.js';
 import { messagesById } from '../engine/message-index.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import type { PendingFault } from '../services/faults.js';
 import type { LogPosition, TopicPosition } from '../store/records.js';
 import { SAME_TIME } from '../time/client-time.js';
 import { storedHandleOf } from '../time/derived-handles.js';
 import type { ControlContext } from './control-context.js';
 import { connectionChoiceOf, connectionFaultOf, type Fields, faultRuleOf } from './control-input.js';
-import { ControlRefusal, illegal } from './control-refusal.js';
+import { ControlRejection, illegal } from './control-rejection.js';
 import type { DeliveredAgainState, DeliveredNow, FaultList } from './control-views.js';
 
 /** The maximum number of messages with one id that a request delivers again. */
@@ -33,7 +33,7 @@ export class InterventionRequests {
     if (delivered.length === 0) {
       const message =
         'no such delayed message is waiting: it was delivered, recalled, or never sent; nothing was changed';
-      throw new ControlRefusal(404, 'NOT_WAITING', message);
+      throw new ControlRejection(404, 'NOT_WAITING', message);
     }
     await store.flush();
     return { delivered };
@@ -46,10 +46,10 @@ export class InterventionRequests {
     fields.end();
     const { engine, clock, store } = this.broker;
     if (engine.findTopic(topic) === undefined)
-      throw new ControlRefusal(404, 'UNKNOWN_TOPIC', `topic "${topic}" does not exist; nothing was changed`);
+      throw new ControlRejection(404, 'UNKNOWN_TOPIC', `topic "${topic}" does not exist; nothing was changed`);
     const group = engine.findGroup(groupName);
     if (group === undefined)
-      throw new ControlRefusal(404, 'UNKNOWN_GROUP', `group "${groupName}" does not exist; nothing was changed`);
+      throw new ControlRejection(404, 'UNKNOWN_GROUP', `group "${groupName}" does not exist; nothing was changed`);
     const nowMs = clock.nowMs();
     const results = places.flatMap((place): DeliveredAgainState['results'][number][] => {
       const done = engine.interventions.deliverAgain(group, { topic, ...place }, nowMs);
@@ -60,11 +60,11 @@ export class InterventionRequests {
     });
     if (results.length === 0) {
       const message = `topic "${topic}" has no such message; only messages stored since the control port was enabled are found by id`;
-      throw new ControlRefusal(404, 'UNKNOWN_MESSAGE', message);
+      throw new ControlRejection(404, 'UNKNOWN_MESSAGE', message);
     }
     if (results.every(({ outcome }) => outcome === 'held')) {
       const message = `a consumer of group "${groupName}" holds the message, or another one of its ordered queue, until ${results[0]?.heldUntilMs}; nothing was changed`;
-      throw new ControlRefusal(409, 'MESSAGE_HELD', message);
+      throw new ControlRejection(409, 'MESSAGE_HELD', message);
     }
     await store.flush();
     return { results };
@@ -78,7 +78,7 @@ export class InterventionRequests {
   addFault(fields: Fields): PendingFault {
     const { faults } = this.broker;
     const isForRpc = fields.has('rpc') || fields.has('action');
-    const { id } = asRefusal(() =>
+    const { id } = asRejection(() =>
       isForRpc ? faults.add(faultRuleOf(fields)) : faults.refuseConnections(connectionFaultOf(fields)),
     );
     return faults.list().find((fault) => fault.id === id) as PendingFault;
@@ -91,7 +91,7 @@ export class InterventionRequests {
     const { faults } = this.broker;
     if (id === undefined) faults.clear();
     else if (!faults.remove(id))
-      throw new ControlRefusal(404, 'UNKNOWN_FAULT', `there is no scheduled fault ${id}; it may have ended`);
+      throw new ControlRejection(404, 'UNKNOWN_FAULT', `there is no scheduled fault ${id}; it may have ended`);
     return this.listFaults();
   }
 
@@ -115,8 +115,8 @@ export class InterventionRequests {
     try {
       return this.broker.engine.interventions.deliverNow(ref, this.broker.clock.nowMs());
     } catch (error) {
-      if (error instanceof Refusal)
-        throw new ControlRefusal(400, 'ILLEGAL_RECALL_HANDLE', 'the recall handle was not issued by this broker');
+      if (error instanceof Rejection)
+        throw new ControlRejection(400, 'ILLEGAL_RECALL_HANDLE', 'the recall handle was not issued by this broker');
       throw error;
     }
   }
@@ -135,12 +135,12 @@ export class InterventionRequests {
   }
 }
 
-/** @throws ControlRefusal for what the broker itself rejects */
-function asRefusal<T>(command: () => T): T {
+/** @throws ControlRejection for what the broker itself rejects */
+function asRejection<T>(command: () => T): T {
   try {
     return command();
   } catch (error) {
-    if (error instanceof UsageError) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', error.message);
+    if (error instanceof UsageError) throw new ControlRejection(400, 'ILLEGAL_ARGUMENT', error.message);
     throw error;
   }
 }

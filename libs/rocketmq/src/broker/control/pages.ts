@@ -2,7 +2,7 @@
 
 import type { Key, KeyPart, Store } from '../store/store.js';
 import type { Fields } from './control-input.js';
-import { illegal } from './control-refusal.js';
+import { illegal } from './control-rejection.js';
 import type { Page } from './control-views.js';
 
 /** The default and the maximum number of items per page. */

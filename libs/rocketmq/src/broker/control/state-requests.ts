@@ -16,7 +16,7 @@ import {
 import type { Key } from '../store/store.js';
 import type { ControlContext } from './control-context.js';
 import type { Fields } from './control-input.js';
-import { ControlRefusal } from './control-refusal.js';
+import { ControlRejection } from './control-rejection.js';
 import type {
   BrokerState,
   ClientState,
@@ -114,7 +114,7 @@ export class StateRequests {
     fields.end();
     const { store } = this.broker;
     if (messageId !== undefined) {
-      if (topic === undefined) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'messageId requires a topic');
+      if (topic === undefined) throw new ControlRejection(400, 'ILLEGAL_ARGUMENT', 'messageId requires a topic');
       const view = (key: Key, message: unknown) =>
         delayedMessage(key, message as StoredMessage, this.broker.clientTime);
       return pageOf(store, keys.delayedById(topic, messageId), options, view);
@@ -195,6 +195,6 @@ export class StateRequests {
   private group(name: string): GroupRecord {
     const group = this.broker.engine.findGroup(name);
     if (group !== undefined) return group;
-    throw new ControlRefusal(404, 'UNKNOWN_GROUP', `group "${name}" does not exist`);
+    throw new ControlRejection(404, 'UNKNOWN_GROUP', `group "${name}" does not exist`);
   }
 }

@@ -8,7 +8,7 @@ import type { Store } from '../store/store.js';
 import { MAX_ADVANCE_MS, type TimeTarget, type TimeTravel } from '../time/time-travel.js';
 import type { ControlContext } from './control-context.js';
 import type { Fields } from './control-input.js';
-import { ControlRefusal, illegal } from './control-refusal.js';
+import { ControlRejection, illegal } from './control-rejection.js';
 import type { AdvancedTime, DueEvent, TimeState } from './control-views.js';
 
 /** The most due events that are listed. */
@@ -42,7 +42,7 @@ export class TimeRequests {
       return await travel.advance(target, duringWork);
     } catch (error) {
       if (!(error instanceof StateError)) throw error;
-      throw new ControlRefusal(409, error.code, error.message.slice(`[${error.code}] `.length));
+      throw new ControlRejection(409, error.code, error.message.slice(`[${error.code}] `.length));
     }
   }
 
@@ -52,7 +52,7 @@ export class TimeRequests {
     const next = fields.flag('next');
     if (next === false) throw illegal('next', 'must be true, or absent');
     const given = [byMs, toMs, next].filter((value) => value !== undefined);
-    if (given.length !== 1) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'give one of byMs, toMs and next');
+    if (given.length !== 1) throw new ControlRejection(400, 'ILLEGAL_ARGUMENT', 'give one of byMs, toMs and next');
     if (byMs !== undefined) return { byMs };
     return toMs === undefined ? { next: true } : { toMs: this.reachable(toMs) };
   }
@@ -69,7 +69,7 @@ export class TimeRequests {
     if (travel !== undefined) return travel;
     const cure =
       'start it with the option timeTravel or manualClock, on the command line --time-travel or --manual-clock';
-    throw new ControlRefusal(404, 'NO_TIME_TRAVEL', `the time of this broker cannot be moved; ${cure}`);
+    throw new ControlRejection(404, 'NO_TIME_TRAVEL', `the time of this broker cannot be moved; ${cure}`);
   }
 }
 

@@ -20,8 +20,8 @@ import type { Deliveries } from './deliveries.js';
 import type { LiteTopics } from './lite-topics.js';
 import type { MessageLog } from './log.js';
 import { dueAtOf } from './recall-handle.js';
-import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+import { Rejection } from './rejection.js';
 
 /** More than any test has ordered topics and paused groups. */
 const MAX_SETTINGS = 10_000;
@@ -119,7 +119,7 @@ export class Administration {
     return this.run((changes) => changes.get<ConsumeMode>(keys.mode(group, topic)));
   }
 
-  /** @throws Refusal `unknown-group`, `store-full` */
+  /** @throws Rejection `unknown-group`, `store-full` */
   setConsumeMode(group: string, topic: string, mode: ConsumeMode): void {
     this.run((changes) => {
       this.registry.group(changes, group);
@@ -127,13 +127,13 @@ export class Administration {
     });
   }
 
-  /** What a name server keeps: as it is stored there. @throws Refusal `store-full` */
+  /** What a name server keeps: as it is stored there. @throws Rejection `store-full` */
   putSetting({ namespace, key, value }: { namespace: string; key: string; value: string }): void {
     this.run((changes) => {
       const name = keys.setting(namespace, key);
       if (changes.get(name) === undefined) this.registry.assertRoom();
       if (changes.scan(keys.settings, {}, MAX_SETTINGS).length === MAX_SETTINGS && changes.get(name) === undefined)
-        throw new Refusal('store-full', `there are ${MAX_SETTINGS} settings already`);
+        throw new Rejection('store-full', `there are ${MAX_SETTINGS} settings already`);
       changes.put(name, value);
     });
   }
@@ -150,7 +150,7 @@ export class Administration {
   /**
    * Stores a message whatever the topic's type; one of a lite topic in the queue of that. In RocketMQ, too, the proxy validates types, not the broker.
    * @param queueId the queue is chosen as for a sent message if undefined
-   * @throws Refusal `unknown-topic`, `store-full`
+   * @throws Rejection `unknown-topic`, `store-full`
    */
   put(name: string, queueId: number | undefined, message: StoredMessage): LogPosition {
     this.registry.assertRoom([message]);

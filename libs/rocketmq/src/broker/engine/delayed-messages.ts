@@ -6,8 +6,8 @@ import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { MessageLog } from './log.js';
 import { dueAtOf, formatRecallHandle, parseRecallHandle } from './recall-handle.js';
-import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+import { Rejection } from './rejection.js';
 import { delayedEntry, recallEntry } from './trail.js';
 
 /** Keeps delayed messages until they are due. */
@@ -48,7 +48,7 @@ export class DelayedMessages {
 
   /**
    * Like {@link deliverEarly}, for the message of a recall handle.
-   * @throws Refusal `recall-invalid` for a handle that this broker did not issue
+   * @throws Rejection `recall-invalid` for a handle that this broker did not issue
    */
   deliverEarlyByHandle(changes: Changes, recallHandle: string, nowMs: number): TopicPosition[] {
     const { topic, dueAtMs, messageId } = parseRecallHandle(recallHandle);
@@ -61,13 +61,13 @@ export class DelayedMessages {
    * @returns its message id
    */
   recall(changes: Changes, topic: string, recallHandle: string, nowMs: number): string {
-    if (!this.recallEnabled) throw new Refusal('recall-disabled', 'recall failed, operation is forbidden');
+    if (!this.recallEnabled) throw new Rejection('recall-disabled', 'recall failed, operation is forbidden');
     this.registry.topicFor(changes, topic, 'delay');
     const { topic: handleTopic, dueAtMs, messageId } = parseRecallHandle(recallHandle);
     if (handleTopic !== topic) {
-      throw new Refusal('recall-invalid', `recall failed, topic not match: the handle is not for topic "${topic}"`);
+      throw new Rejection('recall-invalid', `recall failed, topic not match: the handle is not for topic "${topic}"`);
     }
-    if (dueAtMs <= nowMs) throw new Refusal('recall-late', 'recall failed, timestamp invalid: the message was due');
+    if (dueAtMs <= nowMs) throw new Rejection('recall-late', 'recall failed, timestamp invalid: the message was due');
     for (const [key, message] of changes.scan<StoredMessage>(keys.delayedAt(topic, messageId, dueAtMs))) {
       changes.delete(key);
       changes.deleteDue(dueAtMs, { kind: 'delayed', key });

@@ -17,8 +17,8 @@ import {
 import type { Changes } from './changes.js';
 import type { MessageLog } from './log.js';
 import { formatHandle, parseHandle, type ReceiptHandle } from './receipt-handle.js';
-import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+import { Rejection } from './rejection.js';
 
 /** The broker renews a lease by this much at a time. */
 const RENEWAL_MS = MINUTE_MS;
@@ -140,7 +140,7 @@ export class Deliveries {
   /**
    * Makes a message available again to a group that received it before. Its earlier handles become invalid.
    * @param record its delivery record; undefined if it was settled
-   * @throws Refusal `store-full`
+   * @throws Rejection `store-full`
    */
   giveAgain(
     changes: Changes,
@@ -335,10 +335,10 @@ function assertLeased({ state }: DeliveryRecord, nowMs: number): void {
 }
 
 /** The real server's message. It does not detect, or fails on, handles that are invalid for another reason. */
-function endedLease(): Refusal {
-  return new Refusal('dead-handle', 'receipt handle is expired: its lease ended');
+function endedLease(): Rejection {
+  return new Rejection('dead-handle', 'receipt handle is expired: its lease ended');
 }
 
-function deadHandle(why: string): Refusal {
-  return new Refusal('dead-handle', `receipt handle is void: ${why}`);
+function deadHandle(why: string): Rejection {
+  return new Rejection('dead-handle', `receipt handle is void: ${why}`);
 }

@@ -2,7 +2,7 @@
 // time as a parameter, `tick` does what is due, and `nextDueAtMs` returns when something is due next.
 // Over 300 lines: one method per command, most of them one call.
 
-import { pauseRefusal } from '../../protocol/model/group-pause.js';
+import { pauseRejection } from '../../protocol/model/group-pause.js';
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
 import { type Due, type GroupRecord, isOrdered, keys, type TopicRecord } from '../store/records.js';
@@ -19,8 +19,8 @@ import { LogOffsets } from './log-offsets.js';
 import { popOrdered } from './ordered-pop.js';
 import type { PopRequest, PopResult } from './pop.js';
 import { Pop, queueTurns } from './pop.js';
-import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
+import { Rejection } from './rejection.js';
 import { Retention, type RetentionLimits } from './retention.js';
 import { type Destinations, type SendRequest, type SendResult, send } from './send.js';
 import { type SendBackRequest, sendBack } from './send-back.js';
@@ -142,7 +142,7 @@ export class Engine {
     return Array.from(this.store.scan(keys.groups), ([, group]) => group as GroupRecord);
   }
 
-  /** @throws Refusal `unknown-topic` */
+  /** @throws Rejection `unknown-topic` */
   topic(name: string): TopicRecord {
     return this.run((changes) => this.registry.topic(changes, name));
   }
@@ -152,12 +152,12 @@ export class Engine {
     return this.store.get(keys.group(name)) as GroupRecord | undefined;
   }
 
-  /** @throws Refusal `unknown-group` */
+  /** @throws Rejection `unknown-group` */
   group(name: string, fifoWhenNew = false): GroupRecord {
     return this.run((changes) => this.registry.group(changes, name, fifoWhenNew));
   }
 
-  /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`, `too-many-lite-topics`; in that case no message is stored */
+  /** @throws Rejection `unknown-topic`, `type-conflict`, `store-full`, `too-many-lite-topics`; in that case no message is stored */
   send(request: SendRequest): SendResult[] {
     const { topic, messages } = request;
     if (messages.length === 0) return [];
@@ -167,12 +167,12 @@ export class Engine {
     return results;
   }
 
-  /** @throws Refusal `group-paused` */
+  /** @throws Rejection `group-paused` */
   assertDelivers(group: string): void {
-    if (this.findGroup(group)?.isPaused === true) throw new Refusal('group-paused', pauseRefusal(group));
+    if (this.findGroup(group)?.isPaused === true) throw new Rejection('group-paused', pauseRejection(group));
   }
 
-  /** @throws Refusal `unknown-topic`, `group-paused`; `store-full` or DamagedRecord when there is nothing else to deliver */
+  /** @throws Rejection `unknown-topic`, `group-paused`; `store-full` or DamagedRecord when there is nothing else to deliver */
   pop(request: PopRequest): PopResult {
     this.assertDelivers(request.group.name);
     const result = this.run((changes) => {
@@ -196,17 +196,17 @@ export class Engine {
     return result;
   }
 
-  /** @throws Refusal `dead-handle` */
+  /** @throws Rejection `dead-handle` */
   ack(request: HandleRef): void {
     this.run((changes) => this.deliveries.ack(changes, request));
   }
 
-  /** @returns the new receipt handle @throws Refusal `dead-handle` */
+  /** @returns the new receipt handle @throws Rejection `dead-handle` */
   changeInvisible(request: ChangeRequest): string {
     return this.run((changes) => this.deliveries.change(changes, request));
   }
 
-  /** @throws Refusal `dead-handle` */
+  /** @throws Rejection `dead-handle` */
   forwardToDeadLetters(request: HandleRef): void {
     this.run((changes) => this.deliveries.forward(changes, request));
   }
@@ -216,24 +216,24 @@ export class Engine {
     this.run((changes) => this.deliveries.release(changes, group, clientId, nowMs));
   }
 
-  /** @throws Refusal `unknown-transaction` */
+  /** @throws Rejection `unknown-transaction` */
   endTransaction(end: TransactionEnd): void {
     const hasEnded = this.run((changes) => this.transactions.end(changes, end));
     if (hasEnded) this.traffic.ended(end.topic, end.resolution);
   }
 
-  /** @throws Refusal `store-full`; in that case nothing is stored */
+  /** @throws Rejection `store-full`; in that case nothing is stored */
   sendBack(request: SendBackRequest): void {
     this.room.assert([request.copy]);
     this.run((changes) => sendBack(changes, this.destinations, request));
   }
 
-  /** Resumes the checks of a half message that was given up. @throws Refusal `unknown-transaction`, `unknown-topic` */
+  /** Resumes the checks of a half message that was given up. @throws Rejection `unknown-transaction`, `unknown-topic` */
   resumeTransaction(offset: number, nowMs: number): void {
     this.run((changes) => this.transactions.resume(changes, offset, nowMs));
   }
 
-  /** @returns the message id @throws Refusal `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict` */
+  /** @returns the message id @throws Rejection `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict` */
   recall(topic: string, recallHandle: string, nowMs: number): string {
     return this.run((changes) => this.delayed.recall(changes, topic, recallHandle, nowMs));
   }

@@ -9,7 +9,7 @@ import {
 import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import type { Delivery } from './deliveries.js';
 import { parseHandle } from './receipt-handle.js';
-import { Refusal } from './refusal.js';
+import { Rejection } from './rejection.js';
 import type { Resolution } from './transactions.js';
 import { messagesOf } from './views.js';
 
@@ -165,7 +165,7 @@ class Play {
       command();
       return true;
     } catch (error) {
-      if (error instanceof Refusal) return false;
+      if (error instanceof Rejection) return false;
       throw error;
     }
   }

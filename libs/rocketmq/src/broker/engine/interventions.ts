@@ -38,7 +38,7 @@ export class Interventions {
    * Makes a delayed message visible at once; its delivery time property does not change. Ids are not unique: all messages with the
    * id become visible.
    * @returns their positions; empty if no delayed message matches
-   * @throws Refusal `recall-invalid` for a handle that this broker did not issue
+   * @throws Rejection `recall-invalid` for a handle that this broker did not issue
    */
   deliverNow(ref: DelayedRef, nowMs: number): TopicPosition[] {
     return this.run((changes) =>

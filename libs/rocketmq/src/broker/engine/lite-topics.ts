@@ -2,7 +2,7 @@
 
 import { keys } from '../store/records.js';
 import type { Changes } from './changes.js';
-import { Refusal } from './refusal.js';
+import { Rejection } from './rejection.js';
 
 /** The ids of these queues begin here, above those of ordinary queues. */
 const FIRST_QUEUE = 1_000_000;
@@ -12,14 +12,14 @@ export class LiteTopics {
   /** @param most the number of lite topics of all topics together */
   constructor(private readonly most: number) {}
 
-  /** The queue of a lite topic, created if it does not exist. @throws Refusal `too-many-lite-topics` */
+  /** The queue of a lite topic, created if it does not exist. @throws Rejection `too-many-lite-topics` */
   queueFor(changes: Changes, topic: string, liteTopic: string): number {
     const existing = this.find(changes, topic, liteTopic);
     if (existing !== undefined) return existing;
     const count = changes.get<number>(keys.liteCount) ?? 0;
     if (count >= this.most) {
       const why = `there are ${count} lite topics, the most that this broker stores`;
-      throw new Refusal(
+      throw new Rejection(
         'too-many-lite-topics',
         `[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]lmq consume queue num exceeded. ${why}`,
       );

@@ -1,4 +1,4 @@
-// What a full broker refuses, and what goes on. How much it really holds: test/processes/memory-limit.long.spec.ts.
+// What a full broker rejects, and what goes on. How much it really holds: test/processes/memory-limit.long.spec.ts.
 
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
@@ -17,7 +17,7 @@ function reasonOf(command: () => unknown): unknown {
   return undefined;
 }
 
-/** Sends to a topic until the broker refuses it. @returns how many messages it took */
+/** Sends to a topic until the broker rejects it. @returns how many messages it took */
 function fill(harness: EngineHarness, fields: Partial<StoredMessage> = {}): number {
   for (let count = 0; ; count++) {
     const error = reasonOf(() => harness.send('t', `m${count}`, fields));
@@ -40,7 +40,7 @@ describe('a full broker', () => {
     expect(harness.store.usedBytes()).toBeLessThanOrEqual(LIMIT_BYTES);
   });
 
-  it('refuses a message that is too large, and takes a smaller one', () => {
+  it('rejects a message that is too large, and takes a smaller one', () => {
     const harness = new EngineHarness({ maxStoreBytes: LIMIT_BYTES });
     expect(reasonOf(() => harness.send('t', 'large', { body: Buffer.alloc(LIMIT_BYTES) }))).toEqual(FULL);
     expect(harness.engine.topics()).toEqual([]);
@@ -58,13 +58,13 @@ describe('a full broker', () => {
     // What is left has room for some.
     let topics = 1;
     while (reasonOf(() => engine.topic(`t${topics}`)) === undefined) topics++;
-    const refused = [
+    const rejected = [
       () => engine.topic('new'),
       () => engine.group('new'),
       () => engine.alterTopic({ name: 'new', type: 'normal', queues: 1 }),
       () => engine.alterGroup({ ...group, name: 'new' }),
     ];
-    expect(refused.map(reasonOf)).toEqual(refused.map(() => FULL));
+    expect(rejected.map(reasonOf)).toEqual(rejected.map(() => FULL));
     expect([engine.topics().length, engine.groups().length]).toEqual([topics, 1]);
     engine.alterTopic({ name: 't', type: 'normal', queues: 9 });
     engine.alterGroup(group);
@@ -77,15 +77,15 @@ describe('a full broker', () => {
     for (const group of groups) harness.engine.group(group);
     const sent = fill(harness);
     const held = new Map<string, ReturnType<EngineHarness['pop']>['deliveries']>();
-    let refusal: unknown;
+    let rejection: unknown;
     for (const group of groups) {
       const got: ReturnType<EngineHarness['pop']>['deliveries'] = [];
       held.set(group, got);
-      while (got.length < sent && refusal === undefined) {
-        refusal = reasonOf(() => got.push(...harness.pop('t', group, { batchSize: 4 }).deliveries));
+      while (got.length < sent && rejection === undefined) {
+        rejection = reasonOf(() => got.push(...harness.pop('t', group, { batchSize: 4 }).deliveries));
       }
     }
-    expect(refusal).toEqual(FULL);
+    expect(rejection).toEqual(FULL);
     expect(harness.store.usedBytes()).toBeLessThan(1.3 * LIMIT_BYTES);
     // What is handed out can be redelivered: that takes no more room.
     const [again] = held.get('a') ?? [];

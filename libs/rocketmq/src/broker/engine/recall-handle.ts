@@ -1,7 +1,7 @@
 // Recall handles of delayed messages, and the due time in their keys.
 
 import type { Key } from '../store/store.js';
-import { Refusal } from './refusal.js';
+import { Rejection } from './rejection.js';
 import { BROKER_NAME } from './server-names.js';
 
 /** The due time in a key of a delayed message (`keys.delayedAt` and a serial). */
@@ -19,14 +19,14 @@ export function recallHandleOf(key: Key, messageId: string): string {
   return formatRecallHandle(key[1] as string, dueAtOf(key), messageId);
 }
 
-/** @throws Refusal `recall-invalid` */
+/** @throws Rejection `recall-invalid` */
 export function parseRecallHandle(recallHandle: string): { topic: string; dueAtMs: number; messageId: string } {
   const text = Buffer.from(recallHandle, 'base64url').toString();
   const [version, topic, broker, due, ...rest] = text.split(' ');
   const dueAtMs = Number(due);
   const messageId = rest.join(' ');
   if (version !== 'v1' || broker !== BROKER_NAME || !Number.isFinite(dueAtMs) || messageId === '') {
-    throw new Refusal('recall-invalid', 'recall handle is invalid: it was not issued by this broker');
+    throw new Rejection('recall-invalid', 'recall handle is invalid: it was not issued by this broker');
   }
   return { topic: topic ?? '', dueAtMs, messageId };
 }

@@ -7,7 +7,7 @@ import { DEAD_LETTER_PREFIX, deadLetterTopicOf, RETRY_PREFIX } from '../../proto
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage, type TopicRecord } from '../store/records.js';
 import type { Changes } from './changes.js';
-import { Refusal } from './refusal.js';
+import { Rejection } from './rejection.js';
 
 /** The default number of queues (`mqadmin updateTopic`). */
 const DEFAULT_QUEUES = 8;
@@ -45,7 +45,7 @@ export interface GroupDeclaration {
 
 /** The existing topics and groups. */
 export class Registry {
-  /** @param assertRoom throws a Refusal `store-full` when the store has no room for a topic, a group, or these messages */
+  /** @param assertRoom throws a Rejection `store-full` when the store has no room for a topic, a group, or these messages */
   constructor(
     private readonly strict: boolean,
     readonly assertRoom: (messages?: readonly StoredMessage[]) => void,
@@ -55,13 +55,13 @@ export class Registry {
     const existing = changes.get<TopicRecord>(keys.topic(name));
     const queues = declaration.queues ?? existing?.queues ?? DEFAULT_QUEUES;
     if (existing !== undefined && queues < existing.queues) {
-      throw new Refusal(
+      throw new Rejection(
         'type-conflict',
         `topic "${name}" has ${existing.queues} queues; it cannot shrink to ${queues}`,
       );
     }
     if (existing?.type !== undefined && existing.type !== type) {
-      throw new Refusal('type-conflict', `topic "${name}" is of type ${existing.type}; it cannot become ${type}`);
+      throw new Rejection('type-conflict', `topic "${name}" is of type ${existing.type}; it cannot become ${type}`);
     }
     changes.put(keys.topic(name), { name, type, queues } satisfies TopicRecord);
   }
@@ -69,7 +69,7 @@ export class Registry {
   /**
    * Creates or alters a topic. Messages stay in their queues: those in a removed queue are not delivered until the topic
    * has that queue again.
-   * @throws Refusal `store-full` for a new one
+   * @throws Rejection `store-full` for a new one
    */
   alterTopic(changes: Changes, { name, type, queues }: TopicAlteration): void {
     const existing = changes.get<TopicRecord>(keys.topic(name));
@@ -80,7 +80,7 @@ export class Registry {
 
   /**
    * Creates or alters a group. The settings apply from its next pop on; consumers receive them with their next settings.
-   * @throws Refusal `store-full` for a new one
+   * @throws Rejection `store-full` for a new one
    */
   alterGroup(changes: Changes, group: GroupRecord): void {
     const existing = changes.get<GroupRecord>(keys.group(group.name));
@@ -107,14 +107,14 @@ export class Registry {
     } satisfies GroupRecord);
   }
 
-  /** @throws Refusal `unknown-topic` when the broker is strict, `store-full` */
+  /** @throws Rejection `unknown-topic` when the broker is strict, `store-full` */
   topic(changes: Changes, name: string): TopicRecord {
     const topic = changes.get<TopicRecord>(keys.topic(name));
     if (topic !== undefined) return topic;
     // The dead letter queue of a group is created with its first dead letter, as on the real server.
     if (this.strict || name.startsWith(deadLetterTopicOf(''))) {
       const words = `No topic route info in name server for the topic: ${name}`;
-      throw new Refusal('unknown-topic', `${words}; topic "${name}" does not exist`);
+      throw new Rejection('unknown-topic', `${words}; topic "${name}" does not exist`);
     }
     this.assertRoom();
     return this.createTopic(changes, name, undefined, DEFAULT_QUEUES);
@@ -127,7 +127,7 @@ export class Registry {
     if (topic.type !== undefined || type === 'lite' || type === 'priority') {
       const takes = topic.type === undefined ? 'normal, fifo, delay or transaction messages' : `${topic.type} messages`;
       const words = wrongTypeWords(topic.type ?? 'mixed', type);
-      throw new Refusal('type-conflict', `${words}: topic "${name}" takes ${takes}, this message is of type ${type}`);
+      throw new Rejection('type-conflict', `${words}: topic "${name}" takes ${takes}, this message is of type ${type}`);
     }
     return this.createTopic(changes, name, type, topic.queues);
   }
@@ -135,7 +135,7 @@ export class Registry {
   /**
    * Returns a topic whatever its type, as brokers do: in RocketMQ the proxy validates types.
    * @param queuesWhenNew how many queues it has when this creates it; undefined: it is not created
-   * @throws Refusal `unknown-topic`, `store-full`
+   * @throws Rejection `unknown-topic`, `store-full`
    */
   topicOfAnyType(changes: Changes, name: string, queuesWhenNew: number | undefined): TopicRecord {
     const topic = changes.get<TopicRecord>(keys.topic(name));
@@ -143,7 +143,7 @@ export class Registry {
     const group = name.startsWith(RETRY_PREFIX) ? name.slice(RETRY_PREFIX.length) : '';
     if (changes.get(keys.group(group)) !== undefined) return this.systemTopic(changes, name);
     if (this.strict || queuesWhenNew === undefined || group !== '' || name.startsWith(DEAD_LETTER_PREFIX)) {
-      throw new Refusal('unknown-topic', `topic[${name}] not exist, apply first please!`);
+      throw new Rejection('unknown-topic', `topic[${name}] not exist, apply first please!`);
     }
     this.assertRoom();
     return this.createTopic(changes, name, undefined, queuesWhenNew);
@@ -156,12 +156,12 @@ export class Registry {
 
   /**
    * @param fifo whether a group that is created by this call is ordered
-   * @throws Refusal `unknown-group` when the broker is strict, `store-full`
+   * @throws Rejection `unknown-group` when the broker is strict, `store-full`
    */
   group(changes: Changes, name: string, fifo = false): GroupRecord {
     const group = changes.get<GroupRecord>(keys.group(name));
     if (group !== undefined) return group;
-    if (this.strict) throw new Refusal('unknown-group', `group not found: ${name}`);
+    if (this.strict) throw new Rejection('unknown-group', `group not found: ${name}`);
     this.assertRoom();
     this.declareGroup(changes, { name, fifo });
     return changes.get<GroupRecord>(keys.group(name)) as GroupRecord;
@@ -174,15 +174,15 @@ export class Registry {
   }
 }
 
-/** @throws Refusal `type-conflict` when the way in which a group receives would change */
+/** @throws Rejection `type-conflict` when the way in which a group receives would change */
 function assertSameKind(existing: GroupRecord, fifo: boolean, lite: LiteGroup | undefined): void {
-  const refuse = (was: string): never => {
+  const reject = (was: string): never => {
     const text = `group "${existing.name}" is ${was} and has received messages; that cannot change`;
-    throw new Refusal('type-conflict', text);
+    throw new Rejection('type-conflict', text);
   };
-  if (existing.fifo !== fifo) refuse(existing.fifo ? 'ordered' : 'not ordered');
+  if (existing.fifo !== fifo) reject(existing.fifo ? 'ordered' : 'not ordered');
   if (existing.lite?.topic === lite?.topic) return;
-  refuse(existing.lite === undefined ? 'not bound to lite topics' : `bound to lite topics of "${existing.lite.topic}"`);
+  reject(existing.lite === undefined ? 'not bound to lite topics' : `bound to lite topics of "${existing.lite.topic}"`);
 }
 
 /** The real server's message for a message type that the topic does not accept. */

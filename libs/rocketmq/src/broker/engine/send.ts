@@ -47,7 +47,7 @@ export interface Destinations {
   readonly transactions: Transactions;
 }
 
-/** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`, `too-many-lite-topics` */
+/** @throws Rejection `unknown-topic`, `type-conflict`, `store-full`, `too-many-lite-topics` */
 export function send(
   changes: Changes,
   { registry, log, liteTopics, delayed, transactions }: Destinations,

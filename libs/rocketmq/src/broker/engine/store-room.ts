@@ -3,7 +3,7 @@
 import { weightOf } from '../store/pair-weight.js';
 import type { StoredMessage } from '../store/records.js';
 import type { Store } from '../store/store.js';
-import { Refusal } from './refusal.js';
+import { Rejection } from './rejection.js';
 
 /** Sends stop at the limit. What is stored can then still be received, for which leases and offsets may take a quarter more. */
 const CROWDED = 1.25;
@@ -16,7 +16,7 @@ export class StoreRoom {
     private readonly maxBytes: number,
   ) {}
 
-  /** @param messages what would be stored @throws Refusal `store-full` */
+  /** @param messages what would be stored @throws Rejection `store-full` */
   assert(messages: readonly StoredMessage[] = []): void {
     if (this.maxBytes === Number.POSITIVE_INFINITY) return;
     let bytes = this.store.usedBytes();
@@ -29,8 +29,8 @@ export class StoreRoom {
     return this.maxBytes < Number.POSITIVE_INFINITY && this.store.usedBytes() >= CROWDED * this.maxBytes;
   }
 
-  full(outcome: string): Refusal {
+  full(outcome: string): Rejection {
     const what = `${outcome}: the memory limit of ${this.maxBytes} bytes is reached (maxMemoryBytes)`;
-    return new Refusal('store-full', `${what}; store messages on disk (data), or delete old ones (retentionMs)`);
+    return new Rejection('store-full', `${what}; store messages on disk (data), or delete old ones (retentionMs)`);
   }
 }

@@ -7,8 +7,8 @@ import { type HalfRecord, keys, type StoredMessage, type TopicRecord } from '../
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { MessageLog } from './log.js';
-import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+import { Rejection } from './rejection.js';
 import { halfEntry } from './trail.js';
 
 export interface TransactionTiming {
@@ -88,7 +88,7 @@ export class Transactions {
 
   /**
    * @returns whether this call ended it
-   * @throws Refusal `unknown-transaction` if it does not exist, or the commit or rollback is too late
+   * @throws Rejection `unknown-transaction` if it does not exist, or the commit or rollback is too late
    */
   end(changes: Changes, end: TransactionEnd): boolean {
     const { topic, transactionId, resolution, isAnswer, nowMs } = end;
@@ -132,12 +132,12 @@ export class Transactions {
   /**
    * Resumes a half message that was given up: its checks start over. The copy in the given-up topic stays.
    * @param offset its offset in that topic
-   * @throws Refusal `unknown-transaction` if it does not exist, `unknown-topic` if its topic was deleted, `store-full`
+   * @throws Rejection `unknown-transaction` if it does not exist, `unknown-topic` if its topic was deleted, `store-full`
    */
   resume(changes: Changes, offset: number, nowMs: number): void {
     const givenUp = this.log.message(changes, GIVEN_UP_TOPIC, 0, offset);
     if (givenUp === undefined)
-      throw new Refusal('unknown-transaction', `there is no given up half message at offset ${offset}`);
+      throw new Rejection('unknown-transaction', `there is no given up half message at offset ${offset}`);
     const { [REAL_TOPIC]: name = '', ...properties } = givenUp.properties;
     const topic = this.registry.topicFor(changes, name, 'transaction');
     const message: StoredMessage = {
@@ -162,14 +162,14 @@ export class Transactions {
     for (const [key, record] of changes.scan<HalfRecord>(keys.halvesById(topic, transactionId))) {
       if (stillOpen(record, nowMs).length > 0) return [key, record];
     }
-    throw new Refusal('unknown-transaction', 'cannot found transaction data');
+    throw new Rejection('unknown-transaction', 'cannot found transaction data');
   }
 
   private findNumber(changes: Changes, topic: string, transactionId: string, number: number): [Key, HalfRecord] {
     const key = [...keys.halvesById(topic, transactionId), number];
     const record = changes.get<HalfRecord>(key);
     if (record !== undefined) return [key, record];
-    throw new Refusal('unknown-transaction', 'Find prepared transaction message failed');
+    throw new Rejection('unknown-transaction', 'Find prepared transaction message failed');
   }
 
   private publish(changes: Changes, name: string, record: HalfRecord, nowMs: number): LogPosition {

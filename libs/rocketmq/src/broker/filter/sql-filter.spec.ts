@@ -167,7 +167,7 @@ describe('an SQL filter', () => {
     ['parentheses', (depth: number) => `${'('.repeat(depth)}TRUE${')'.repeat(depth)}`],
     ['negations', (depth: number) => `${'NOT '.repeat(depth)}TRUE`],
     ['signs', (depth: number) => `a = ${'- '.repeat(depth)}1`],
-  ])('is refused when %s nest too deep, however deep', (_, nested) => {
+  ])('is rejected when %s nest too deep, however deep', (_, nested) => {
     expect(() => matches(nested(DEEPEST_NESTING - 2))).not.toThrow();
     expect(() => matches(nested(DEEPEST_NESTING + 1))).toThrow('deeper than');
     // At some depths the parser itself runs out of stack.
@@ -178,14 +178,14 @@ describe('an SQL filter', () => {
 
   it('is quoted only partly when it is rejected', () => {
     for (const expression of [`n = ${'9'.repeat(16_000)}`, `${'n '.repeat(8_000)}`]) {
-      const refused = new Error();
+      const rejected = new Error();
       try {
         matches(expression);
       } catch (error) {
-        refused.message = (error as Error).message;
+        rejected.message = (error as Error).message;
       }
-      expect(refused.message.length).toBeGreaterThan(0);
-      expect(refused.message.length).toBeLessThan(400);
+      expect(rejected.message.length).toBeGreaterThan(0);
+      expect(rejected.message.length).toBeLessThan(400);
     }
   });
 
@@ -208,7 +208,7 @@ describe('an SQL filter', () => {
     ['a BETWEEN 2 AND 1', 'lower bound of BETWEEN is above'],
     ["'x' IN ('x')", 'left side of IN must be a property'],
     ['a > 99999999999999999999', 'out of range'],
-  ])('says why %p is refused', (expression, why) => {
+  ])('says why %p is rejected', (expression, why) => {
     expect(() => matches(expression)).toThrow(why);
   });
 

@@ -3,7 +3,7 @@
 import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { type AdminAnswer, AdminRefusal, answerWith, refused, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, answerWith, rejected, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import type { ConsumeMode } from '../store/records.js';
@@ -71,14 +71,14 @@ export class AssignmentRequests {
     const body = objectIn(request);
     const topic = textIn(body.topic);
     if (topic.startsWith(RETRY_PREFIX))
-      throw new AdminRefusal(RESPONSE_CODES.noPermission, 'retry topic is not allowed to set mode');
+      throw new AdminRejection(RESPONSE_CODES.noPermission, 'retry topic is not allowed to set mode');
     const group = groupNameOf(body.consumerGroup);
     const { engine, store } = this.broker;
     const { mode = 'PULL', popShareQueueNum = 0 } = body;
-    if (mode !== 'PULL' && mode !== 'POP') throw refused('mode must be PULL or POP; nothing was changed');
-    if (!Number.isInteger(popShareQueueNum)) throw refused('popShareQueueNum must be an integer; nothing was changed');
+    if (mode !== 'PULL' && mode !== 'POP') throw rejected('mode must be PULL or POP; nothing was changed');
+    if (!Number.isInteger(popShareQueueNum)) throw rejected('popShareQueueNum must be an integer; nothing was changed');
     if (engine.findTopic(topic) === undefined)
-      throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `topic[${topic}] not exist, apply first please!`);
+      throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic[${topic}] not exist, apply first please!`);
     poppingGroup(this.broker, group);
     engine.administration.setConsumeMode(group, topic, { mode, popShareQueueNum: Number(popShareQueueNum) });
     await store.flush();

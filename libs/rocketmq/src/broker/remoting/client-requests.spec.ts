@@ -240,7 +240,7 @@ describe('a consumer', () => {
     expect((await client.ask(pullOf())).code).toBe(0);
   });
 
-  it('of a group that must not broadcast is refused when it does, unless each of its pulls has a filter', async () => {
+  it('of a group that must not broadcast is rejected when it does, unless each of its pulls has a filter', async () => {
     const client = await clientOf(await started());
     const group = { groupName: 'shop', consumeBroadcastEnable: false };
     await client.ask({ code: 200, body: Buffer.from(JSON.stringify(group)) });

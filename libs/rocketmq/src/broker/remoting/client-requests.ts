@@ -52,7 +52,7 @@ export class ClientRequests {
     this.table = new Map(all.flatMap(({ table }) => table));
   }
 
-  /** @throws AdminRefusal */
+  /** @throws AdminRejection */
   async answer(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer | undefined> {
     const handler = this.table.get(request.code);
     const work = new RequestWork(() => this.broker.activity.begin(`request ${request.code}`, connection.address));

@@ -5,7 +5,7 @@ import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { ObjectKeyedMap, parseJavaJson } from '../../protocol/remoting/java-json.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { type AdminAnswer, answerWith, refused, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, answerWith, rejected, SUCCESS } from '../admin/admin-answer.js';
 import type { AdminRequests } from '../admin/admin-requests.js';
 import { publishingOf } from '../services/sessions.js';
 import type { ReadSubscription } from './heartbeat.js';
@@ -68,7 +68,7 @@ export class ConnectionRequests {
   /** @see ProducerConnection of the server */
   private producers(group: string): AdminAnswer {
     const producers = this.producersByGroup().get(group);
-    if (producers === undefined) throw refused(`the producer group[${group}] not exist`);
+    if (producers === undefined) throw rejected(`the producer group[${group}] not exist`);
     return answerWith({
       connectionSet: producers.map(({ clientId, address, language, version }) => {
         return { clientId, clientAddr: address, language, version };
@@ -111,7 +111,7 @@ export class ConnectionRequests {
     const consumers = this.broker.clients
       .consumersOf(group)
       .filter(({ clientId }) => clientAddr === '' || clientId === clientAddr);
-    if (consumers.length === 0) throw refused(`No Any Consumer online in the consumer group: [${group}]`);
+    if (consumers.length === 0) throw rejected(`No Any Consumer online in the consumer group: [${group}]`);
     const asked = consumers.slice(0, MAX_ASKED).map(async (consumer) => {
       return `${JSON.stringify(consumer.clientId)}:${await positionsOf(consumer, { topic, group })}`;
     });

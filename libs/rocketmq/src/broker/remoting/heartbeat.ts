@@ -1,7 +1,7 @@
 // What a client says of itself in a heartbeat (34). @see HeartbeatData of the server
 
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { refused } from '../admin/admin-answer.js';
+import { rejected } from '../admin/admin-answer.js';
 
 /** What a group reads of a topic. */
 export interface ReadSubscription {
@@ -32,12 +32,12 @@ const MAX_BYTES = 256 * 1024;
 /** JSON.parse would round a number of nanoseconds, and two of them could become equal. */
 const SUB_VERSION = /"subVersion"\s*:\s*(-?\d{1,19})(?=\s*[,}])/g;
 
-/** @throws AdminRefusal */
+/** @throws AdminRejection */
 export function heartbeatIn({ body }: RemotingFrame): Heartbeat {
-  if (body.length > MAX_BYTES) throw refused(`the heartbeat has ${body.length} bytes, the limit is ${MAX_BYTES}`);
+  if (body.length > MAX_BYTES) throw rejected(`the heartbeat has ${body.length} bytes, the limit is ${MAX_BYTES}`);
   const data = parsed(body.toString('utf8').replace(SUB_VERSION, '"subVersion":"$1"'));
   const clientId = textOf(data.clientID);
-  if (clientId === '') throw refused('the heartbeat has no clientID');
+  if (clientId === '') throw rejected('the heartbeat has no clientID');
   return {
     clientId,
     producerGroups: listOf(data.producerDataSet).map(({ groupName }) => textOf(groupName)),
@@ -65,7 +65,7 @@ function parsed(text: string): JsonObject {
   } catch {
     // Reported below.
   }
-  throw refused('the heartbeat is not a JSON object');
+  throw rejected('the heartbeat is not a JSON object');
 }
 
 function listOf(value: unknown): JsonObject[] {

@@ -5,7 +5,7 @@ import { LITE_QUEUE_OFFSET_PROPERTY, LITE_QUEUE_PROPERTY } from '../../protocol/
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { type AdminAnswer, AdminRefusal, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, SUCCESS } from '../admin/admin-answer.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { PopRequest, PopResult } from '../engine/pop.js';
 import type { LiteSubscriptions } from '../services/lite-subscriptions.js';
@@ -78,7 +78,7 @@ export class LiteRequests {
       if (!(error instanceof AnswerError)) throw error;
       const isFull = error.answer === Code.LITE_SUBSCRIPTION_QUOTA_EXCEEDED;
       const code = isFull ? RESPONSE_CODES.liteSubscriptionQuotaExceeded : RESPONSE_CODES.illegalOperation;
-      throw new AdminRefusal(code, error.message);
+      throw new AdminRejection(code, error.message);
     }
   }
 
@@ -100,7 +100,7 @@ export class LiteRequests {
     const batchSize = batchSizeOf(fields.maxMsgNum, fields);
     const topic = this.broker.engine.findTopic(fields.topic ?? '');
     if (topic === undefined)
-      throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `topic [${fields.topic}] not exist, apply first please!`);
+      throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic [${fields.topic}] not exist, apply first please!`);
     if (topic.type !== 'lite') throw invalid(`the topic [${topic.name}] message type not match`);
     const group = poppingGroup(this.broker, fields.consumerGroup);
     if (group.lite?.topic !== topic.name) throw invalid(`subscription bind topic not match, ${group.name}`);
@@ -149,10 +149,10 @@ function named(name: string) {
   return { resourceNamespace: '', name };
 }
 
-function illegal(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.illegalOperation, message);
+function illegal(message: string): AdminRejection {
+  return new AdminRejection(RESPONSE_CODES.illegalOperation, message);
 }
 
-function invalid(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.invalidParameter, message);
+function invalid(message: string): AdminRejection {
+  return new AdminRejection(RESPONSE_CODES.invalidParameter, message);
 }

@@ -431,7 +431,7 @@ describe('a user', () => {
     expect(await codeOf(changeOf(popped, 0, 0, { invisibleTime: '1000' }))).toBe(0);
     expect(await codeOf(ackOf(popped, 0, 0))).toBe(0);
     expect(await codeOf({ code: 352, fields: { group: 'shop' } })).toBe(0);
-    const refused = [
+    const rejected = [
       popOf({ topic: 'secrets' }),
       popOf({ consumerGroup: 'others' }),
       json(200_151, { acks: [{ c: 'shop', t: 'secrets', q: 0, so: 0, rq: 0, b: 'AQ==' }] }),
@@ -440,6 +440,6 @@ describe('a user', () => {
       json(401, { topic: 'orders', consumerGroup: 'shop', mode: 'POP' }),
       { code: 351, fields: { topic: 'orders' } },
     ];
-    expect(await Promise.all(refused.map(codeOf))).toEqual(refused.map(() => 16));
+    expect(await Promise.all(rejected.map(codeOf))).toEqual(rejected.map(() => 16));
   });
 });

@@ -4,10 +4,10 @@ import { LIMITS } from '../../protocol/model/limits.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { MINUTE_MS } from '../../support/clock.js';
-import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, numberIn, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import type { PopRequest, PopResult } from '../engine/pop.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import { type MessageEntry, messagesFrom } from '../engine/views.js';
 import { type GroupRecord, keys, type QueueRef, type TopicRecord } from '../store/records.js';
 import { asPopped } from './pop-handles.js';
@@ -166,7 +166,7 @@ export class PopRequests {
   private topicOf(name = ''): TopicRecord {
     const topic = this.broker.engine.findTopic(name);
     if (topic !== undefined) return topic;
-    throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `topic[${name}] not exist, apply first please!`);
+    throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic[${name}] not exist, apply first please!`);
   }
 
   /** Undefined for all queues. */
@@ -175,7 +175,7 @@ export class PopRequests {
     if (queueId < 0) return undefined;
     if (queueId < queues) return queueId;
     const message = `queueId[${queueId}] is illegal, topic:[${name}] topicConfig.readQueueNums:[${queues}]`;
-    throw new AdminRefusal(RESPONSE_CODES.invalidParameter, message);
+    throw new AdminRejection(RESPONSE_CODES.invalidParameter, message);
   }
 
   private groupOf(name: string | undefined): GroupRecord {
@@ -185,13 +185,13 @@ export class PopRequests {
   }
 }
 
-/** The group of a pop: like the server, it is created unless the broker is strict. @throws AdminRefusal */
+/** The group of a pop: like the server, it is created unless the broker is strict. @throws AdminRejection */
 export function poppingGroup({ engine }: Pick<RemotingContext, 'engine'>, name: string | undefined): GroupRecord {
   try {
     return engine.group(groupNameOf(name));
   } catch (error) {
-    if (!(error instanceof Refusal) || error.reason !== 'unknown-group') throw error;
-    throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group [${name}] does not exist`);
+    if (!(error instanceof Rejection) || error.reason !== 'unknown-group') throw error;
+    throw new AdminRejection(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group [${name}] does not exist`);
   }
 }
 
@@ -207,19 +207,19 @@ export function isTooOld(fields: Fields, nowMs: number): boolean {
   return bornAtMs > 0 && nowMs - bornAtMs - pollOf(fields) > 500;
 }
 
-/** @throws AdminRefusal */
+/** @throws AdminRejection */
 export function batchSizeOf(text: string | undefined, fields: Fields): number {
   const count = numberIn({ ...fields, maxMsgNums: text ?? '' }, 'maxMsgNums');
   if (count <= LIMITS.receiveBatchSize) return Math.max(0, count);
-  throw new AdminRefusal(RESPONSE_CODES.invalidParameter, "the broker pop message's num is greater than 32");
+  throw new AdminRejection(RESPONSE_CODES.invalidParameter, "the broker pop message's num is greater than 32");
 }
 
-/** How long what is popped is invisible to others. @throws AdminRefusal */
+/** How long what is popped is invisible to others. @throws AdminRejection */
 export function leaseOf(fields: Fields): number {
   const leaseMs = numberIn(fields, 'invisibleTime');
   if (leaseMs >= 0 && leaseMs <= LIMITS.invisibleDurationMaxMs) return leaseMs;
   const message = `invisibleTime must be from 0 to ${LIMITS.invisibleDurationMaxMs} ms, not ${leaseMs}; nothing was changed`;
-  throw new AdminRefusal(RESPONSE_CODES.invalidParameter, message);
+  throw new AdminRejection(RESPONSE_CODES.invalidParameter, message);
 }
 
 export function pollOf(fields: Fields): number {

@@ -2,9 +2,9 @@
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, answerWith, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import type { ClientConnection } from './client-connection.js';
 import { heartbeatIn } from './heartbeat.js';
 import type { PullFilters } from './pull-filters.js';
@@ -40,7 +40,8 @@ export class PresenceRequests {
       if (engine.findTopic(`%RETRY%${group.name}`) === undefined) engine.administration.ensureRetryTopic(group.name);
       return true;
     } catch (error) {
-      if (error instanceof AdminRefusal || (error instanceof Refusal && error.reason === 'unknown-group')) return false;
+      if (error instanceof AdminRejection || (error instanceof Rejection && error.reason === 'unknown-group'))
+        return false;
       throw error;
     }
   }
@@ -53,7 +54,7 @@ export class PresenceRequests {
   private members({ consumerGroup = '' }: RemotingFrame['fields']): AdminAnswer {
     const consumers = this.broker.clients.consumersOf(consumerGroup);
     if (consumers.length === 0)
-      throw new AdminRefusal(RESPONSE_CODES.systemError, `no consumer for this group, ${consumerGroup}`);
+      throw new AdminRejection(RESPONSE_CODES.systemError, `no consumer for this group, ${consumerGroup}`);
     return answerWith({ consumerIdList: consumers.map(({ clientId }) => clientId) });
   }
 

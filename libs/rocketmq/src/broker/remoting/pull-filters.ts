@@ -2,7 +2,7 @@
 
 import { FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
-import { AdminRefusal } from '../admin/admin-answer.js';
+import { AdminRejection } from '../admin/admin-answer.js';
 import { Filters } from '../services/filters.js';
 import { AnswerError } from '../services/status.js';
 
@@ -13,7 +13,7 @@ type Filter = ReturnType<Filters['of']>;
 export class PullFilters {
   private readonly filters = new Filters();
 
-  /** Not a promise for tags, so that what a pull finds is that of the moment it came. @throws AdminRefusal for one that cannot be read */
+  /** Not a promise for tags, so that what a pull finds is that of the moment it came. @throws AdminRejection for one that cannot be read */
   of(expressionType: string, expression: string): Filter | Promise<Filter> {
     if (expressionType !== SQL) return this.read(FilterType.TAG, expression === '' ? '*' : expression);
     return this.filters.load().then(() => this.read(FilterType.SQL, expression));
@@ -24,7 +24,7 @@ export class PullFilters {
       return this.filters.of({ type, expression });
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
-      throw new AdminRefusal(RESPONSE_CODES.subscriptionParseFailed, error.message);
+      throw new AdminRejection(RESPONSE_CODES.subscriptionParseFailed, error.message);
     }
   }
 }

@@ -5,7 +5,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage } from '../../protocol/remoting/stored-message.js';
 import { MINUTE_MS } from '../../support/clock.js';
-import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, numberIn, rejected, SUCCESS } from '../admin/admin-answer.js';
 import { TOOLS_GROUP } from '../admin/group-requests.js';
 import { delayedFrom } from '../admin/kept-topics.js';
 import type { OffsetResets } from '../admin/offset-resets.js';
@@ -78,7 +78,7 @@ export class PullRequests {
     const topic = this.topics.topic(fields.topic);
     const queueId = numberIn(fields, 'queueId');
     if (queueId < 0 || queueId >= topic.queues) {
-      throw refused(`queueId[${queueId}] is illegal, topic:[${topic.name}] has ${topic.queues} queues`);
+      throw rejected(`queueId[${queueId}] is illegal, topic:[${topic.name}] has ${topic.queues} queues`);
     }
     const filter =
       (sysFlag & SUBSCRIBE) !== 0 || group === TOOLS_GROUP.name
@@ -94,14 +94,14 @@ export class PullRequests {
     const { clients, engine } = this.broker;
     if (engine.findGroup(group)?.broadcast === false && clients.consumerDataOf(group)?.messageModel === BROADCASTING) {
       const message = `the consumer group[${group}] can not consume by broadcast way`;
-      throw new AdminRefusal(RESPONSE_CODES.noPermission, message);
+      throw new AdminRejection(RESPONSE_CODES.noPermission, message);
     }
     const subscription = clients.subscriptionOf(group, topic);
     if (subscription === undefined) {
-      throw new AdminRefusal(RESPONSE_CODES.subscriptionNotExist, `the consumer's subscription not exist, ${group}`);
+      throw new AdminRejection(RESPONSE_CODES.subscriptionNotExist, `the consumer's subscription not exist, ${group}`);
     }
     if (subscription.subVersion < subVersion) {
-      throw new AdminRefusal(RESPONSE_CODES.subscriptionNotLatest, "the consumer's subscription not latest");
+      throw new AdminRejection(RESPONSE_CODES.subscriptionNotLatest, "the consumer's subscription not latest");
     }
     return this.filters.of(subscription.expressionType, subscription.subString);
   }
@@ -190,7 +190,7 @@ export class PullRequests {
 
   private assertGroup(name: string): void {
     if (name === TOOLS_GROUP.name || this.broker.engine.findGroup(name) !== undefined) return;
-    throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group [${name}] does not exist`);
+    throw new AdminRejection(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group [${name}] does not exist`);
   }
 }
 

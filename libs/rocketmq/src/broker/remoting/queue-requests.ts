@@ -3,7 +3,7 @@
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { MINUTE_MS } from '../../support/clock.js';
-import { type AdminAnswer, AdminRefusal, answerWith, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, answerWith, numberIn, SUCCESS } from '../admin/admin-answer.js';
 import type { OffsetResets } from '../admin/offset-resets.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
@@ -49,12 +49,12 @@ export class QueueRequests {
     const queue = { group, topic, queueId: numberIn(fields, 'queueId') };
     const offset = numberIn(fields, 'commitOffset');
     const record = engine.findTopic(topic);
-    if (record === undefined) throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `Topic ${topic} not exist!`);
+    if (record === undefined) throw new AdminRejection(RESPONSE_CODES.topicNotExist, `Topic ${topic} not exist!`);
     if (engine.findGroup(group) === undefined) {
-      throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, `Group ${group} not exist!`);
+      throw new AdminRejection(RESPONSE_CODES.subscriptionGroupNotExist, `Group ${group} not exist!`);
     }
     if (queue.queueId < 0 || queue.queueId >= record.queues) {
-      throw new AdminRefusal(RESPONSE_CODES.systemError, `queueId ${queue.queueId} is illegal, nothing was stored`);
+      throw new AdminRejection(RESPONSE_CODES.systemError, `queueId ${queue.queueId} is illegal, nothing was stored`);
     }
     if (this.resets.has(queue)) return { ...SUCCESS, remark: 'Offset has been previously reset' };
     engine.administration.commitOffset(queue, offset);

@@ -26,7 +26,7 @@ export interface RemotingContext extends AdminContext {
   readonly transactionFirstCheckMs: number;
 }
 
-/** Answers the requests of one code; undefined for no answer. Throws an AdminRefusal to reject one. */
+/** Answers the requests of one code; undefined for no answer. Throws an AdminRejection to reject one. */
 type ClientRequestHandler = (
   request: RemotingFrame,
   connection: ClientConnection,

@@ -60,7 +60,7 @@ const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requireme
   ],
 ]);
 
-/** Undefined for a request that is administration. @throws AdminRefusal for one that cannot be read */
+/** Undefined for a request that is administration. @throws AdminRejection for one that cannot be read */
 export function remotingRequirementsOf(request: RemotingFrame): readonly Access[] | undefined {
   return REQUIREMENTS.get(request.code)?.(request);
 }

@@ -6,9 +6,9 @@ import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { FrameDecoder, MalformedFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import { AccessRefusal } from '../access/access-control.js';
-import { type AdminAnswer, AdminRefusal } from '../admin/admin-answer.js';
-import { Refusal } from '../engine/refusal.js';
+import { AccessRejection } from '../access/access-control.js';
+import { type AdminAnswer, AdminRejection } from '../admin/admin-answer.js';
+import { Rejection } from '../engine/rejection.js';
 import { CallMemory, type UnfinishedCall } from '../services/call-memory.js';
 import { ConnectionRoom } from '../services/connection-room.js';
 import { Listener, type PortTls } from '../services/listener.js';
@@ -29,7 +29,7 @@ const MAX_RUNNING_BYTES = 4 * MAX_REQUEST_BYTES;
 /** After so many requests of one connection, what they answered is looked at, and others have their turn. */
 const BEGUN_AT_ONCE = 16;
 
-/** Answers a request; undefined for none. Throws an {@link AdminRefusal} to answer with its code. */
+/** Answers a request; undefined for none. Throws an {@link AdminRejection} to answer with its code. */
 export type RequestAnswerer = (
   request: RemotingFrame,
   connection: ClientConnection,
@@ -57,9 +57,9 @@ export class RemotingServer {
 
   constructor(private readonly options: RemotingServerOptions) {
     const { clock, tls, admits } = options;
-    this.room = new ConnectionRoom({ most: MAX_CONNECTIONS, idle: { clock, longestMs: MAX_IDLE_MS } });
+    this.room = new ConnectionRoom({ max: MAX_CONNECTIONS, idle: { clock, maxMs: MAX_IDLE_MS } });
     this.listener = new Listener((socket) => this.serve(socket), { clock, tls, admits, room: this.room });
-    this.memory = new CallMemory({ clock, mostBytes: MAX_UNFINISHED_BYTES });
+    this.memory = new CallMemory({ clock, maxBytes: MAX_UNFINISHED_BYTES });
   }
 
   /**
@@ -195,14 +195,14 @@ class ServedConnection {
     try {
       return await this.parts.options.answer(request, this.connection);
     } catch (error) {
-      if (error instanceof AccessRefusal) return { code: RESPONSE_CODES.noPermission, remark: error.message };
-      if (error instanceof AdminRefusal) return { code: error.code, remark: error.message };
-      if (error instanceof Refusal && error.reason === 'group-paused')
+      if (error instanceof AccessRejection) return { code: RESPONSE_CODES.noPermission, remark: error.message };
+      if (error instanceof AdminRejection) return { code: error.code, remark: error.message };
+      if (error instanceof Rejection && error.reason === 'group-paused')
         return { code: RESPONSE_CODES.noPermission, remark: error.message };
       // The real server's code when its disk is full.
-      if (error instanceof Refusal && error.reason === 'store-full')
+      if (error instanceof Rejection && error.reason === 'store-full')
         return { code: RESPONSE_CODES.serviceNotAvailable, remark: error.message };
-      if (error instanceof Refusal && error.reason === 'too-many-lite-topics')
+      if (error instanceof Rejection && error.reason === 'too-many-lite-topics')
         return { code: RESPONSE_CODES.lmqQuotaExceeded, remark: error.message };
       this.parts.options.logger.error('remoting request failed', { code: request.code, error: describeError(error) });
       return { code: RESPONSE_CODES.systemError, remark: describeError(error) };

@@ -1,11 +1,11 @@
 // The JSON in the bodies of requests.
 
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { refused } from '../admin/admin-answer.js';
+import { rejected } from '../admin/admin-answer.js';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** @throws AdminRefusal */
+/** @throws AdminRejection */
 export function objectIn({ body }: RemotingFrame): JsonObject {
   try {
     const data: unknown = JSON.parse(body.toString('utf8'));
@@ -13,7 +13,7 @@ export function objectIn({ body }: RemotingFrame): JsonObject {
   } catch {
     // Reported below.
   }
-  throw refused('the body of the request is not a JSON object; nothing was changed');
+  throw rejected('the body of the request is not a JSON object; nothing was changed');
 }
 
 /** The objects in a list; none in anything else. */

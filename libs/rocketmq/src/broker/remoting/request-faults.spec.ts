@@ -141,10 +141,10 @@ describe('a fault of requests by remoting', () => {
     const { fault, client, broker } = await world();
     fault('sendMessage', { kind: 'delay', delayMs: 600_000 });
     const sending = client.ask(sendOf());
-    const refused = expect(sending).rejects.toThrow(BROKEN);
+    const rejected = expect(sending).rejects.toThrow(BROKEN);
     await until(() => broker.faults.list().length === 0);
     await broker.stop();
-    await refused;
+    await rejected;
     await until(() => broker.inside.activity.labels().length === 0);
     await broker.start();
     expect(textsOf(await (await clientOf(broker)).ask(pullOf()))).toEqual([]);
@@ -195,12 +195,12 @@ describe('a fault of requests by remoting', () => {
 });
 
 describe('connections by remoting', () => {
-  it('are refused', async () => {
+  it('are rejected', async () => {
     const { broker } = await world();
     const port = Number(broker.nameServerEndpoint.split(':')[1]);
     broker.faults.refuseConnections({ port, times: 1 });
-    const refused = await clientOf(broker);
-    await expect(refused.ask(sendOf())).rejects.toThrow(BROKEN);
+    const rejected = await clientOf(broker);
+    await expect(rejected.ask(sendOf())).rejects.toThrow(BROKEN);
     expect((await (await clientOf(broker)).ask(sendOf())).code).toBe(0);
   });
 

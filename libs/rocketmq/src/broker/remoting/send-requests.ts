@@ -9,10 +9,10 @@ import { integerIn } from '../../protocol/remoting/property-values.js';
 import { decodeProperties, offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { systemRandom } from '../../support/random.js';
-import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, numberIn, rejected, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import { topicNameOf } from '../admin/topic-config.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import type { SendResult } from '../engine/send.js';
 import { messageAt } from '../engine/views.js';
 import {
@@ -91,7 +91,7 @@ export class SendRequests {
   private storeBatch(send: SendFields, { body }: RemotingFrame, arrival: Arrival): readonly Stored[] {
     if (decodeProperties(send.properties).has('DELAY')) {
       const message = 'batch message does not support a delay; nothing was stored';
-      throw new AdminRefusal(RESPONSE_CODES.messageIllegal, message);
+      throw new AdminRejection(RESPONSE_CODES.messageIllegal, message);
     }
     // A delay inside of a batch is ignored, as on the server.
     const messages = batchIn(body).map((part) => messageToStore(send, part, arrival));
@@ -122,8 +122,8 @@ export class SendRequests {
     try {
       return this.broker.engine.send({ topic, messages, recoveryMs, nowMs, placement });
     } catch (error) {
-      if (!(error instanceof Refusal) || error.reason !== 'unknown-topic') throw error;
-      throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `topic[${topic}] not exist, apply first please!`);
+      if (!(error instanceof Rejection) || error.reason !== 'unknown-topic') throw error;
+      throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic[${topic}] not exist, apply first please!`);
     }
   }
 
@@ -163,22 +163,22 @@ export class SendRequests {
   }
 
   private assertSize({ properties }: SendFields, body: Buffer): void {
-    if (body.length === 0) throw refused(`the body has 0 bytes, it must have 1 to ${LIMITS.bodyBytes}`);
+    if (body.length === 0) throw rejected(`the body has 0 bytes, it must have 1 to ${LIMITS.bodyBytes}`);
     if (body.length > LIMITS.bodyBytes) {
       const message = `the message is illegal: the body has ${body.length} bytes, the limit is ${LIMITS.bodyBytes}; nothing was stored`;
-      throw new AdminRefusal(RESPONSE_CODES.messageIllegal, message);
+      throw new AdminRejection(RESPONSE_CODES.messageIllegal, message);
     }
     const size = Buffer.byteLength(properties);
     if (size <= MAX_PROPERTY_BYTES) return;
     const message = `the message is illegal: the properties have ${size} bytes, the limit is ${MAX_PROPERTY_BYTES}; nothing was stored`;
-    throw new AdminRefusal(RESPONSE_CODES.messageIllegal, message);
+    throw new AdminRejection(RESPONSE_CODES.messageIllegal, message);
   }
 
   private assertQueue({ topic, queueId }: SendFields): void {
     const queues = this.broker.engine.findTopic(topic)?.queues;
     if (queues === undefined || queueId < queues) return;
     const message = `request queueId[${queueId}] is illegal, topic ${topic} has ${queues} queues`;
-    throw new AdminRefusal(RESPONSE_CODES.invalidParameter, message);
+    throw new AdminRejection(RESPONSE_CODES.invalidParameter, message);
   }
 
   /** The group whose message has had its attempts; undefined for another attempt. */
@@ -211,7 +211,7 @@ export class SendRequests {
     const { engine, store, clock } = this.broker;
     const at = engine.logOffsets.at(numberIn(fields, 'offset'));
     const message = at && messageAt(store, at.topic, at.queueId, at.offset);
-    if (at === undefined || message === undefined) throw refused(`look message by offset failed, ${fields.offset}`);
+    if (at === undefined || message === undefined) throw rejected(`look message by offset failed, ${fields.offset}`);
     const most = fields.maxReconsumeTimes === undefined ? undefined : numberIn(fields, 'maxReconsumeTimes');
     const level = numberIn(fields, 'delayLevel');
     const nowMs = clock.nowMs();
@@ -252,8 +252,8 @@ export class SendRequests {
     try {
       return this.broker.engine.group(groupNameOf(name));
     } catch (error) {
-      if (!(error instanceof Refusal) || error.reason !== 'unknown-group') throw error;
-      throw new AdminRefusal(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group not exist, ${name}`);
+      if (!(error instanceof Rejection) || error.reason !== 'unknown-group') throw error;
+      throw new AdminRejection(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group not exist, ${name}`);
     }
   }
 }

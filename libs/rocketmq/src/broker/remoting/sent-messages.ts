@@ -10,7 +10,7 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { integerIn } from '../../protocol/remoting/property-values.js';
 import { decodeProperties, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { DAY_MS, SECOND_MS } from '../../support/clock.js';
-import { AdminRefusal, numberIn } from '../admin/admin-answer.js';
+import { AdminRejection, numberIn } from '../admin/admin-answer.js';
 import { isTime, NO_BORN_TIME } from '../services/validation.js';
 import { bodyToStore, partToStore, type RemotingParts, type StoredMessage } from '../store/records.js';
 import type { ClientTime } from '../time/client-time.js';
@@ -49,7 +49,7 @@ const LETTERS = {
   batch: 'm',
 } as const;
 
-/** @throws AdminRefusal for a number that is missing */
+/** @throws AdminRejection for a number that is missing */
 export function sendFieldsOf({ code, fields }: RemotingFrame): SendFields {
   const isLong = code === REQUEST_CODES.sendMessage;
   const nameOf = (name: keyof typeof LETTERS): string => (isLong ? name : LETTERS[name]);
@@ -84,7 +84,7 @@ const ENTRY_BYTES = 22;
 /** Each entry takes memory beyond its bytes. */
 const MAX_ENTRIES = 65_536;
 
-/** The messages of a batch. @see MessageDecoder.decodeMessages of the server @throws AdminRefusal */
+/** The messages of a batch. @see MessageDecoder.decodeMessages of the server @throws AdminRejection */
 export function batchIn(body: Buffer): SentPart[] {
   const parts: SentPart[] = [];
   for (let at = 0; at < body.length; ) {
@@ -94,7 +94,10 @@ export function batchIn(body: Buffer): SentPart[] {
     const end = at + 20 + bodyBytes;
     const hasRoom = bodyBytes >= 0 && end + 2 <= at + size;
     if (!hasRoom || end + 2 + body.readUInt16BE(end) > at + size || parts.length >= MAX_ENTRIES) {
-      throw new AdminRefusal(RESPONSE_CODES.messageIllegal, 'the body is not a batch of messages; nothing was stored');
+      throw new AdminRejection(
+        RESPONSE_CODES.messageIllegal,
+        'the body is not a batch of messages; nothing was stored',
+      );
     }
     const properties = body.toString('utf8', end + 2, end + 2 + body.readUInt16BE(end));
     parts.push({ flag: body.readInt32BE(at + 12), body: body.subarray(at + 20, end), properties });
@@ -138,10 +141,10 @@ const CARRIED: ReadonlySet<string> = new Set([
   MESSAGE_GROUP_PROPERTY,
 ]);
 
-/** The message as the engine stores it, whatever it waits for. @throws AdminRefusal for a born time that no consumer can receive */
+/** The message as the engine stores it, whatever it waits for. @throws AdminRejection for a born time that no consumer can receive */
 export function messageToStore(send: SendFields, part: SentPart, arrival: Arrival): StoredMessage {
   const { nowMs, clientTime } = arrival;
-  if (!isTime(send.bornTimestampMs)) throw new AdminRefusal(RESPONSE_CODES.systemError, NO_BORN_TIME);
+  if (!isTime(send.bornTimestampMs)) throw new AdminRejection(RESPONSE_CODES.systemError, NO_BORN_TIME);
   const properties: Record<string, string> = {};
   const reserved: Record<string, string> = {};
   const all = decodeProperties(part.properties);
@@ -222,7 +225,7 @@ interface DueTime {
 
 /**
  * @returns undefined for a message that is visible at once
- * @throws AdminRefusal for a time that the server does not take
+ * @throws AdminRejection for a time that the server does not take
  * @see HookUtils.handleScheduleMessage of the server, which looks at the properties in this order
  */
 export function dueTimeOf(properties: string, { nowMs, clientTime }: Arrival): DueTime | undefined {
@@ -259,13 +262,13 @@ function timeIn(text: string): number {
   return time;
 }
 
-function illegalTimer(): AdminRefusal {
-  return new AdminRefusal(
+function illegalTimer(): AdminRejection {
+  return new AdminRejection(
     RESPONSE_CODES.messageIllegal,
     'timer message illegal, the delay time should not be bigger than the max delay 259200000ms; or if set del msg, the delay time should be bigger than the current time',
   );
 }
 
 function illegalNumber(text: string): never {
-  throw new AdminRefusal(RESPONSE_CODES.systemError, `java.lang.NumberFormatException, For input string: "${text}"`);
+  throw new AdminRejection(RESPONSE_CODES.systemError, `java.lang.NumberFormatException, For input string: "${text}"`);
 }

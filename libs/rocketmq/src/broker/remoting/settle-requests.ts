@@ -2,8 +2,8 @@
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
-import { Refusal } from '../engine/refusal.js';
+import { type AdminAnswer, AdminRejection, numberIn, rejected, SUCCESS } from '../admin/admin-answer.js';
+import { Rejection } from '../engine/rejection.js';
 import { type GroupRecord, keys, type TopicRecord } from '../store/records.js';
 import { asPopped, markIn, markOf, type PoppedRef, receiptHandleOf, wasOrdered } from './pop-handles.js';
 import { leaseOf } from './pop-requests.js';
@@ -45,14 +45,16 @@ export class SettleRequests {
   /** @see BatchAckMessageRequestBody of the server */
   private async ackAll(request: RemotingFrame): Promise<AdminAnswer> {
     const acks = objectsIn(objectIn(request).acks);
-    if (acks.length === 0) throw new AdminRefusal(RESPONSE_CODES.noMessage, 'there is nothing to acknowledge');
+    if (acks.length === 0) throw new AdminRejection(RESPONSE_CODES.noMessage, 'there is nothing to acknowledge');
     let bytes = 0;
     let begun = 0;
     for (const ack of acks) {
       const bits = Buffer.from(textIn(ack.b), 'base64');
       bytes += Math.max(1, bits.length);
       if (bytes > MAX_BIT_BYTES) {
-        throw refused(`the acknowledged offsets take more than ${MAX_BIT_BYTES} bytes; those before were acknowledged`);
+        throw rejected(
+          `the acknowledged offsets take more than ${MAX_BIT_BYTES} bytes; those before were acknowledged`,
+        );
       }
       for (const named of this.entriesOf(ack, bits)) {
         this.settle(named);
@@ -106,11 +108,11 @@ export class SettleRequests {
     orUndefined(() => engine.ack({ topic: queue.topic, group, receiptHandle, nowMs: clock.nowMs() }));
   }
 
-  /** @returns undefined for a group without deliveries, and for what no broker handed out @throws AdminRefusal */
+  /** @returns undefined for a group without deliveries, and for what no broker handed out @throws AdminRejection */
   private namedIn(fields: RemotingFrame['fields']): Named | undefined {
     const topic = this.broker.engine.findTopic(fields.topic ?? '');
     if (topic === undefined) {
-      throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `topic[${fields.topic}] not exist, apply first please!`);
+      throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic[${fields.topic}] not exist, apply first please!`);
     }
     const queueId = this.queueIn(topic, fields);
     const offset = numberIn(fields, 'offset');
@@ -120,7 +122,7 @@ export class SettleRequests {
     const begin = (store.get(keys.begin(topic.name, queueId)) as number | undefined) ?? 0;
     if (offset < begin || offset >= end) {
       const message = `offset is illegal, key:${topic.name}@${queueId}, commit:${offset}, store:${begin}~${end}`;
-      throw new AdminRefusal(RESPONSE_CODES.noMessage, message);
+      throw new AdminRejection(RESPONSE_CODES.noMessage, message);
     }
     const mark = markIn(fields.extraInfo ?? '');
     if (group === undefined || mark === undefined) return undefined;
@@ -134,7 +136,7 @@ export class SettleRequests {
     if (queueId >= 0 && (queueId < queues || this.broker.store.get(keys.end(name, queueId)) !== undefined))
       return queueId;
     const message = `queueId[${queueId}] is illegal, topic:[${name}] topicConfig.readQueueNums:[${queues}]`;
-    throw new AdminRefusal(RESPONSE_CODES.messageIllegal, message);
+    throw new AdminRejection(RESPONSE_CODES.messageIllegal, message);
   }
 }
 
@@ -143,9 +145,9 @@ function groupAt(group: GroupRecord, mark: number): GroupRecord {
   return group.lite === undefined ? asPopped(group, wasOrdered(mark)) : group;
 }
 
-function ended(): AdminRefusal {
+function ended(): AdminRejection {
   const message = 'the delivery has ended: the message is settled, or was delivered again; nothing was changed';
-  return new AdminRefusal(RESPONSE_CODES.noMessage, message);
+  return new AdminRejection(RESPONSE_CODES.noMessage, message);
 }
 
 /** @returns undefined for a delivery that has ended */
@@ -153,7 +155,7 @@ function orUndefined<T>(command: () => T): T | undefined {
   try {
     return command();
   } catch (error) {
-    if (error instanceof Refusal && error.reason === 'dead-handle') return undefined;
+    if (error instanceof Rejection && error.reason === 'dead-handle') return undefined;
     throw error;
   }
 }

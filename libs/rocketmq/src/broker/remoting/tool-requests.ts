@@ -6,7 +6,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
-import { type AdminAnswer, AdminRefusal, answerWith, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, answerWith, numberIn, rejected, SUCCESS } from '../admin/admin-answer.js';
 import type { AdminRequests } from '../admin/admin-requests.js';
 import { storedFieldsOf } from '../admin/stored-fields.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
@@ -41,7 +41,7 @@ export class ToolRequests {
 
   private async handleOnce(request: RemotingFrame): Promise<AdminAnswer> {
     const offset = offsetInMessageId(request.fields.msgId ?? '');
-    if (offset === undefined) throw refused(`msgId "${request.fields.msgId ?? ''}" is not the id of a stored message`);
+    if (offset === undefined) throw rejected(`msgId "${request.fields.msgId ?? ''}" is not the id of a stored message`);
     const { body } = this.view(offset);
     return this.relay(request, body ?? Buffer.alloc(0));
   }
@@ -63,7 +63,7 @@ export class ToolRequests {
     const answer = await connection.ask({ code, fields: passed, body }, RELAY_MS);
     if (answer === undefined) {
       const message = `the consumer <${clientId}> did not answer within ${RELAY_MS} ms`;
-      throw new AdminRefusal(RESPONSE_CODES.consumeMessageTimeout, message);
+      throw new AdminRejection(RESPONSE_CODES.consumeMessageTimeout, message);
     }
     return {
       code: answer.code as AdminAnswer['code'],
@@ -73,12 +73,12 @@ export class ToolRequests {
     };
   }
 
-  /** @param logOffset of the message @throws AdminRefusal */
+  /** @param logOffset of the message @throws AdminRejection */
   private view(logOffset: number): AdminAnswer {
     const { engine, store, clientTime } = this.broker;
     const at = engine.logOffsets.at(logOffset);
     const message = at && messageAt(store, at.topic, at.queueId, at.offset);
-    if (at === undefined || message === undefined) throw refused(`can not find message by the offset, ${logOffset}`);
+    if (at === undefined || message === undefined) throw rejected(`can not find message by the offset, ${logOffset}`);
     const place = { address: this.broker.address(), clientTime, engine };
     return { ...SUCCESS, body: encodeStoredMessage(storedFieldsOf({ ...at, message }, place)) };
   }

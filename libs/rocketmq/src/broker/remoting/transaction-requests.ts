@@ -4,9 +4,9 @@ import { HALF_TOPIC } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
-import { type AdminAnswer, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, numberIn, rejected, SUCCESS } from '../admin/admin-answer.js';
 import { storedFieldsOf } from '../admin/stored-fields.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
 import { keys, type StoredMessage } from '../store/records.js';
@@ -56,7 +56,7 @@ export class TransactionRequests {
     if (said === NOTHING_SAID) return undefined;
     const half = this.broker.engine.logOffsets.halfAt(numberIn(fields, 'commitLogOffset'));
     const transactionId = fields.transactionId || fields.msgId || '';
-    if (half === undefined) throw refused('Find prepared transaction message failed');
+    if (half === undefined) throw rejected('Find prepared transaction message failed');
     const { topic, number } = half;
     this.assertProducerGroup(half, transactionId, fields.producerGroup ?? '');
     this.broker.checks.answered(topic, transactionId);
@@ -66,8 +66,8 @@ export class TransactionRequests {
     try {
       this.broker.engine.endTransaction({ topic, transactionId, resolution, isAnswer, nowMs, number });
     } catch (error) {
-      if (!(error instanceof Refusal) || error.reason !== 'unknown-transaction') throw error;
-      throw refused(error.message);
+      if (!(error instanceof Rejection) || error.reason !== 'unknown-transaction') throw error;
+      throw rejected(error.message);
     }
     await this.broker.store.flush();
     return SUCCESS;
@@ -80,8 +80,8 @@ export class TransactionRequests {
   ): void {
     const key = [...keys.halvesById(topic, transactionId), number];
     const half = this.broker.store.get(key) as { readonly message: StoredMessage } | undefined;
-    if (half === undefined) throw refused('Find prepared transaction message failed');
-    if (producerGroupOf(topic, half.message) !== producerGroup) throw refused('The producer group wrong');
+    if (half === undefined) throw rejected('Find prepared transaction message failed');
+    if (producerGroupOf(topic, half.message) !== producerGroup) throw rejected('The producer group wrong');
   }
 }
 

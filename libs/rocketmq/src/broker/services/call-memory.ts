@@ -13,7 +13,7 @@ interface CallMemoryOptions {
   /** Real time. */
   readonly clock: Clock;
   /** The maximum bytes of all unfinished calls together. */
-  readonly mostBytes: number;
+  readonly maxBytes: number;
 }
 
 interface Holding {
@@ -39,7 +39,7 @@ export class CallMemory {
     this.heldBytes += bytes - (holding?.bytes ?? 0);
     if (holding !== undefined) holding.bytes = bytes;
     for (const oldest of this.holdings.keys()) {
-      if (this.heldBytes <= this.options.mostBytes) return;
+      if (this.heldBytes <= this.options.maxBytes) return;
       this.giveUp(oldest, 'too many incomplete requests at a time; nothing was done; send it again');
     }
   }
@@ -53,11 +53,11 @@ export class CallMemory {
   }
 
   /** Ends the calls that have been unfinished for too long. */
-  endAfter(longestMs: number): void {
+  endAfter(maxMs: number): void {
     const nowMs = this.options.clock.nowMs();
     for (const [call, { sinceMs }] of this.holdings) {
-      if (nowMs - sinceMs < longestMs) return;
-      this.giveUp(call, `the request was incomplete after ${longestMs} ms; nothing was done`);
+      if (nowMs - sinceMs < maxMs) return;
+      this.giveUp(call, `the request was incomplete after ${maxMs} ms; nothing was done`);
     }
   }
 

@@ -3,7 +3,7 @@
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { assertOwner } from '../access/access-control.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import { StoreFailure } from '../store/store-failure.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
@@ -57,7 +57,7 @@ export class Clients {
     try {
       this.broker.engine.group(name);
     } catch (error) {
-      if (error instanceof Refusal && error.reason === 'unknown-group')
+      if (error instanceof Rejection && error.reason === 'unknown-group')
         throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, error.message);
       throw error;
     }

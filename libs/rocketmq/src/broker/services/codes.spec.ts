@@ -34,7 +34,7 @@ describe('codes', () => {
     ['another type than the topic has', {}, { messageGroup: 'x' }, Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE],
     ['a system topic', { topic: resource('TBW102') }, {}, Code.ILLEGAL_TOPIC],
     ['an unknown topic', { topic: resource('unknown') }, {}, Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE],
-  ])('refuse a message with %s', async (_what, fields, system, code) => {
+  ])('reject a message with %s', async (_what, fields, system, code) => {
     const broker = await wire.broker({ strict: true, topics: [{ name: 't' }] });
     const wrong = { ...message('t', 'id', system), ...fields };
     expect((await wire.client(broker).call('sendMessage', { messages: [wrong] })).status?.code).toBe(code);

@@ -5,9 +5,9 @@ import type { Clock, ScheduledTask } from '../../support/clock.js';
 
 interface ConnectionRoomOptions {
   /** The maximum number of connections. */
-  readonly most: number;
+  readonly max: number;
   /** How long a connection may be idle before it is closed, in real time. Default: forever. */
-  readonly idle?: { readonly clock: Clock; readonly longestMs: number };
+  readonly idle?: { readonly clock: Clock; readonly maxMs: number };
 }
 
 /**
@@ -23,7 +23,7 @@ export class ConnectionRoom {
 
   /** Adds a connection when it is accepted, idle at first. @returns false if all others are busy; the connection is then destroyed */
   take(socket: Socket): boolean {
-    if (this.idle.size + this.busy.size >= this.options.most) {
+    if (this.idle.size + this.busy.size >= this.options.max) {
       const [longestIdle] = this.idle.keys();
       this.end(longestIdle ?? socket);
       if (longestIdle === undefined) return false;
@@ -55,7 +55,7 @@ export class ConnectionRoom {
     const { idle } = this.options;
     this.idle.set(
       socket,
-      idle?.clock.schedule(idle.longestMs, () => this.end(socket)),
+      idle?.clock.schedule(idle.maxMs, () => this.end(socket)),
     );
   }
 

@@ -35,10 +35,10 @@ describe('faults', () => {
     ]);
   });
 
-  it('are refused when they would never take effect', async () => {
+  it('are rejected when they would never take effect', async () => {
     const { faults } = await wire.broker();
     const rpc = 'sendMessage';
-    const refused: readonly [unknown, string][] = [
+    const rejected: readonly [unknown, string][] = [
       [undefined, 'options'],
       [{ action: 'dropAnswer' }, 'action'],
       [{ rpc, action: 'dropResponse' }, 'action'],
@@ -52,7 +52,7 @@ describe('faults', () => {
       [{ rpc, action: { kind: 'dropResponse' }, times: 0 }, 'times'],
       [{ action: { kind: 'dropResponse' } }, 'rpc'],
     ];
-    for (const [rule, field] of refused) {
+    for (const [rule, field] of rejected) {
       const error = expect.objectContaining({ code: 'ILLEGAL_OPTION', outcome: 'not-sent', field });
       expect(() => faults.add(rule as never)).toThrow(error);
     }
@@ -75,24 +75,24 @@ describe('faults', () => {
     const { call } = await inbox.settle(consumerSettings('g'));
     const cut = new Promise<{ code?: number }>((resolve) => call.once('error', resolve));
     const poll = inbox.receive(receiveRequest('t', 'g'));
-    const refused = expect(poll).rejects.toMatchObject({ code: grpcStatus.UNAVAILABLE });
+    const rejected = expect(poll).rejects.toMatchObject({ code: grpcStatus.UNAVAILABLE });
     await inbox.call('heartbeat', { clientType: ClientType.SIMPLE_CONSUMER, group: resource('g') });
     broker.faults.cutStreams('c');
     expect(await cut).toMatchObject({ code: grpcStatus.UNAVAILABLE });
-    await refused;
+    await rejected;
   });
 
   it('do not execute a delayed call after the broker has stopped', async () => {
     const broker = await wire.broker();
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 600_000 } });
     const sending = wire.client(broker).call('sendMessage', { messages: [message('t', 'a')] });
-    const refused = expect(sending).rejects.toMatchObject({
+    const rejected = expect(sending).rejects.toMatchObject({
       code: grpcStatus.UNAVAILABLE,
       details: 'the broker is stopping',
     });
     await until(() => broker.faults.list().length === 0);
     await broker.stop();
-    await refused;
+    await rejected;
     expect(broker.inside.activity.labels()).toEqual([]);
   });
 
@@ -126,7 +126,7 @@ describe('faults', () => {
     expect(statusIn(await inbox.receive(request))).toBe(Code.UNRECOGNIZED_CLIENT_TYPE);
   });
 
-  it('refuse a configured number of connections, and break those that are open', async () => {
+  it('reject a configured number of connections, and break those that are open', async () => {
     const broker = await wire.broker();
     const attempt = async (): Promise<string> => {
       const peer = new Http2Peer(broker.endpoints);

@@ -153,7 +153,7 @@ interface Active<T> {
 /** The scheduled faults. */
 export class Faults {
   private rules: Active<FaultRule>[] = [];
-  private refusals: Active<ConnectionFault>[] = [];
+  private rejections: Active<ConnectionFault>[] = [];
   private lastId = 0;
 
   constructor(private readonly targets: FaultTargets) {}
@@ -179,31 +179,31 @@ export class Faults {
   refuseConnections(rule: ConnectionFault = {}): TakeAway {
     assertOptions(rule, { options: CONNECTION_CHECKS }, 'fault: ');
     const id = ++this.lastId;
-    this.refusals.push({ id, rule, left: rule.times ?? Number.POSITIVE_INFINITY });
+    this.rejections.push({ id, rule, left: rule.times ?? Number.POSITIVE_INFINITY });
     return Object.assign(() => void this.remove(id), { id });
   }
 
   /** The scheduled faults, in the order in which they were added. */
   list(): PendingFault[] {
     const rules = this.rules.map(({ id, rule, left }): PendingFault => ({ id, kind: 'rpc', rule, left: finite(left) }));
-    const refusals = this.refusals.map(({ id, rule, left }): PendingFault => {
+    const rejections = this.rejections.map(({ id, rule, left }): PendingFault => {
       return { id, kind: 'connections', rule, left: finite(left) };
     });
-    return [...rules, ...refusals].sort((a, b) => a.id - b.id);
+    return [...rules, ...rejections].sort((a, b) => a.id - b.id);
   }
 
   /** Removes one fault. @returns whether it was still scheduled */
   remove(id: number): boolean {
-    const before = this.rules.length + this.refusals.length;
+    const before = this.rules.length + this.rejections.length;
     this.rules = this.rules.filter((active) => active.id !== id);
-    this.refusals = this.refusals.filter((active) => active.id !== id);
-    return this.rules.length + this.refusals.length < before;
+    this.rejections = this.rejections.filter((active) => active.id !== id);
+    return this.rules.length + this.rejections.length < before;
   }
 
   /** Removes all faults. */
   clear(): void {
     this.rules = [];
-    this.refusals = [];
+    this.rejections = [];
   }
 
   /**
@@ -230,9 +230,9 @@ export class Faults {
     this.targets.forgetSettings(clientId);
   }
 
-  /** Whether to serve a new connection; this call uses up a refusal. */
+  /** Whether to serve a new connection; this call uses up a rejection. */
   admitsConnection(port: number): boolean {
-    const found = this.refusals.find(({ rule }) => (rule.port ?? port) === port);
+    const found = this.rejections.find(({ rule }) => (rule.port ?? port) === port);
     if (found === undefined) return true;
     this.use(found);
     return false;

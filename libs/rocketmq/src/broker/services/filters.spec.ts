@@ -17,7 +17,7 @@ const stored = (fields: Partial<StoredMessage>) =>
 
 describe('the filter of a receive', () => {
   it.each([FilterType.TAG, FilterType.SQL])(
-    'is refused when it is longer than 16,384 characters (type %p)',
+    'is rejected when it is longer than 16,384 characters (type %p)',
     async (type) => {
       const broker = await wire.broker();
       const inbox = await wire.consumer(broker, 'g');

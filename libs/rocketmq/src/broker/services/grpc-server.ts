@@ -59,7 +59,7 @@ interface KnownCall {
 
 type Open = (known: KnownCall) => CallHandler;
 /** Ends a call with an error, in the form of its RPC. */
-type Refuse = (call: ServerCall, why: Status) => void;
+type Reject = (call: ServerCall, why: Status) => void;
 
 /** An open stream, which faults and the stop can break. */
 interface OpenStream {
@@ -85,18 +85,18 @@ export class GrpcServer {
     for (const name of Object.keys(handlers.unary) as UnaryName[]) {
       const method = rpcMethod(name);
       const handler = handlers.unary[name] as UnaryHandler<UnaryName>;
-      const refuse: Refuse = (call, why) => call.answer(frameAnswer(method, emptyAnswer(name, why)));
+      const reject: Reject = (call, why) => call.answer(frameAnswer(method, emptyAnswer(name, why)));
       const answer = (bytes: Buffer, known: KnownCall): void => this.answer(method, handler, known, bytes);
       const open: Open = (known) => oneMessage(answer, known);
-      methods.set(method.path, this.forKnown(refuse, open));
+      methods.set(method.path, this.forKnown(reject, open));
     }
     const receive = (bytes: Buffer, known: KnownCall): void => void this.receive(known, bytes);
     methods.set(
       rpcMethod('receiveMessage').path,
-      this.forKnown(refuseReceive, (known) => oneMessage(receive, known)),
+      this.forKnown(rejectReceive, (known) => oneMessage(receive, known)),
     );
     const telemetry: Open = (known) => this.openTelemetry(known);
-    methods.set(rpcMethod('telemetry').path, this.forKnown(refuseTelemetry, telemetry));
+    methods.set(rpcMethod('telemetry').path, this.forKnown(rejectTelemetry, telemetry));
     for (const { path } of rpcNames().map(rpcMethod)) if (!methods.has(path)) methods.set(path, unimplemented(path));
     this.wire = new GrpcHttp2Server(methods, {
       clock: broker.realClock,
@@ -154,13 +154,13 @@ export class GrpcServer {
   }
 
   /** Rejects unauthenticated callers by the headers of a call, before its body is read. */
-  private forKnown(refuse: Refuse, open: Open): Method {
+  private forKnown(reject: Reject, open: Open): Method {
     return (call) => {
       let user: BrokerUser | undefined;
       try {
         user = this.broker.access.identify(call.metadata);
       } catch (error) {
-        refuse(call, statusOf(error));
+        reject(call, statusOf(error));
         return { message() {}, halfClosed() {} };
       }
       return open({ call, user });
@@ -227,7 +227,7 @@ export class GrpcServer {
       await sendReceived(call, answer);
     } catch (error) {
       if (error instanceof GrpcError) call.fail(error.status, error.message);
-      else refuseReceive(call, statusOf(error));
+      else rejectReceive(call, statusOf(error));
     } finally {
       if (stream !== undefined) this.streams.delete(stream);
     }
@@ -264,7 +264,7 @@ export class GrpcServer {
         halfClosed: () => call.finish(),
       };
     } catch (error) {
-      refuseTelemetry(call, statusOf(error));
+      rejectTelemetry(call, statusOf(error));
       return { message() {}, halfClosed() {} };
     }
   }
@@ -278,7 +278,7 @@ export class GrpcServer {
       if (before?.push !== undefined) access.admitSuccessor(before, known.user);
       return true;
     } catch (error) {
-      refuseTelemetry(known.call, statusOf(error));
+      rejectTelemetry(known.call, statusOf(error));
       return false;
     }
   }
@@ -317,11 +317,11 @@ function callerOf({ call, user }: KnownCall): Caller {
   return { headers: call.metadata, user, from: call.remoteHost };
 }
 
-function refuseReceive(call: ServerCall, why: Status): void {
+function rejectReceive(call: ServerCall, why: Status): void {
   call.answer(frameItem({ content: { $case: 'status', value: why } }));
 }
 
-function refuseTelemetry(call: ServerCall, why: Status): void {
+function rejectTelemetry(call: ServerCall, why: Status): void {
   if (call.unreadBytes > MAX_UNREAD_BYTES) call.breakOff();
   else call.answer(frameAnswer(rpcMethod('telemetry'), { status: why, command: undefined }));
 }

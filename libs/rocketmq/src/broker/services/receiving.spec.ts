@@ -109,11 +109,11 @@ describe('sending and receiving', () => {
     const inbox = await wire.consumer(broker, 'g');
     const controller = new AbortController();
     const gone = inbox.receive(receiveRequest('t', 'g'), { signal: controller.signal });
-    const refused = expect(gone).rejects.toMatchObject({ code: grpcStatus.CANCELLED });
+    const rejected = expect(gone).rejects.toMatchObject({ code: grpcStatus.CANCELLED });
     // The poll has arrived once a later call on the same connection is answered.
     await inbox.call('heartbeat', { clientType: ClientType.SIMPLE_CONSUMER, group: resource('g') });
     controller.abort();
-    await refused;
+    await rejected;
     await inbox.call('heartbeat', { clientType: ClientType.SIMPLE_CONSUMER, group: resource('g') });
     await wire.client(broker, 'p').call('sendMessage', { messages: [message('t', 'a')] });
     expect(messagesIn(await inbox.receive(receiveRequest('t', 'g')))).toHaveLength(1);

@@ -6,7 +6,7 @@ import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import type { PopRequest, PopResult } from '../engine/pop.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import { StoreFailure } from '../store/store-failure.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import type { CallContext } from './call-context.js';
@@ -153,7 +153,7 @@ export class Receiving {
         engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: true });
       } catch (error) {
         // Either a repeat of the same receive has the message now, or the store failed and nothing is redelivered before a restart.
-        if (!(error instanceof Refusal || error instanceof StoreFailure)) throw error;
+        if (!(error instanceof Rejection || error instanceof StoreFailure)) throw error;
       }
     }
   }

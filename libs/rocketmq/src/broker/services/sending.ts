@@ -11,8 +11,8 @@ import type { SendResultEntry } from '../../protocol/grpc/generated/apache/rocke
 import type { RpcName, RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { deadLetterTopicOf } from '../../protocol/model/names.js';
-import { Refusal } from '../engine/refusal.js';
 import { wrongTypeWords } from '../engine/registry.js';
+import { Rejection } from '../engine/rejection.js';
 import type { SendRequest, SendResult } from '../engine/send.js';
 import type { Resolution } from '../engine/transactions.js';
 import type { StoredMessage } from '../store/records.js';
@@ -79,7 +79,7 @@ export class Sending {
     try {
       return this.broker.engine.send(request);
     } catch (error) {
-      if (!(error instanceof Refusal) || error.reason !== 'unknown-topic') throw error;
+      if (!(error instanceof Rejection) || error.reason !== 'unknown-topic') throw error;
       if (request.topic.startsWith(deadLetterTopicOf(''))) throw error;
       // The real server detects an unknown topic by its missing type. Clients get TOPIC_NOT_FOUND from the route before that.
       const actual = request.messages[0]?.type ?? 'normal';

@@ -55,20 +55,20 @@ describe('settings and sessions', () => {
 
   it('breaks the telemetry stream after invalid settings', async () => {
     const broker = await wire.broker({ strict: true, groups: [{ name: 'known' }] });
-    const refusal = async (client: RawClient, settings: Parameters<RawClient['settle']>[0]) =>
+    const rejection = async (client: RawClient, settings: Parameters<RawClient['settle']>[0]) =>
       client.settle(settings).then(
         () => 'taken',
         (error: { code?: number }) => error.code,
       );
     const invalid = grpcStatus.INVALID_ARGUMENT;
-    expect(await refusal(wire.client(broker, '1'), consumerSettings('unknown'))).toBe(invalid);
-    expect(await refusal(wire.client(broker, '2'), consumerSettings('bad name'))).toBe(invalid);
-    expect(await refusal(wire.client(broker, '3'), { clientProperties: {} })).toBe(invalid);
+    expect(await rejection(wire.client(broker, '1'), consumerSettings('unknown'))).toBe(invalid);
+    expect(await rejection(wire.client(broker, '2'), consumerSettings('bad name'))).toBe(invalid);
+    expect(await rejection(wire.client(broker, '3'), { clientProperties: {} })).toBe(invalid);
     const pull = consumerSettings('known', ClientType.PULL_CONSUMER);
-    expect(await refusal(wire.client(broker, '4'), pull)).toBe(grpcStatus.INTERNAL);
+    expect(await rejection(wire.client(broker, '4'), pull)).toBe(grpcStatus.INTERNAL);
     const golang = wire.client(broker, '5', { 'x-mq-language': 'GOLANG' });
-    expect(await refusal(golang, consumerSettings('known'))).toBe(grpcStatus.INTERNAL);
-    expect(await refusal(wire.client(broker, '6'), consumerSettings('known'))).toBe('taken');
+    expect(await rejection(golang, consumerSettings('known'))).toBe(grpcStatus.INTERNAL);
+    expect(await rejection(wire.client(broker, '6'), consumerSettings('known'))).toBe('taken');
   });
 
   it('knows a client from its settings to its termination', async () => {

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
-import { ClientQuestions } from './client-questions.js';
+import { ClientCommands } from './client-commands.js';
 import { AnswerError } from './status.js';
 
 /** A client that is silent for this long is disconnected (`channelExpiredTimeout`). Real time. */
@@ -47,11 +47,11 @@ export class Sessions {
   private onGone: (session: ClientSession) => void = () => {};
   private turn = 0;
 
-  /** What operators ask clients. */
-  readonly questions: ClientQuestions;
+  /** Commands of operators to clients. */
+  readonly commands: ClientCommands;
 
   constructor(private readonly realClock: Clock) {
-    this.questions = new ClientQuestions(realClock);
+    this.commands = new ClientCommands(realClock);
   }
 
   /** Sets the callback for a client that was silent for too long. It is not called for one that terminated. */
@@ -63,7 +63,7 @@ export class Sessions {
   close(): void {
     for (const look of this.looks.values()) look.cancel();
     this.looks.clear();
-    this.questions.close();
+    this.commands.close();
   }
 
   /** Stores the settings of a client; commands are pushed to its newest stream. */

@@ -60,8 +60,8 @@ export class Settling {
       const owner = this.ownerOf(request);
       return (entry) => this.ack(owner, entry);
     } catch (error) {
-      const refused = statusOf(error);
-      return () => refused;
+      const rejected = statusOf(error);
+      return () => rejected;
     }
   }
 

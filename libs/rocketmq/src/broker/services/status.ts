@@ -2,8 +2,8 @@
 
 import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { codeName } from '../../protocol/grpc/status.js';
-import { AccessRefusal } from '../access/access-control.js';
-import { Refusal, type RefusalReason } from '../engine/refusal.js';
+import { AccessRejection } from '../access/access-control.js';
+import { Rejection, type RejectionReason } from '../engine/rejection.js';
 
 export const OK: Status = { code: Code.OK, message: 'OK' };
 
@@ -22,7 +22,7 @@ export class AnswerError extends Error {
  * The code for each reason of the engine. In some cases the real server responds with INTERNAL_SERVER_ERROR by accident; this broker
  * uses the specific code. Official clients treat everything but OK and INVALID_RECEIPT_HANDLE alike.
  */
-const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
+const REJECTION_CODES: Readonly<Record<RejectionReason, Code>> = {
   'unknown-topic': Code.TOPIC_NOT_FOUND,
   'unknown-group': Code.CONSUMER_GROUP_NOT_FOUND,
   // The real server's code, and clients know the reason by the words.
@@ -42,14 +42,14 @@ const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
 /** The status for the error of a handler. */
 export function statusOf(error: unknown): Status {
   if (error instanceof AnswerError) return { code: error.answer, message: error.message };
-  if (error instanceof AccessRefusal) return { code: Code.UNAUTHORIZED, message: error.message };
-  if (error instanceof Refusal) return { code: REFUSAL_CODES[error.reason], message: wordsOf(error) };
+  if (error instanceof AccessRejection) return { code: Code.UNAUTHORIZED, message: error.message };
+  if (error instanceof Rejection) return { code: REJECTION_CODES[error.reason], message: wordsOf(error) };
   const message = error instanceof Error ? error.message : String(error);
   return { code: Code.INTERNAL_SERVER_ERROR, message };
 }
 
 /** The proxy includes the broker's own code in the message, 17 for an unknown topic. */
-function wordsOf({ reason, message }: Refusal): string {
+function wordsOf({ reason, message }: Rejection): string {
   return reason === 'unknown-topic' ? `CODE: 17  DESC: ${message}` : message;
 }
 

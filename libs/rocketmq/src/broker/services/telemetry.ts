@@ -4,7 +4,7 @@ import { ClientType, Code, type Settings } from '../../protocol/grpc/generated/a
 import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { sleep } from '../../support/clock.js';
 import { describeError } from '../../support/logger.js';
-import { Refusal } from '../engine/refusal.js';
+import { Rejection } from '../engine/rejection.js';
 import type { GroupRecord } from '../store/records.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
@@ -52,7 +52,7 @@ export class Telemetry {
     return async (message) => {
       const { command } = message;
       if (command?.$case === 'threadStackTrace') {
-        sessions.questions.answered(context.clientId, command.value.nonce, message);
+        sessions.commands.answered(context.clientId, command.value.nonce, message);
       }
       // Other commands are responses of clients to commands that this broker does not send.
       if (command?.$case !== 'settings') return;
@@ -142,13 +142,13 @@ function assertMode(group: GroupRecord, isLite: boolean, [topic]: readonly strin
 
 /** Errors of telemetry are gRPC statuses: INVALID_ARGUMENT for invalid commands, INTERNAL for the rest (PROTOCOL 2). */
 function fail(stream: TelemetryStream, error: unknown): void {
-  if (error instanceof Refusal && error.reason === 'store-full') {
+  if (error instanceof Rejection && error.reason === 'store-full') {
     // Of this broker only, and what its other calls answer then.
     stream.send({ status: { code: Code.TOO_MANY_REQUESTS, message: error.message } });
     stream.end();
     return;
   }
-  const isClients = error instanceof AnswerError || error instanceof Refusal;
+  const isClients = error instanceof AnswerError || error instanceof Rejection;
   // The real server omits the prefix only for settings without content.
   const hasNoPrefix = error instanceof AnswerError && error.answer === Code.BAD_REQUEST;
   const message = hasNoPrefix ? error.message : `process client telemetryCommand failed. ${describeError(error)}`;

@@ -78,7 +78,7 @@ describe('the gRPC port of the broker', () => {
   });
 
   it.each<RpcName>(['sendMessage', 'receiveMessage', 'telemetry'])(
-    'refuses a %s of nobody it knows by its headers: it waits for no byte of the request',
+    'rejects a %s of nobody it knows by its headers: it waits for no byte of the request',
     async (rpc) => {
       const users = [{ accessKey: 'root', secretKey: 'its secret', isSuper: true }];
       const peer = await peerOf({ users });
@@ -114,7 +114,7 @@ describe('the gRPC port of the broker', () => {
     ['ackMessage', 'entries', 0x1a],
     ['telemetry', 'settings', 0x0a],
     ['queryRoute', 'endpoints', 0x12],
-  ])('refuses a request of %s that has two bytes for each of a million %s', async (rpc, _, tag) => {
+  ])('rejects a request of %s that has two bytes for each of a million %s', async (rpc, _, tag) => {
     const peer = await peerOf();
     const answer = await peer.call(rpcMethod(rpc).path, [framed(Buffer.alloc(2_000_000, Buffer.from([tag, 0])))]);
     expect(answer.status).toBe(String(grpcStatus.RESOURCE_EXHAUSTED));

@@ -67,10 +67,10 @@ function wordsOfGroup(fault: NameFault, name: string): string {
 }
 
 /** @throws AnswerError ILLEGAL_INVISIBLE_TIME */
-export function assertInvisibleTime(invisibleMs: number, leastMs: number): void {
-  const { invisibleDurationMaxMs: mostMs } = LIMITS;
-  if (invisibleMs >= leastMs && invisibleMs <= mostMs) return;
-  const words = invisibleMs < leastMs ? `too small. min is ${leastMs}` : `too large. max is ${mostMs}`;
+export function assertInvisibleTime(invisibleMs: number, minMs: number): void {
+  const { invisibleDurationMaxMs: maxMs } = LIMITS;
+  if (invisibleMs >= minMs && invisibleMs <= maxMs) return;
+  const words = invisibleMs < minMs ? `too small. min is ${minMs}` : `too large. max is ${maxMs}`;
   throw new AnswerError(Code.ILLEGAL_INVISIBLE_TIME, `the invisibleTime is ${words}, it is ${invisibleMs} ms`);
 }
 

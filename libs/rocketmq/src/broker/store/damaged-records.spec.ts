@@ -200,9 +200,9 @@ describe('a broker whose disk changed a message', () => {
       });
 
       const named = `the message of topic "${topic}", queue 0, offset 1 cannot be read`;
-      const refused = await receive(inbox, topic, group);
-      expect([refused.status, refused.messages]).toEqual([Code.INTERNAL_SERVER_ERROR, []]);
-      expect(refused.text).toContain(named);
+      const rejected = await receive(inbox, topic, group);
+      expect([rejected.status, rejected.messages]).toEqual([Code.INTERNAL_SERVER_ERROR, []]);
+      expect(rejected.text).toContain(named);
       expect(logged).toEqual([expect.stringContaining(named)]);
 
       const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });

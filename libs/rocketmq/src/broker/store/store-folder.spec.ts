@@ -100,39 +100,39 @@ describe('a folder in use', () => {
 });
 
 describe('a folder that cannot be used', () => {
-  const refusal = async (code: string, text: string, store = storeIn()): Promise<void> => {
+  const rejection = async (code: string, text: string, store = storeIn()): Promise<void> => {
     await expect(store.open()).rejects.toMatchObject({ code, message: expect.stringContaining(text) });
   };
 
   it('contains files of others, which stay unchanged', async () => {
     await writeFile(join(folder, 'thesis.doc'), 'years of work');
-    await refusal('DATA_FOREIGN', 'it contains thesis.doc');
+    await rejection('DATA_FOREIGN', 'it contains thesis.doc');
     expect(await readdir(folder)).toEqual(['thesis.doc']);
   });
 
   it('was written by a newer version', async () => {
     await fill(1);
     await writeFile(join(folder, 'broker.json'), '{"format":4,"state":"complete"}');
-    await refusal('DATA_NEWER', 'has format 4; this version of nestjs-rocketmq reads formats up to 3');
+    await rejection('DATA_NEWER', 'has format 4; this version of nestjs-rocketmq reads formats up to 3');
   });
 
   it.each(['', '{"form', '[]', '{"format":"1"}'])('has %j as its description', async (text) => {
     await fill(1);
     await writeFile(join(folder, 'broker.json'), text);
-    await refusal('DATA_DAMAGED', 'broker.json is damaged');
+    await rejection('DATA_DAMAGED', 'broker.json is damaged');
   });
 
   it('has no data file', async () => {
     await fill(1);
     await rm(join(folder, 'messages.mdb'));
-    await refusal('DATA_DAMAGED', 'it is missing');
-    await refusal('DATA_DAMAGED', 'it is missing');
+    await rejection('DATA_DAMAGED', 'it is missing');
+    await rejection('DATA_DAMAGED', 'it is missing');
   });
 
   it('has a data file of another format', async () => {
     await fill(1);
     await writeFile(join(folder, 'messages.mdb'), 'x'.repeat(10_000));
-    await refusal('DATA_DAMAGED', 'it is not an LMDB file');
+    await rejection('DATA_DAMAGED', 'it is not an LMDB file');
   });
 
   it.each([0.3, 0.6, 0.9])('has a data file that is truncated to %d of its length', async (part) => {
@@ -140,20 +140,20 @@ describe('a folder that cannot be used', () => {
     const file = join(folder, 'messages.mdb');
     const { size } = await stat(file);
     await truncate(file, Math.floor(size * part));
-    await refusal('DATA_DAMAGED', 'its end is missing');
+    await rejection('DATA_DAMAGED', 'its end is missing');
   });
 
   it('is a regular file', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
-    await refusal('DATA_UNUSABLE', file, storeIn(file));
+    await rejection('DATA_UNUSABLE', file, storeIn(file));
     await rm(file);
   });
 
   it('is unlocked after the failure', async () => {
     await fill(1);
     await rm(join(folder, 'messages.mdb'));
-    await refusal('DATA_DAMAGED', 'missing');
+    await rejection('DATA_DAMAGED', 'missing');
     expect(await readdir(folder)).not.toContain('LOCK');
   });
 });

@@ -100,9 +100,9 @@ describe('a broker on disk whose time was moved', () => {
     const first = await start();
     await first.control.advanceTime({ byMs: DAY_MS });
     await first.close();
-    const refused = { code: 'TIME_MOVED', message: expect.stringContaining('start it with timeTravel') };
-    await expect(new EmbeddedBroker({ data }).start()).rejects.toMatchObject(refused);
-    await expect(new EmbeddedBroker({ data, clock: new ManualClock() }).start()).rejects.toMatchObject(refused);
+    const rejected = { code: 'TIME_MOVED', message: expect.stringContaining('start it with timeTravel') };
+    await expect(new EmbeddedBroker({ data }).start()).rejects.toMatchObject(rejected);
+    await expect(new EmbeddedBroker({ data, clock: new ManualClock() }).start()).rejects.toMatchObject(rejected);
     const again = await start();
     expect((await again.control.time()).offsetMs).toBeGreaterThan(DAY_MS - MINUTE_MS);
   });

@@ -87,7 +87,7 @@ describe('a broker with a manual clock', () => {
     }
   });
 
-  it('refuses a clock of the program, and a folder', () => {
+  it('rejects a clock of the program, and a folder', () => {
     const illegal = expect.objectContaining({ code: 'ILLEGAL_TIME_TRAVEL', field: 'manualClock' });
     for (const options of [{ clock: new SystemClock() }, { data: './never' }]) {
       expect(() => new EmbeddedBroker({ manualClock: true, ...options })).toThrow(illegal as never);

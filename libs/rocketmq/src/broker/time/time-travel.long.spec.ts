@@ -1,4 +1,4 @@
-// Moving the time of a broker through its control port: what it returns, what it refuses, and what happens meanwhile.
+// Moving the time of a broker through its control port: what it returns, what it rejects, and what happens meanwhile.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { storedMessage } from '../../../../../test/fixtures/stored-message.js';
@@ -83,7 +83,7 @@ describe('the time of a broker with time travel', () => {
     ['next: false', { next: false }, 'ILLEGAL_ARGUMENT'],
     ['an unknown field', { byMs: 1, duringwork: true }, 'ILLEGAL_ARGUMENT'],
     ['another type of duringWork', { byMs: 1, duringWork: 'yes' }, 'ILLEGAL_ARGUMENT'],
-  ])('refuses %s, and does not move', async (_, jump, code) => {
+  ])('rejects %s, and does not move', async (_, jump, code) => {
     const { control } = await start();
     await expect(control.advanceTime(jump as TimeJump)).rejects.toMatchObject({ code, status: 400 });
     expect((await control.time()).offsetMs).toBe(0);
@@ -91,9 +91,9 @@ describe('the time of a broker with time travel', () => {
 
   it('cannot be moved on a broker without time travel, or with a clock of its own', async () => {
     const { control } = await start({ timeTravel: false });
-    const refused = { code: 'NO_TIME_TRAVEL', status: 404, outcome: 'rejected' };
-    await expect(control.time()).rejects.toMatchObject(refused);
-    await expect(control.advanceTime({ byMs: 1 })).rejects.toMatchObject(refused);
+    const rejected = { code: 'NO_TIME_TRAVEL', status: 404, outcome: 'rejected' };
+    await expect(control.time()).rejects.toMatchObject(rejected);
+    await expect(control.advanceTime({ byMs: 1 })).rejects.toMatchObject(rejected);
     const illegal = expect.objectContaining({ code: 'ILLEGAL_TIME_TRAVEL', field: 'timeTravel' });
     const clock = new ManualClock();
     expect(() => new EmbeddedBroker({ timeTravel: true, controlPort: 0, clock })).toThrow(illegal as never);
@@ -168,7 +168,7 @@ describe('while the time is moved', () => {
     release();
   }, 60_000);
 
-  it('a second request is refused, and changes nothing', async () => {
+  it('a second request is rejected, and changes nothing', async () => {
     const { control } = await start();
     const producer = await bench.producer();
     const consumer = await bench.simpleConsumer('readers', 'due');

@@ -447,11 +447,11 @@ describe('nestjs-rocketmq asyncapi diff', () => {
       { asyncapi: '3.0.0', operations: { a: { action: 'send' } } },
       'operation a has no',
     ],
-  ])('refuses a file that is %s', async (_, content, text) => {
+  ])('rejects a file that is %s', async (_, content, text) => {
     expect(await diff(before, content)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(text) });
   });
 
-  it('refuses a file that does not exist, as a wrong call', async () => {
+  it('rejects a file that does not exist, as a wrong call', async () => {
     const { code, err } = await call(['asyncapi', 'diff', join(folder, 'none.json'), fileOf('a.json', before)]);
     expect({ code, err }).toEqual({
       code: 2,

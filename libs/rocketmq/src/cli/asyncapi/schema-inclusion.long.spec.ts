@@ -103,7 +103,7 @@ describe('a schema that accepts whatever is sent', () => {
   });
 });
 
-describe('a schema that refuses some of what is sent', () => {
+describe('a schema that rejects some of what is sent', () => {
   it.each<[string, unknown, unknown, string]>([
     ['another type', text, number, 'no : may be a string, but only number is accepted'],
     ['a wider type', { type: ['string', 'null'] }, text, 'no : may be null, but only string is accepted'],
@@ -301,9 +301,9 @@ describe('keywords that can name what is sent', () => {
   });
 
   it('propertyNames and minProperties say that there are fields', () => {
-    const refused = 'no : may have fields that are not accepted';
-    expect(verdictOf({ type: 'object', propertyNames: { pattern: '^x-' } }, closed)).toContain(refused);
-    expect(verdictOf({ type: 'object', minProperties: 1 }, closed)).toContain(refused);
+    const rejected = 'no : may have fields that are not accepted';
+    expect(verdictOf({ type: 'object', propertyNames: { pattern: '^x-' } }, closed)).toContain(rejected);
+    expect(verdictOf({ type: 'object', minProperties: 1 }, closed)).toContain(rejected);
   });
 
   it.each<[string, object]>([

@@ -67,14 +67,14 @@ function multiples(sent: SchemaObject, accepted: SchemaObject, where: string): V
 function strings(sent: SchemaObject, accepted: SchemaObject, where: string): Verdict {
   // A pattern or format may imply a length, and each other.
   const isShaped = sent.pattern !== undefined || sent.format !== undefined || valuesOf(sent) !== undefined;
-  const refused = isShaped ? unknown : no;
+  const rejected = isShaped ? unknown : no;
   const lengths = between(sent, accepted, ['minLength', 'maxLength'], 0).map((why) =>
-    valuesOf(sent) === undefined ? refused(where, why) : no(where, why),
+    valuesOf(sent) === undefined ? rejected(where, why) : no(where, why),
   );
   const shapes = ['pattern', 'format', 'contentEncoding', 'contentMediaType'].flatMap((keyword) => {
     const must = accepted[keyword];
     if (must === undefined || must === sent[keyword]) return YES;
-    return refused(where, `only the ${keyword} ${String(must)} is accepted`);
+    return rejected(where, `only the ${keyword} ${String(must)} is accepted`);
   });
   return [...lengths.flat(), ...shapes];
 }
@@ -103,11 +103,11 @@ function elementsOf({ items, additionalItems }: SchemaObject): {
 }
 
 function arrays(sent: SchemaObject, accepted: SchemaObject, where: string, included: Included): Verdict {
-  const counts = between(sent, accepted, ['minItems', 'maxItems'], 0, mostItems(sent)).map((why) => no(where, why));
+  const counts = between(sent, accepted, ['minItems', 'maxItems'], 0, maxItemsOf(sent)).map((why) => no(where, why));
   const isSet =
-    accepted.uniqueItems !== true || sent.uniqueItems === true || numberIn(sent.maxItems, mostItems(sent)) <= 1;
+    accepted.uniqueItems !== true || sent.uniqueItems === true || numberIn(sent.maxItems, maxItemsOf(sent)) <= 1;
   const [may, must] = [elementsOf(sent), elementsOf(accepted)];
-  const last = numberIn(sent.maxItems, mostItems(sent));
+  const last = numberIn(sent.maxItems, maxItemsOf(sent));
   const places = Math.min(Math.max(may.first.length, must.first.length), last);
   const single = Array.from({ length: places }, (_, index) =>
     included(
@@ -121,7 +121,7 @@ function arrays(sent: SchemaObject, accepted: SchemaObject, where: string, inclu
 }
 
 /** The elements of a tuple are all that is sent, unless it says what follows them. */
-function mostItems({ items, additionalItems }: SchemaObject): number {
+function maxItemsOf({ items, additionalItems }: SchemaObject): number {
   const isClosed = Array.isArray(items) && (additionalItems === undefined || additionalItems === false);
   return isClosed ? (items as readonly unknown[]).length : INFINITE;
 }

@@ -41,7 +41,7 @@ export async function checkCluster(
   }
 }
 
-/** What to do when the name server cannot be asked. The message of any other refusal says it already. */
+/** What to do when the name server cannot be asked. The message of any other rejection says it already. */
 function adviceOn(error: unknown): Pick<Check, 'advice'> {
   if (!RocketMQError.is(error)) return { advice: OTHER_ADDRESS };
   const advice = ADVICE[error.code];
@@ -62,7 +62,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
-  const isRefusal = RocketMQError.is(error) && error.outcome === 'rejected';
+  const isRejection = RocketMQError.is(error) && error.outcome === 'rejected';
   const isLate = RocketMQError.is(error) && error.code === 'DEADLINE_EXCEEDED';
   const first = isLate ? 'check that it is not suspended or overloaded (--timeout gives it more time); ' : '';
   return {
@@ -71,7 +71,7 @@ function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
     subject: name,
     seen: describeError(error),
     why: 'its lag, groups and dead letters can be neither read nor changed from here',
-    advice: isRefusal
+    advice: isRejection
       ? ADMINISTRATOR
       : `${first}administration connects to the brokers at the addresses that they registered: if ${address} cannot be reached from here, set brokerIP1 in broker.conf to an address that can`,
   };

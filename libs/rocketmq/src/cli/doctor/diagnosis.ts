@@ -170,16 +170,16 @@ async function accessCheck(
   access: ProbeAccess,
 ): Promise<Check> {
   const check = { name: 'credentials', subject: addressText(proxy) };
-  const { refusal } = greeted;
-  if (refusal !== undefined) {
+  const { rejection } = greeted;
+  if (rejection !== undefined) {
     const why = 'the server requires valid credentials and rejects this client';
     const advice = 'set ROCKETMQ_ACCESS_KEY and ROCKETMQ_SECRET_KEY in the environment, or add --credentials FILE';
-    return { ...check, status: 'failed', seen: refusal.message, why, advice };
+    return { ...check, status: 'failed', seen: rejection.message, why, advice };
   }
   if (access.credentials === undefined) return { ...check, status: 'ok', seen: 'none given, and none required' };
   const anonymous = new ProxyProbe(proxy, { ...access, credentials: undefined });
   try {
-    const isChecked = (await anonymous.identify()).refusal !== undefined;
+    const isChecked = (await anonymous.identify()).rejection !== undefined;
     if (isChecked) return { ...check, status: 'ok', seen: 'accepted; the server rejects clients without credentials' };
     const why = 'everyone who can reach the server has full access';
     const advice = 'unless this is intended, set authenticationEnabled and authorizationEnabled on proxy and brokers';

@@ -17,7 +17,7 @@ export type ProbeAccess = Pick<ConnectionOptions, 'tls' | 'credentials'> & { rea
 export interface Greeted {
   readonly isEmbeddedBroker: boolean;
   /** Undefined: it grants this client access. */
-  readonly refusal: StatusError | undefined;
+  readonly rejection: StatusError | undefined;
 }
 
 export class ProxyProbe {
@@ -45,10 +45,10 @@ export class ProxyProbe {
    */
   async identify(): Promise<Greeted> {
     const { status } = await this.ask('heartbeat', { group: undefined, clientType: ClientType.PRODUCER });
-    const isRefused = status?.code === Code.UNAUTHORIZED || status?.code === Code.FORBIDDEN;
+    const isRejected = status?.code === Code.UNAUTHORIZED || status?.code === Code.FORBIDDEN;
     return {
       isEmbeddedBroker: this.connection.channel(this.connection.bootstrap).isEmbeddedBroker,
-      refusal: isRefused ? new StatusError(`heartbeat to ${addressText(this.address)}`, status) : undefined,
+      rejection: isRejected ? new StatusError(`heartbeat to ${addressText(this.address)}`, status) : undefined,
     };
   }
 
@@ -77,6 +77,6 @@ export class ProxyProbe {
 }
 
 /** The error for an answer that is not OK; otherwise undefined. */
-export function refusalOf(what: string, status: Status | undefined): StatusError | undefined {
+export function rejectionOf(what: string, status: Status | undefined): StatusError | undefined {
   return status?.code === Code.OK ? undefined : new StatusError(what, status);
 }

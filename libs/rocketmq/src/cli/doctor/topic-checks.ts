@@ -6,7 +6,7 @@ import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definitio
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
 import type { Check, CommandText } from './check.js';
-import { type ProxyProbe, refusalOf } from './proxy-probe.js';
+import { type ProxyProbe, rejectionOf } from './proxy-probe.js';
 
 /** The result of examining the route of a topic. */
 interface RouteFound {
@@ -29,9 +29,9 @@ export async function checkRoute(probe: ProxyProbe, topic: string, command: Comm
   });
   try {
     const { status, messageQueues } = await probe.route(topic);
-    const refusal = refusalOf(`route of topic "${topic}"`, status);
-    if (refusal !== undefined)
-      return found({ status: 'failed', ...meaningOf(topic, refusal.statusCode, refusal.message, command) });
+    const rejection = rejectionOf(`route of topic "${topic}"`, status);
+    if (rejection !== undefined)
+      return found({ status: 'failed', ...meaningOf(topic, rejection.statusCode, rejection.message, command) });
     const rules = {
       useBootstrapEndpoints: false,
       addressMapping: undefined,
@@ -115,8 +115,8 @@ export async function checkAssignment(probe: ProxyProbe, topic: string, group: s
   const why = 'consumers of the group do not receive messages of the topic';
   try {
     const { status, assignments } = await probe.assignment(topic, group);
-    const refusal = refusalOf(`assignment of topic "${topic}" to group "${group}"`, status);
-    if (refusal !== undefined) return { ...check, status: 'failed', seen: refusal.message, why };
+    const rejection = rejectionOf(`assignment of topic "${topic}" to group "${group}"`, status);
+    if (rejection !== undefined) return { ...check, status: 'failed', seen: rejection.message, why };
     return { ...check, status: 'ok', seen: `may receive; ${plural(assignments.length, 'assignment')}` };
   } catch (error) {
     return { ...check, status: 'failed', seen: describeError(error), why };

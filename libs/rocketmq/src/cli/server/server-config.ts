@@ -109,7 +109,7 @@ export function brokerConf(
   }: { name?: string; store?: string; nameServers?: readonly number[]; hasPlainAcl?: boolean } = {},
 ): string {
   const access = security === undefined ? {} : hasPlainAcl ? { aclEnable: true } : accessControl(security, 'broker');
-  // On a small machine, a broker that refuses what has waited, or what comes during a slow write, would fail what is tested. The settings
+  // On a small machine, a broker that rejects what has waited, or what comes during a slow write, would fail what is tested. The settings
   // whose names begin with `transactionOp` and `transactionMetric`: a broker 5.5.0 that has ended a transaction keeps a core busy without the
   // former, and one of 5.3.3 to 5.5.0 does for 10 s after each start without the latter (see the deployment guide).
   return `brokerClusterName=DefaultCluster

@@ -96,7 +96,7 @@ describe.each([
     expect(Buffer.from(await channel.unary(CALL, NOTHING)).toString()).toBe('in pieces');
   });
 
-  it('reports a refusal in the headers, with its message', async () => {
+  it('reports a rejection in the headers, with its message', async () => {
     const { channel } = await serve((stream) => {
       stream.respond({ ...GRPC, 'grpc-status': '3', 'grpc-message': 'nicht m%C3%B6glich' }, { endStream: true });
     });
@@ -291,11 +291,11 @@ describe.each([
     });
     const texts: string[] = [];
     await channel.serverStream(CALL, NOTHING, (message) => texts.push(Buffer.from(message).toString()));
-    const refused = channel.serverStream(CALL, NOTHING, (message) => {
+    const rejected = channel.serverStream(CALL, NOTHING, (message) => {
       texts.push(Buffer.from(message).toString());
       throw new Error('enough');
     });
-    await expect(refused).rejects.toThrow('enough');
+    await expect(rejected).rejects.toThrow('enough');
     await wasStopped;
     expect(texts).toEqual(['a', 'b', 'c']);
   });

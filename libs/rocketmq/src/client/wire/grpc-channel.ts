@@ -95,19 +95,19 @@ export class GrpcChannel implements Channel {
     );
     under.on('metadata', (headers) => this.takeHeaders(headers, progress));
     const unlisten = onAbort(signal, () => under.cancel());
-    let refusal: unknown;
+    let rejection: unknown;
     try {
       for await (const frame of under) {
         this.received++;
         try {
           onMessage(frame as Uint8Array);
         } catch (error) {
-          refusal = error;
+          rejection = error;
           throw error;
         }
       }
     } catch (error) {
-      throw error === refusal ? error : await this.failure(call, error as ServiceError, progress);
+      throw error === rejection ? error : await this.failure(call, error as ServiceError, progress);
     } finally {
       unlisten();
       under.cancel();
@@ -245,7 +245,7 @@ function targetName(tls: ResolvedTls | undefined): ChannelOptions {
   return name === undefined ? {} : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name };
 }
 
-/** The connection was established, and the data received was not HTTP/2 or not TLS; a refused one has a different message. */
+/** The connection was established, and the data received was not HTTP/2 or not TLS; a rejected one has a different message. */
 const NOT_UNDERSTOOD = /Failed to connect|Protocol error|socket disconnected|ECONNRESET|SSL routines/;
 /** grpc-js connects by itself and does not identify its connections, only their failures. */
 const UNDER_WAY = 'under way';

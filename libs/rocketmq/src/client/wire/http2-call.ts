@@ -38,7 +38,7 @@ type BreakOff =
   | { readonly kind: 'abort'; readonly reason: Error; readonly isLate: boolean }
   | { readonly kind: 'unreadable'; readonly error: GrpcError }
   /** The receiver of the answers threw. */
-  | { readonly kind: 'refused'; readonly reason: Error };
+  | { readonly kind: 'rejected'; readonly reason: Error };
 
 /** A call in progress: created, then {@link start started}. Subclasses handle the result. */
 abstract class Http2Call implements StreamReceiver {
@@ -195,7 +195,7 @@ abstract class Http2Call implements StreamReceiver {
     const { brokenOff, call, status, what } = this;
     switch (brokenOff?.kind) {
       case 'abort':
-      case 'refused':
+      case 'rejected':
         return brokenOff.reason;
       case 'unreadable':
         return failed(`${what}: ${brokenOff.error.message}`, brokenOff.error);
@@ -287,7 +287,7 @@ export class StreamCall extends Http2Call {
     try {
       for (const message of this.read(piece)) if (!this.isBrokenOff) this.onMessage(message);
     } catch (error) {
-      this.breakOff({ kind: 'refused', reason: error instanceof Error ? error : new Error(String(error)) });
+      this.breakOff({ kind: 'rejected', reason: error instanceof Error ? error : new Error(String(error)) });
     }
   }
 

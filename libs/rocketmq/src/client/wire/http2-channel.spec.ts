@@ -125,7 +125,7 @@ describe('the channel on http2', () => {
     expect((await Promise.all(calls)).map((bytes) => Buffer.from(bytes).toString())).toEqual(tokens);
   });
 
-  it('refuses an invalid header before the wire, also of a call that would wait, and no other call notices', async () => {
+  it('rejects an invalid header before the wire, also of a call that would wait, and no other call notices', async () => {
     const held: ServerHttp2Stream[] = [];
     const { channel } = await serve(
       (stream) => void held.push(stream),
@@ -135,8 +135,8 @@ describe('the channel on http2', () => {
     const first = channel.unary(CALL, NOTHING);
     await until(() => held.length === 1);
     const invalid = { ...CALL, metadata: { 'x-token': 'ü' } };
-    const refusal = { code: 'RPC_FAILED', outcome: 'not-sent', retryable: false };
-    await expect(channel.unary(invalid, NOTHING)).rejects.toMatchObject(refusal);
+    const rejection = { code: 'RPC_FAILED', outcome: 'not-sent', retryable: false };
+    await expect(channel.unary(invalid, NOTHING)).rejects.toMatchObject(rejection);
     const last = channel.unary(CALL, NOTHING);
     answer(held[0] as ServerHttp2Stream, 'first');
     expect(Buffer.from(await first).toString()).toBe('first');

@@ -92,7 +92,7 @@ describe.each([
     return channel;
   }
 
-  const refusal = (text: string) => ({
+  const rejection = (text: string) => ({
     code: 'NOT_A_PROXY',
     outcome: 'not-sent',
     retryable: false,
@@ -103,22 +103,22 @@ describe.each([
     ['a name server', NAME_SERVER, 'the server is a RocketMQ name server (remoting protocol), not a proxy'],
     ['a broker', BROKER, 'the server is a RocketMQ broker (remoting protocol), not a proxy'],
   ])('names %s, and the port of proxies', async (_, code, text) => {
-    const refused = connect(await remotingServer(code)).unary(CALL, NOTHING);
-    await expect(refused).rejects.toMatchObject(refusal(text));
-    await expect(refused).rejects.toThrow('usually on port 8081');
+    const rejected = connect(await remotingServer(code)).unary(CALL, NOTHING);
+    await expect(rejected).rejects.toMatchObject(rejection(text));
+    await expect(rejected).rejects.toThrow('usually on port 8081');
   });
 
   it('names a name server that accepts only TLS', async () => {
     const secure = createTlsServer(identity, (socket) => answersRemoting(socket, NAME_SERVER));
     secure.on('tlsClientError', () => {});
-    const refused = connect(await listening(secure)).unary(CALL, NOTHING);
-    await expect(refused).rejects.toMatchObject(refusal('a RocketMQ name server'));
+    const rejected = connect(await listening(secure)).unary(CALL, NOTHING);
+    await expect(rejected).rejects.toMatchObject(rejection('a RocketMQ name server'));
   });
 
   it('names a name server to a client over TLS, whose handshake it completes', async () => {
     const channel = connect(await remotingServer(NAME_SERVER), anyCertificate);
-    const refused = channel.unary(CALL, NOTHING);
-    await expect(refused).rejects.toMatchObject(refusal('a RocketMQ name server'));
+    const rejected = channel.unary(CALL, NOTHING);
+    await expect(rejected).rejects.toMatchObject(rejection('a RocketMQ name server'));
   });
 
   it('does not say that only TLS is accepted when a server that takes both has started a moment ago', async () => {
@@ -146,15 +146,15 @@ describe.each([
   ])('names an HTTP/1 server to a client of %s', async (_, tls) => {
     const address = await listening(createHttpServer((_, response) => response.end('hello')));
     await expect(connect(address, tls).unary(CALL, NOTHING)).rejects.toMatchObject(
-      refusal('the server is an HTTP/1 server, not a proxy'),
+      rejection('the server is an HTTP/1 server, not a proxy'),
     );
   });
 
   it('reports a server that accepts connections and sends nothing', async () => {
     const address = await listening(createServer((socket) => socket.on('error', () => {})));
-    const refused = connect(address).unary({ ...CALL, timeoutMs: 3_000 }, NOTHING);
-    await expect(refused).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent', retryable: true });
-    await expect(refused).rejects.toThrow(`${address} accepts connections but sends nothing`);
+    const rejected = connect(address).unary({ ...CALL, timeoutMs: 3_000 }, NOTHING);
+    await expect(rejected).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent', retryable: true });
+    await expect(rejected).rejects.toThrow(`${address} accepts connections but sends nothing`);
   });
 
   it('does not probe the server for each call that fails with a connection', async () => {

@@ -20,13 +20,13 @@ export type Listener =
   | { readonly kind: 'silent' };
 
 /** How long one probe may take. The plaintext probes and the TLS handshake run concurrently. */
-const PATIENCE_MS = 1_000;
+const PROBE_TIMEOUT_MS = 1_000;
 /** The limit of an answer. A name server lists all its brokers; thousands of them fit. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** The first bytes of an HTTP/2 client: its preface and empty settings. */
 const HTTP2_OPENING = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
-/** A request that name servers answer with their brokers, and that any other server of the remoting protocol refuses. */
+/** A request that name servers answer with their brokers, and that any other server of the remoting protocol rejects. */
 const CLUSTER_QUESTION = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 0 });
 const http1Question = (host: string): Buffer =>
   Buffer.from(`HEAD / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 'latin1');
@@ -64,7 +64,7 @@ export async function listenerAt(
 ): Promise<Listener | undefined> {
   const { controller, unlink } = linkedController([signal]);
   try {
-    const asking = { timeoutMs: Math.min(timeoutMs, PATIENCE_MS), signal: controller.signal };
+    const asking = { timeoutMs: Math.min(timeoutMs, PROBE_TIMEOUT_MS), signal: controller.signal };
     const listener = await find(address, asking);
     return signal?.aborted ? undefined : listener;
   } finally {

@@ -173,7 +173,7 @@ export class Dispatcher {
     const { clock } = this.context;
     for (let attempt = lease.message.deliveryAttempt; ; ) {
       const turn = this.turns.takeNow(lease, listener) ?? (await this.turns.take(lease, listener));
-      if (turn.kind === 'refused') return this.releaseUnsettled(delivery, turn.visibleInMs);
+      if (turn.kind === 'rejected') return this.releaseUnsettled(delivery, turn.visibleInMs);
       this.setNeedsTurn(delivery, false);
       const end = await delivery.attempt(attempt, turn, unpack);
       if (end === 'unhandled') return this.releaseUnsettled(delivery, 0);

@@ -116,23 +116,23 @@ describe('a dead letter with labels that no send accepts', () => {
 
   it('is not offered again for ever when nothing of it is left', async () => {
     let calls = 0;
-    const refuse = (): never => {
+    const reject = (): never => {
       calls++;
       throw new UsageError('MESSAGE_PROPERTIES_TOO_LARGE', 'too large', 'properties');
     };
-    expect(await keep({}, false, refuse)).toMatchObject({ kind: 'deadLetter' });
+    expect(await keep({}, false, reject)).toMatchObject({ kind: 'deadLetter' });
     expect(calls).toBe(1);
-    expect(await keep({ properties: { p: 'x'.repeat(15_000) } }, true, refuse)).toMatchObject({ kind: 'retry' });
+    expect(await keep({ properties: { p: 'x'.repeat(15_000) } }, true, reject)).toMatchObject({ kind: 'retry' });
     expect(calls).toBe(3);
   });
 
   it('is not offered again when its labels are not the reason', async () => {
     let calls = 0;
-    const refuse = (): never => {
+    const reject = (): never => {
       calls++;
       throw new UsageError('ILLEGAL_TOPIC', 'no such topic', 'topic');
     };
-    expect(await keep({}, false, refuse)).toMatchObject({ kind: 'deadLetter' });
+    expect(await keep({}, false, reject)).toMatchObject({ kind: 'deadLetter' });
     expect(calls).toBe(1);
   });
 });

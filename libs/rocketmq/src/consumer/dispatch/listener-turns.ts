@@ -23,14 +23,14 @@ export interface GrantedTurn {
 }
 
 /** Or none, and when the message may be redelivered. */
-export type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInMs: number };
+export type Turn = GrantedTurn | { readonly kind: 'rejected'; readonly visibleInMs: number };
 
 /** The longest delay until a message that was released because its listener is behind or paused is redelivered. */
 const REDELIVER_MS = 10 * SECOND_MS;
 /** The shortest one. What comes back at once costs requests only. */
 const REDELIVER_SOON_MS = SECOND_MS;
 
-const RELEASE_FOR_A_WHILE: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
+const RELEASE_FOR_A_WHILE: Turn = { kind: 'rejected', visibleInMs: REDELIVER_MS };
 
 /** The weight of one run of a handler against those before it. */
 const LEARNING = 1 / 8;
@@ -104,11 +104,11 @@ class Queue {
   }
 
   /** Released for about as long as the listener needs for what it holds. A handler that does not end counts by how long nothing has ended. */
-  refused(): Turn {
+  rejected(): Turn {
     const { concurrency, messagesEach } = this.listener.slots;
     const eachMs = Math.max(this.handlerMs, monotonicMs() - this.progressMs);
     const waitMs = Math.ceil((this.held * eachMs) / (concurrency * messagesEach));
-    return { kind: 'refused', visibleInMs: Math.min(Math.max(waitMs, REDELIVER_SOON_MS), REDELIVER_MS) };
+    return { kind: 'rejected', visibleInMs: Math.min(Math.max(waitMs, REDELIVER_SOON_MS), REDELIVER_MS) };
   }
 
   private progressed(): number {
@@ -168,7 +168,7 @@ export class ListenerTurns {
   /** A turn that needs no wait; undefined when there is none. */
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
-    if (!this.admits(listener, queue)) return queue.refused();
+    if (!this.admits(listener, queue)) return queue.rejected();
     if (queue.line.held > 0) return undefined;
     const release = this.pauses.isOpen(listener.name) ? listener.slots.messages.tryAcquire() : undefined;
     if (release === undefined) return undefined;
@@ -189,7 +189,7 @@ export class ListenerTurns {
     const { name, slots, limiter } = listener;
     const { clock } = this.context;
     const queue = this.queueOf(listener);
-    if (!this.admits(listener, queue)) return queue.refused();
+    if (!this.admits(listener, queue)) return queue.rejected();
     let isGranted = false;
     let leaveLine: (() => void) | undefined;
     queue.wait(over);
@@ -204,7 +204,7 @@ export class ListenerTurns {
         isGranted = mayBegin && isNext && limitedMs === 0;
         if (isGranted) return queue.granted(release);
         release();
-        if (!queue.isWaiting(over)) return queue.refused();
+        if (!queue.isWaiting(over)) return queue.rejected();
         if (limiter === undefined || !mayBegin) continue;
         if (limitedMs > REDELIVER_MS && this.mayLeave(listener)) return RELEASE_FOR_A_WHILE;
         if (!this.topics.isOpen(topic)) return undefined;
@@ -215,7 +215,7 @@ export class ListenerTurns {
         });
       }
     } catch (error) {
-      if (!queue.isWaiting(over)) return queue.refused();
+      if (!queue.isWaiting(over)) return queue.rejected();
       throw error;
     } finally {
       queue.waited(over, isGranted);

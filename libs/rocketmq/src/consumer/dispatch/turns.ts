@@ -9,7 +9,7 @@ import type { Listener } from '../listeners/message-listener.js';
 import type { Pauses } from '../receive/pauses.js';
 import type { ListenerTurns, Turn } from './listener-turns.js';
 
-const RELEASE_NOW: Turn = { kind: 'refused', visibleInMs: 0 };
+const RELEASE_NOW: Turn = { kind: 'rejected', visibleInMs: 0 };
 
 /** The waits of all messages that a consumer holds. */
 export class Turns {
@@ -38,7 +38,7 @@ export class Turns {
   async take(lease: MessageLease, listener: Listener): Promise<Turn> {
     const turn = await this.whileUsable(lease, (over) => this.admitted(lease, listener, over));
     if (turn === undefined) return RELEASE_NOW;
-    if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
+    if (turn.kind === 'rejected' || !this.isOver(lease)) return turn;
     turn.end();
     return RELEASE_NOW;
   }
@@ -77,7 +77,7 @@ export class Turns {
         return RELEASE_NOW;
       const turn = await listenerTurns.take(listener, message.topic, over);
       if (turn === undefined) continue;
-      if (turn.kind === 'refused' || pauses.isOpen(message.topic)) return turn;
+      if (turn.kind === 'rejected' || pauses.isOpen(message.topic)) return turn;
       turn.end();
     }
   }

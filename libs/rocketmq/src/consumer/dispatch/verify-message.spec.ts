@@ -50,8 +50,8 @@ describe("the answer to an operator's direct consumption", () => {
     const answers = Array.from({ length: 100 }, (_, index) =>
       verification.verify({ nonce: String(index), message: intact }),
     );
-    const refused = await Promise.all(answers.slice(4));
-    expect(new Set(refused.map(({ status }) => status?.code))).toEqual(new Set([Code.TOO_MANY_REQUESTS]));
+    const rejected = await Promise.all(answers.slice(4));
+    expect(new Set(rejected.map(({ status }) => status?.code))).toEqual(new Set([Code.TOO_MANY_REQUESTS]));
     open();
     const run = await Promise.all(answers.slice(0, 4));
     expect(run.map(({ status }) => status?.code)).toEqual(Array(4).fill(Code.OK));

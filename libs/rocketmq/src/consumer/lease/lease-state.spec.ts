@@ -44,7 +44,7 @@ describe('the state of a lease', () => {
 
   it('lets the answer of an open renewal decide whether the lease outlives its old end', () => {
     expect(stateAfter(held, 'renewalBegun', 'timeOver', 'renewed')).toMatchObject({ kind: 'held', endsAtMs: 60 });
-    expect(stateAfter(held, 'renewalBegun', 'timeOver', 'renewalRefused')).toEqual({ kind: 'ended', how: 'lost' });
+    expect(stateAfter(held, 'renewalBegun', 'timeOver', 'renewalRejected')).toEqual({ kind: 'ended', how: 'lost' });
   });
 
   it('never leaves its final state', () => {

@@ -17,7 +17,7 @@ export type LeaseEvent =
   | { readonly kind: 'renewalBegun' }
   | { readonly kind: 'renewed'; readonly handle: string; readonly endsAtMs: number }
   /** The server answered that the handle is void. */
-  | { readonly kind: 'renewalRefused' }
+  | { readonly kind: 'renewalRejected' }
   /** The renewal certainly did not take effect. */
   | { readonly kind: 'renewalNotDone' }
   | { readonly kind: 'renewalUnanswered' }
@@ -65,7 +65,7 @@ function nextOfRenewing(state: LeaseState & { kind: 'renewing' }, event: LeaseEv
   switch (event.kind) {
     case 'renewed':
       return { kind: 'held', handle: event.handle, endsAtMs: event.endsAtMs };
-    case 'renewalRefused':
+    case 'renewalRejected':
       return { kind: 'ended', how: 'lost' };
     case 'renewalNotDone':
       return { ...state, kind: 'held' };

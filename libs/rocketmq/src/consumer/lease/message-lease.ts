@@ -344,7 +344,7 @@ function sourceOf(reason: Error | undefined): AbortSource {
   return source;
 }
 
-function renewalFailure(error: unknown): 'renewalRefused' | 'renewalNotDone' | 'renewalUnanswered' {
-  if (error instanceof StatusError && error.statusCode === Code.INVALID_RECEIPT_HANDLE) return 'renewalRefused';
+function renewalFailure(error: unknown): 'renewalRejected' | 'renewalNotDone' | 'renewalUnanswered' {
+  if (error instanceof StatusError && error.statusCode === Code.INVALID_RECEIPT_HANDLE) return 'renewalRejected';
   return RocketMQError.is(error) && error.outcome !== 'unknown' ? 'renewalNotDone' : 'renewalUnanswered';
 }

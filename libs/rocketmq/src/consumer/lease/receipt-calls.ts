@@ -48,7 +48,7 @@ export class ReceiptCalls {
   constructor(
     private readonly client: Client,
     private readonly consumerGroup: string,
-    /** Whether receipts name their lite topics: servers require that of a group of lite topics, and refuse it elsewhere. */
+    /** Whether receipts name their lite topics: servers require that of a group of lite topics, and reject it elsewhere. */
     private readonly isLite = false,
   ) {}
 

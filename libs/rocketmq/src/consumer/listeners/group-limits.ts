@@ -44,19 +44,19 @@ export class GroupLimits {
 
   private partsOf(key: string, option: LimitOption): GroupLimiterParts {
     const { limitStore, mode } = this.consumer;
-    if (mode === 'broadcast') throw broadcastRefused(option);
+    if (mode === 'broadcast') throw broadcastRejected(option);
     if (limitStore === undefined)
-      throw refused(option, 'there is no limitStore; create a LimitStore of nestjs-rocketmq/sql');
+      throw rejected(option, 'there is no limitStore; create a LimitStore of nestjs-rocketmq/sql');
     return { ...this.parts, store: limitStore, key, holder: this.parts.random.uuid() };
   }
 }
 
 /** @param where begins the message */
-export function broadcastRefused(option: LimitOption, where = ''): UsageError {
-  return refused(option, 'instances that broadcast share no messages', where);
+export function broadcastRejected(option: LimitOption, where = ''): UsageError {
+  return rejected(option, 'instances that broadcast share no messages', where);
 }
 
-function refused(option: LimitOption, problem: string, where = ''): UsageError {
+function rejected(option: LimitOption, problem: string, where = ''): UsageError {
   const what = option === 'groupConcurrency' ? 'be set' : 'be group';
   return new UsageError('ILLEGAL_OPTION', `${where}option ${option} cannot ${what}: ${problem}`, option);
 }

@@ -27,7 +27,7 @@ const POLL_FOR_MORE_MS = 2 * SECOND_MS;
 /** How long slots are kept without any use. */
 const IDLE_MS = SECOND_MS / 2;
 /** What waits for longer than this is released, if others may have it. */
-const PATIENCE_MS = 5 * SECOND_MS;
+const RELEASE_AFTER_MS = 5 * SECOND_MS;
 /** How long the end waits for the store. */
 const CLOSE_MS = 2 * SECOND_MS;
 
@@ -106,8 +106,8 @@ export class GroupSlots implements Limiter {
 
   waitMs(nowMs: number): number {
     if (this.use.room > 0) return 0;
-    const isLate = this.fullSinceMs !== undefined && nowMs - this.fullSinceMs >= PATIENCE_MS;
-    return isLate || this.problem !== undefined ? NOT_SOON_MS : PATIENCE_MS;
+    const isLate = this.fullSinceMs !== undefined && nowMs - this.fullSinceMs >= RELEASE_AFTER_MS;
+    return isLate || this.problem !== undefined ? NOT_SOON_MS : RELEASE_AFTER_MS;
   }
 
   isUsedUp(nowMs: number): boolean {
@@ -255,7 +255,7 @@ export class GroupSlots implements Limiter {
     const { use } = this;
     if (this.parts.closing.aborted) return use.needed;
     // Others give back a whole share at once.
-    if (this.wantsMore) return this.isGroupUsedUp ? use.mostHere : use.more;
+    if (this.wantsMore) return this.isGroupUsedUp ? use.maxHere : use.more;
     return use.inUse === 0 && nowMs - this.emptySinceMs > IDLE_MS - 1 ? 0 : use.enough;
   }
 

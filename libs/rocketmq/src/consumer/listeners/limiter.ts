@@ -59,7 +59,7 @@ export function untilChanged(limiter: Limiter, clock: Clock, signal: Abortable):
 
 /** Two limits, of which both must let a message begin. */
 export class BothLimits implements Limiter {
-  /** @param first gives back at no cost what the second one refuses */
+  /** @param first gives back at no cost what the second one rejects */
   constructor(
     private readonly first: Limiter,
     private readonly second: Limiter,

@@ -13,7 +13,7 @@ function problemOf(...filters: (Filter | undefined)[]): string {
     if (error instanceof UsageError) return error.message;
     throw error;
   }
-  throw new Error('nothing was refused');
+  throw new Error('nothing was rejected');
 }
 
 function merged(...filters: (Filter | undefined)[]) {

@@ -230,7 +230,7 @@ export class ListenerSet {
     const fields = { name: 'none', topic: undefined, filter: undefined, handlerTimeoutMs: undefined };
     this.unmatched = {
       ...fields,
-      handler: refuse,
+      handler: reject,
       policy: {},
       permits: 1,
       slots: new HandlerSlots(1),
@@ -263,7 +263,7 @@ export class ListenerSet {
   }
 }
 
-function refuse({ messageId, topic, tag }: MessageView): never {
+function reject({ messageId, topic, tag }: MessageView): never {
   const what = tag === undefined ? 'without a tag' : `with tag "${tag}"`;
   const text = `no listener matches message ${messageId} ${what} from topic "${topic}"; it is kept, not acknowledged`;
   throw new StateError('NO_LISTENER', text);

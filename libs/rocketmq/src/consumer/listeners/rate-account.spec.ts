@@ -19,7 +19,7 @@ const request = (holder: string, wanted: number, more: Partial<BlockRequest> = {
 });
 
 /** The most that began in any time of this length. */
-function mostWithin(beganAtMs: readonly number[], perMs: number): number {
+function maxWithin(beganAtMs: readonly number[], perMs: number): number {
   const sorted = [...beganAtMs].sort((one, other) => one - other);
   let [first, most] = [0, 0];
   for (const [index, atMs] of sorted.entries()) {
@@ -82,9 +82,9 @@ describe('the account of a rate limit', () => {
         next.asksAtMs = asksAtMs + (keeps === 0 && chance() < 0.2 ? chance() * rate.perMs : 0);
         if (chance() < 0.02 && deaths++ < 5) Object.assign(next, { holder: `${holder}, again`, began: [], kept: 0 });
       }
-      expect(mostWithin(began, rate.perMs)).toBeLessThanOrEqual(rate.max);
-      const late = mostWithin(beganLate, rate.perMs);
-      expect(mostWithin([...began, ...beganLate], rate.perMs)).toBeLessThanOrEqual(rate.max + late);
+      expect(maxWithin(began, rate.perMs)).toBeLessThanOrEqual(rate.max);
+      const late = maxWithin(beganLate, rate.perMs);
+      expect(maxWithin([...began, ...beganLate], rate.perMs)).toBeLessThanOrEqual(rate.max + late);
     },
   );
 

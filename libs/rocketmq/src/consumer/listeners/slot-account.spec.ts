@@ -17,7 +17,7 @@ interface Run {
 }
 
 /** The most that ran at once. */
-function mostAtOnce(runs: readonly Run[]): number {
+function maxConcurrent(runs: readonly Run[]): number {
   const steps = runs.flatMap(({ fromMs, untilMs }) =>
     fromMs < untilMs
       ? ([
@@ -127,7 +127,7 @@ describe('the account of a limit on concurrent handlers', () => {
       // Those that stand still have not noticed the end of their leases yet.
       for (const one of instances) one.pass(Number.POSITIVE_INFINITY);
       expect(runs.length).toBeGreaterThan(10);
-      expect(mostAtOnce(runs)).toBeLessThanOrEqual(most);
+      expect(maxConcurrent(runs)).toBeLessThanOrEqual(most);
       expect(account.holders.reduce((sum, [, slots]) => sum + slots, 0)).toBeLessThanOrEqual(most);
     },
   );
@@ -161,7 +161,7 @@ describe('the account of a limit on concurrent handlers', () => {
         runs.push(...begun);
         ran += begun.length;
       }
-      expect(mostAtOnce(runs)).toBeLessThanOrEqual(most);
+      expect(maxConcurrent(runs)).toBeLessThanOrEqual(most);
       const rounds = Math.ceil(instances.length / most);
       expect(longestMs).toBeLessThanOrEqual(rounds * (SLOT_TURN_MS + SLOT_RENEWAL_MS + 3 * SECOND_MS));
       expect(ran).toBeGreaterThan(0);

@@ -55,7 +55,7 @@ export class SlotUse {
 
   /** Whether more would be of any use here. */
   get lacks(): boolean {
-    return this.allowed < this.mostHere;
+    return this.allowed < this.maxHere;
   }
 
   /** Whether the limit of the group allows less than that of the instance. */
@@ -69,21 +69,21 @@ export class SlotUse {
 
   /** How many it can use now, in total. */
   get needed(): number {
-    return Math.min(this.mostHere, Math.max(this.inUse, this.runs + this.waitingRuns));
+    return Math.min(this.maxHere, Math.max(this.inUse, this.runs + this.waitingRuns));
   }
 
   /** One more than it has had in use, so that polls have room. */
   get enough(): number {
-    return Math.min(this.mostHere, Math.max(this.peak, this.needed) + 1);
+    return Math.min(this.maxHere, Math.max(this.peak, this.needed) + 1);
   }
 
   /** Twice as many as it has, and what it can use now. */
   get more(): number {
-    return Math.min(this.mostHere, Math.max(this.needed, this.inUse + 1, 2 * this.count));
+    return Math.min(this.maxHere, Math.max(this.needed, this.inUse + 1, 2 * this.count));
   }
 
   /** The most that are of any use here. */
-  get mostHere(): number {
+  get maxHere(): number {
     return Math.min(this.limit.most, this.limit.local.concurrency);
   }
 

@@ -10,7 +10,7 @@ const handler = (): void => {};
 
 describe.each([' * ', '*\t', '*||A', 'A || *', '  ', '||', ' || '])('the filter by tag %j', (expression) => {
   const filtered = { topic: 'orders', filter: { kind: 'tag', expression } as const };
-  const refused = expect.objectContaining({ code: 'ILLEGAL_FILTER', outcome: 'not-sent', field: 'filter' });
+  const rejected = expect.objectContaining({ code: 'ILLEGAL_FILTER', outcome: 'not-sent', field: 'filter' });
 
   it.each([
     ['a push consumer', () => new PushConsumer(connection, { consumerGroup, subscriptions: [filtered], handler })],
@@ -19,8 +19,8 @@ describe.each([' * ', '*\t', '*||A', 'A || *', '  ', '||', ' || '])('the filter 
       () => new PushConsumer(connection, { consumerGroup, listeners: [{ name: 'one', ...filtered, handler }] }),
     ],
     ['a simple consumer', () => new SimpleConsumer(connection, { consumerGroup, subscriptions: [filtered] })],
-  ])('is refused by %s, as servers read it otherwise than it looks', (_, create) => {
-    expect(create).toThrow(refused);
+  ])('is rejected by %s, as servers read it otherwise than it looks', (_, create) => {
+    expect(create).toThrow(rejected);
   });
 });
 

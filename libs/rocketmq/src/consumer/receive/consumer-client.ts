@@ -74,11 +74,11 @@ export async function startConsumerClient(
   } catch (error) {
     if (!(error instanceof ResourceError) || error.code !== 'TOPIC_NOT_FOUND') throw error;
     // Before the wait for a topic, which is in vain without the group.
-    const refused = await client
+    const rejected = await client
       .tryOut(deadline)
       .then(() => undefined, named)
-      .catch((refusal: unknown) => refusal);
-    if (refused instanceof ResourceError) throw ResourceError.together([error, refused]);
+      .catch((rejection: unknown) => rejection);
+    if (rejected instanceof ResourceError) throw ResourceError.together([error, rejected]);
     if (options.waitForTopics !== true) throw error;
     await start(true);
   }

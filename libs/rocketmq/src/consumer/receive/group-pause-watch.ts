@@ -23,20 +23,20 @@ const EXPLAIN_MS = 5 * SECOND_MS;
 /** Another pause may have replaced this one. */
 const EXPLAIN_EVERY_MS = 30 * SECOND_MS;
 
-/** The last refusal of a loop. */
-interface Refusal {
+/** The last rejection of a loop. */
+interface Rejection {
   /** In monotonic milliseconds. */
   readonly atMs: number;
-  /** The poller that was refused. It finds out for the others of its loop, which may wait for room. */
+  /** The poller that was rejected. It finds out for the others of its loop, which may wait for room. */
   readonly prober: object;
   /** Whether a pause in this process keeps the loop from finding out. */
   readonly isAside: boolean;
 }
 
-/** The group is paused as long as one loop was refused and has not been answered since; one set aside does not count once another is answered. */
+/** The group is paused as long as one loop was rejected and has not been answered since; one set aside does not count once another is answered. */
 export class GroupPauseWatch {
   private state: State = { kind: 'open' };
-  private readonly refusals = new Map<object, Refusal>();
+  private readonly rejections = new Map<object, Rejection>();
   private explainedAtMs = Number.NEGATIVE_INFINITY;
   private readonly closing = new AbortController();
 
@@ -51,10 +51,10 @@ export class GroupPauseWatch {
     return this.state.kind === 'paused' ? this.state.pause : undefined;
   }
 
-  /** A poll of this loop was refused because the group is paused. */
-  refused(loop: object, prober: object): void {
+  /** A poll of this loop was rejected because the group is paused. */
+  rejected(loop: object, prober: object): void {
     const nowMs = this.context.ioClock.monotonicMs();
-    this.refusals.set(loop, { atMs: nowMs, prober, isAside: false });
+    this.rejections.set(loop, { atMs: nowMs, prober, isAside: false });
     if (this.closing.signal.aborted) return;
     if (this.state.kind === 'open') {
       this.state = { kind: 'paused', pause: UNEXPLAINED_PAUSE, isReported: false };
@@ -66,9 +66,9 @@ export class GroupPauseWatch {
     void this.explain();
   }
 
-  /** Undefined while the loop is not refused. */
+  /** Undefined while the loop is not rejected. */
   proberOf(loop: object): object | undefined {
-    return this.refusals.get(loop)?.prober;
+    return this.rejections.get(loop)?.prober;
   }
 
   /** Waits until no pause in this process keeps the loop from polling its topic. @throws the signal's reason */
@@ -78,17 +78,17 @@ export class GroupPauseWatch {
     this.setAside(loop, false);
   }
 
-  /** A poll was answered. @param askedAtMs one that was open already when another was refused says nothing */
+  /** A poll was answered. @param askedAtMs one that was open already when another was rejected says nothing */
   answered(loop: object, askedAtMs: number): void {
-    if (askedAtMs < (this.refusals.get(loop)?.atMs ?? Number.NEGATIVE_INFINITY)) return;
-    this.refusals.delete(loop);
-    if ([...this.refusals.values()].every(({ isAside }) => isAside)) this.refusals.clear();
+    if (askedAtMs < (this.rejections.get(loop)?.atMs ?? Number.NEGATIVE_INFINITY)) return;
+    this.rejections.delete(loop);
+    if ([...this.rejections.values()].every(({ isAside }) => isAside)) this.rejections.clear();
     this.look();
   }
 
   /** The loop polls no more. */
   forget(loop: object): void {
-    this.refusals.delete(loop);
+    this.rejections.delete(loop);
     this.look();
   }
 
@@ -97,13 +97,13 @@ export class GroupPauseWatch {
   }
 
   private setAside(loop: object, isAside: boolean): void {
-    const refusal = this.refusals.get(loop);
-    if (refusal !== undefined) this.refusals.set(loop, { ...refusal, isAside });
+    const rejection = this.rejections.get(loop);
+    if (rejection !== undefined) this.rejections.set(loop, { ...rejection, isAside });
   }
 
   private look(): void {
     const { state } = this;
-    if (state.kind === 'open' || this.refusals.size > 0) return;
+    if (state.kind === 'open' || this.rejections.size > 0) return;
     this.state = { kind: 'open' };
     this.pauses.resumeGroup();
     if (state.isReported && !this.closing.signal.aborted) this.context.report.groupResumed();

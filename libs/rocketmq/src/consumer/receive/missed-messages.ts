@@ -23,7 +23,7 @@ export class MissedMessages {
     const nowMs = this.ioClock.monotonicMs();
     if (nowMs - this.askedAtMs < ASK_AGAIN_MS[isFiltered ? 'filtered' : 'everything']) return;
     this.askedAtMs = nowMs;
-    // A server that refuses them ends the session, which is reported; one that does not answer is asked again later.
+    // A server that rejects them ends the session, which is reported; one that does not answer is asked again later.
     void this.refresh().catch(() => {});
   }
 }

@@ -214,7 +214,7 @@ export class ReceiveLoop {
         if (error instanceof StatusError && error.code === 'GROUP_PAUSED') {
           this.failure = undefined;
           this.lastReceiveAtMs = this.context.ioClock.monotonicMs();
-          this.port.groupPause.refused(this, poller);
+          this.port.groupPause.rejected(this, poller);
           continue;
         }
         failures++;

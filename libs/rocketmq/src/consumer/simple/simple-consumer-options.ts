@@ -76,7 +76,7 @@ export interface ReceiveLimits {
   readonly longPollingTimeoutMs: number;
 }
 
-/** @param defaultPollingMs of the consumer @throws UsageError for a value that the server would refuse */
+/** @param defaultPollingMs of the consumer @throws UsageError for a value that the server would reject */
 export function receiveLimitsOf(options: ReceiveOptions, defaultPollingMs: number): ReceiveLimits {
   const { invisibleDurationMinMs, invisibleDurationMaxMs, receiveBatchSize, longPollingMaxMs } = LIMITS;
   const maxMessages = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);

@@ -3,7 +3,7 @@
 
 import type { Client } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
-import { type StartOptions, startRefusal } from '../../client/lifecycle-options.js';
+import { type StartOptions, startRejection } from '../../client/lifecycle-options.js';
 import { observedClient } from '../../client/observed-client.js';
 import { didNotStart } from '../../client/resource-errors.js';
 import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -11,7 +11,7 @@ import { LIMITS } from '../../protocol/model/limits.js';
 import { withAnySignal } from '../../support/abort.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { assertCall, assertOptions, describe, refused } from '../../support/options.js';
+import { assertCall, assertOptions, describe, rejected } from '../../support/options.js';
 import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
 import type { SettleOperation, SimpleConsumerTelemetry } from '../model/consumer-telemetry.js';
 import { GroupSettings } from '../model/group-settings.js';
@@ -99,8 +99,8 @@ export class SimpleConsumer {
    * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
-    const refusal = startRefusal(options);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = startRejection(options);
+    if (rejection !== undefined) return Promise.reject(rejection);
     if (this.state.kind === 'closed') return Promise.reject(closedError());
     if (this.state.kind === 'failed') return Promise.reject(this.state.error);
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
@@ -166,7 +166,7 @@ export class SimpleConsumer {
     options: Pick<CallOptions, 'signal'> = {},
   ): Promise<AckOutcome[]> {
     assertOptions(options, SETTLE_CHECKS);
-    if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
+    if (!Array.isArray(messages)) throw rejected('messages', `must be a list of messages, not ${describe(messages)}`);
     this.assertStarted();
     return this.settle('ack', messages, () =>
       ackBatch(messages, {

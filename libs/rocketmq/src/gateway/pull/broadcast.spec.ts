@@ -172,9 +172,9 @@ describe('a broadcast', () => {
     );
     const usual = broker.answers[CODES.getMaxOffset];
     // Once for each queue.
-    let refusals = 4;
+    let rejections = 4;
     broker.answers[CODES.getMaxOffset] = (request) =>
-      refusals-- > 0 ? { code: RESPONSE_CODES.systemBusy, remark: 'busy' } : usual?.(request);
+      rejections-- > 0 ? { code: RESPONSE_CODES.systemBusy, remark: 'busy' } : usual?.(request);
     const { handled } = await consumerOf(broker, MODE);
     await until(() => handled.length === 2);
     expect(handled.sort()).toEqual(['ID-3 1', 'ID-4 1']);
@@ -217,7 +217,7 @@ describe('a broadcast', () => {
     );
   });
 
-  it('is refused with a proxy, and for lite topics', () => {
+  it('is rejected with a proxy, and for lite topics', () => {
     const options = { consumerGroup: 'shop', subscriptions: [{ topic: TOPIC }], handler: () => {}, ...MODE };
     const byProxy = new Connection({ endpoints: '127.0.0.1:1' });
     const byName = new Connection({ endpoints: 'name-server:127.0.0.1:1' });

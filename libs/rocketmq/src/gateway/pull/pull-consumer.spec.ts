@@ -324,7 +324,7 @@ describe('consuming from a broker without POP', () => {
     expect([handled, sent(CODES.consumerSendMessageBack)]).toMatchObject([[], [{ fields: { delayLevel: '-1' } }]]);
   });
 
-  it('refuses an expression that the broker cannot read: it would take it for none', async () => {
+  it('rejects an expression that the broker cannot read: it would take it for none', async () => {
     const broker = new PulledBroker();
     broker.answers[CODES.checkClientConfig] = () => ({ code: 23, remark: 'parse failed' });
     const starting = consumerOf(broker, {

@@ -119,7 +119,7 @@ describe('a member of a group on brokers without POP', () => {
     expect(performance.now() - beganAtMs).toBeLessThan(3.5 * SECOND_MS);
   });
 
-  it('goes on with its former filter when the broker refuses another one', async () => {
+  it('goes on with its former filter when the broker rejects another one', async () => {
     const broker = new PulledBroker();
     broker.answers[CODES.checkClientConfig] = ({ body }) =>
       body.includes('amount >') ? { code: 23, remark: 'parse failed' } : undefined;

@@ -113,7 +113,7 @@ export class QueuePuller {
     return this.state.kind === 'pulling' ? this.state.queue : undefined;
   }
 
-  /** Whether the broker refused the last pull because the group is paused. */
+  /** Whether the broker rejected the last pull because the group is paused. */
   get isGroupPaused(): boolean {
     return this.failure instanceof StatusError && this.failure.code === 'GROUP_PAUSED';
   }

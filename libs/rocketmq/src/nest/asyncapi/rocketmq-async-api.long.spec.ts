@@ -62,7 +62,7 @@ const GetPrice = defineRequest('prices:get', {
 
 @Injectable()
 class Billing {
-  @RocketMQListener(Orders, { filter: 'paid || cancelled', deadLetterTopic: 'billing-failed' })
+  @RocketMQListener(Orders, { filter: 'paid || canceled', deadLetterTopic: 'billing-failed' })
   bill(): void {}
 
   @RocketMQListener('orders', { consumerGroup: 'audit', name: 'audit', filter: { sql: "region = 'eu'" } })
@@ -152,7 +152,7 @@ describe('the AsyncAPI document', () => {
       action: 'receive',
       channel: { $ref: '#/channels/live-orders' },
       messages: [{ $ref: '#/channels/live-orders/messages/live-orders' }],
-      'x-rocketmq': { consumerGroup: 'billing', filter: 'paid || cancelled' },
+      'x-rocketmq': { consumerGroup: 'billing', filter: 'paid || canceled' },
     });
     expect(operations.audit?.['x-rocketmq']).toEqual({ consumerGroup: 'audit', filter: { sql: "region = 'eu'" } });
     expect(operations['Billing.refresh']?.['x-rocketmq']).toEqual({ consumerGroup: 'cache', mode: 'broadcast' });
@@ -351,7 +351,7 @@ describe('the AsyncAPI document', () => {
     expect(() => RocketMQAsyncApi.createDocument(app, nothing)).toThrow('title');
   });
 
-  it('is refused by the parser when it is wrong', async () => {
+  it('is rejected by the parser when it is wrong', async () => {
     const document = await documentOf(shopOf());
     const broken = { ...document, operations: { a: { action: 'send', channel: { $ref: '#/channels/none' } } } };
     expect(await problemsOf(broken)).not.toEqual([]);

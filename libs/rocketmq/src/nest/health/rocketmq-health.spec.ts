@@ -107,7 +107,7 @@ describe('the health of a connection', () => {
     expect(overdue()).toBe(false);
   });
 
-  it('names a server that refuses a consumer beside one that serves it: what it has for the consumer waits for an operator', async () => {
+  it('names a server that rejects a consumer beside one that serves it: what it has for the consumer waits for an operator', async () => {
     const app = await bench.start({ providers: [Shop] });
     const [consumer] = app.get(RocketMQHealth).report().consumers;
     const sessions = [
@@ -122,7 +122,7 @@ describe('the health of a connection', () => {
     };
     const health = new RocketMQHealth(undefined, () => [source as unknown as HealthSource]);
     const problem =
-      'RocketMQ: consumer group "shop": broker-1 refuses it, so messages there wait: the group is not ordered there';
+      'RocketMQ: consumer group "shop": broker-1 rejects it, so messages there wait: the group is not ordered there';
     expect(health.report()).toMatchObject({ isReady: false, problems: [problem] });
   });
 

@@ -171,9 +171,9 @@ function problemsOfConsumer(
   const problems = sessionProblem('it', sessions);
   const isAlone = problems.length > 0;
   // Another server does not have its messages, and only an operator can change that.
-  const refusing = isAlone ? [] : sessions.filter(({ status }) => status === 'refused');
-  for (const { endpoint, error } of refusing) {
-    problems.push(`${endpoint} refuses it, so messages there wait: ${error ?? 'without a reason'}`);
+  const rejecting = isAlone ? [] : sessions.filter(({ status }) => status === 'refused');
+  for (const { endpoint, error } of rejecting) {
+    problems.push(`${endpoint} rejects it, so messages there wait: ${error ?? 'without a reason'}`);
   }
   for (const { topic, assigned, isPaused, error, pollingSinceMs = nowMs } of topics) {
     if (assigned === 0) problems.push(`the server has assigned no queues of topic "${topic}" to it`);

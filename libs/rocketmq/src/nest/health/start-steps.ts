@@ -27,7 +27,7 @@ interface StartStepsPort {
   onProblem(problem: StartProblem | undefined): void;
 }
 
-/** A step itself waits for the server, so the pauses are short; a refusal must be fixed by people. */
+/** A step itself waits for the server, so the pauses are short; a rejection must be fixed by people. */
 const PAUSE: BackoffPolicy = { kind: 'exponential', initialMs: SECOND_MS, maxMs: 15 * SECOND_MS, multiplier: 2 };
 
 /** Runs steps one after another until {@link StartSteps.stop}. */

@@ -39,8 +39,8 @@ export interface AnswerParts {
 export function answering(handler: ResultHandler, parts: AnswerParts): MessageHandler {
   return async (message, context) => {
     const address = replyAddressOf(message);
-    if (address === 'refused') warnOfRefused(message, parts.logger);
-    if (address === undefined || address === 'refused') return handler(message, context);
+    if (address === 'rejected') warnOfRejected(message, parts.logger);
+    if (address === undefined || address === 'rejected') return handler(message, context);
     const { answer, failure } = await outcome(handler, message, context);
     const send = (): Promise<void> => reply(address, answer, message, parts);
     // The answer does not count against the handler's timeout; the request is acknowledged after the answer was sent.
@@ -178,7 +178,7 @@ function asRequesterSees(error: unknown): unknown {
   return DeadLetterError.is(error) && error.cause instanceof InvalidBodyError ? error.cause : error;
 }
 
-function warnOfRefused({ topic, messageId }: MessageView, logger: Logger): void {
+function warnOfRejected({ topic, messageId }: MessageView, logger: Logger): void {
   const text = 'a request names a topic for its answer that is not a reply topic; it is handled without an answer';
   logger.warn(text, { topic, messageId });
 }

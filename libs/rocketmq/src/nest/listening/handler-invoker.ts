@@ -166,5 +166,5 @@ async function settle(error: InvalidBodyError, message: MessageView, listener: P
 
 function isAnswered({ pattern }: PlannedListener, message: MessageView): boolean {
   const address = pattern?.kind === 'message' ? replyAddressOf(message) : undefined;
-  return address !== undefined && address !== 'refused';
+  return address !== undefined && address !== 'rejected';
 }

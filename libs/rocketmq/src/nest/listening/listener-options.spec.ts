@@ -5,7 +5,7 @@ import { assertListenerOptions, backoffPolicyOf, mergedOptions } from './listene
 const exponential = (more: object): object => ({ kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2, ...more });
 
 describe('the options of a listener', () => {
-  const refusal =
+  const rejection =
     (options: object, place: Parameters<typeof assertListenerOptions>[1] = 'decorator'): (() => void) =>
     () =>
       assertListenerOptions('listener Orders.reserve', place, options);
@@ -15,10 +15,10 @@ describe('the options of a listener', () => {
     { ackBatchSize: 0 },
     { invisibleDurationMs: 9_999 },
     { invisibleDurationMs: 12 * 3_600_000 + 1 },
-  ])('are refused where they are set, as the consumer would refuse them: %j', (options) => {
+  ])('are rejected where they are set, as the consumer would reject them: %j', (options) => {
     const [[field, value] = ['', 0]] = Object.entries(options);
     for (const place of ['defaults', 'listeners', 'decorator'] as const)
-      expect(refusal(options, place)).toThrow(`option ${field} must be`);
+      expect(rejection(options, place)).toThrow(`option ${field} must be`);
     const consumer = { consumerGroup: 'g', subscriptions: [{ topic: 't' }], handler: () => {}, [field]: value };
     expect(() => assertPushConsumerOptions(consumer as never)).toThrow(`option ${field} must be`);
   });
@@ -26,7 +26,7 @@ describe('the options of a listener', () => {
   it('can all be set', () => {
     const exponential = { kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2 };
     expect(
-      refusal({
+      rejection({
         name: 'a',
         consumerGroup: 'g',
         enabled: false,
@@ -48,8 +48,8 @@ describe('the options of a listener', () => {
         interceptors: [],
       }),
     ).not.toThrow();
-    for (const backoff of [0, 5, [1, 2], exponential]) expect(refusal({ backoff })).not.toThrow();
-    expect(refusal({ batch: { maxSize: 1, maxWaitMs: 0 }, handlerTimeoutMs: undefined })).not.toThrow();
+    for (const backoff of [0, 5, [1, 2], exponential]) expect(rejection({ backoff })).not.toThrow();
+    expect(rejection({ batch: { maxSize: 1, maxWaitMs: 0 }, handlerTimeoutMs: undefined })).not.toThrow();
   });
 
   it.each<[object, RegExp]>([
@@ -80,13 +80,13 @@ describe('the options of a listener', () => {
     [{ batch: { maxSize: 1, maxBytes: 0.5, maxWaitMs: 1 } }, /option batch\.maxBytes must be/],
     [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch\.size is unknown/],
   ])('are rejected by name: %j', (options, problem) => {
-    expect(refusal(options)).toThrow(problem);
+    expect(rejection(options)).toThrow(problem);
   });
 
   it('cannot all be set everywhere', () => {
-    expect(refusal({ filter: 'a' }, 'defaults')).toThrow('option filter is unknown');
-    expect(refusal({ batch: { maxSize: 1, maxWaitMs: 1 } }, 'listeners')).toThrow('option batch is unknown');
-    expect(refusal({ filter: 'a' }, 'listeners')).not.toThrow();
+    expect(rejection({ filter: 'a' }, 'defaults')).toThrow('option filter is unknown');
+    expect(rejection({ batch: { maxSize: 1, maxWaitMs: 1 } }, 'listeners')).toThrow('option batch is unknown');
+    expect(rejection({ filter: 'a' }, 'listeners')).not.toThrow();
   });
 
   it('are taken from the first layer that sets them; undefined counts as not set', () => {

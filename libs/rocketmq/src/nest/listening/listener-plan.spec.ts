@@ -20,7 +20,7 @@ function problemOf(work: () => unknown): string {
     if (error instanceof UsageError) return `${error.code} ${error.message}`;
     throw error;
   }
-  throw new Error('nothing was refused');
+  throw new Error('nothing was rejected');
 }
 
 describe('the plan of consumers', () => {

@@ -1,7 +1,7 @@
 // Plans the consumers of an application: merges listener options by precedence and groups listeners by consumer group. Pure.
 // Over 300 lines: what listeners of one group must agree on is seen in one place.
 
-import { broadcastRefused } from '../../consumer/listeners/group-limits.js';
+import { broadcastRejected } from '../../consumer/listeners/group-limits.js';
 import { mergedSubscriptions } from '../../consumer/listeners/message-listener.js';
 import type { Subscription } from '../../consumer/model/subscription.js';
 import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
@@ -247,7 +247,7 @@ function modeOf(consumerGroup: string, listeners: readonly PlannedListener[]): '
   for (const { name, settings } of listeners) {
     const ofRate = settings.rateLimit?.scope === 'group' ? 'rateLimit.scope' : undefined;
     const option = settings.groupConcurrency === undefined ? ofRate : 'groupConcurrency';
-    if (option !== undefined) throw broadcastRefused(option, `listener ${name}: `);
+    if (option !== undefined) throw broadcastRejected(option, `listener ${name}: `);
   }
   if (shared === undefined) return 'broadcast';
   const text =

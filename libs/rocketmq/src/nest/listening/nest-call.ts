@@ -127,11 +127,11 @@ export class NestCalls {
     method: NestCall,
     contextType: string,
   ): Step {
-    const refused = ({ type }: MethodParameter, error: unknown): void => {
-      if (type === PAYLOAD_PARAMETER && isRefusal(error)) this.aboutBody.add(error);
+    const rejected = ({ type }: MethodParameter, error: unknown): void => {
+      if (type === PAYLOAD_PARAMETER && isRejection(error)) this.aboutBody.add(error);
     };
     const argumentsOf =
-      parameters.length === 0 ? undefined : methodArguments(parameters, pipes, pipesConsumer, refused);
+      parameters.length === 0 ? undefined : methodArguments(parameters, pipes, pipesConsumer, rejected);
     const handle: Step = (call) =>
       argumentsOf === undefined
         ? method.apply(instance, [...call])
@@ -214,7 +214,7 @@ function resultOf(result: unknown): unknown {
 }
 
 /** A pipe may also fail for other reasons, for instance because of a database, where a retry can help. */
-function isRefusal(error: unknown): error is object {
+function isRejection(error: unknown): error is object {
   if (error instanceof HttpException) return error.getStatus() >= 400 && error.getStatus() < 500;
   return error instanceof RpcException || error instanceof InvalidBodyError;
 }

@@ -37,19 +37,19 @@ export function assertVersions(where: string, { version, upgrade }: BodyVersions
     throw new UsageError('ILLEGAL_OPTION', text, 'version');
   }
   if (upgrade === undefined) return;
-  const refuse = (problem: string): never => {
+  const reject = (problem: string): never => {
     throw new UsageError('ILLEGAL_OPTION', `${where}: upgrade ${problem}`, 'upgrade');
   };
-  if (typeof upgrade !== 'object' || upgrade === null) refuse('must be an object of functions');
+  if (typeof upgrade !== 'object' || upgrade === null) reject('must be an object of functions');
   const current = version ?? 1;
   const names = Object.keys(upgrade);
   const strange = names.find((name) => !isIntegerFrom(Number(name), 1, current - 1));
   if (strange !== undefined)
-    refuse(`has a step ${strange}, but the steps are from 1 to ${current - 1}, below the version`);
+    reject(`has a step ${strange}, but the steps are from 1 to ${current - 1}, below the version`);
   const broken = names.find((name) => typeof upgrade[Number(name)] !== 'function');
-  if (broken !== undefined) refuse(`must have a function as step ${broken}`);
+  if (broken !== undefined) reject(`must have a function as step ${broken}`);
   const oldest = Math.min(...names.map(Number), current);
-  for (let step = oldest; step < current; step++) if (!(step in upgrade)) refuse(`has no step ${step}`);
+  for (let step = oldest; step < current; step++) if (!(step in upgrade)) reject(`has no step ${step}`);
 }
 
 /** The properties of a message that is sent by the definition of its topic, which decides about the version: others may be passed on from another message. */

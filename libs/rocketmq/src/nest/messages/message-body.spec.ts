@@ -14,7 +14,7 @@ const Order = defineTopic('order', {
 });
 
 const fail = (): never => {
-  throw new Error('it was not refused');
+  throw new Error('it was not rejected');
 };
 
 const received = (body: string | Buffer): MessageView =>
@@ -38,9 +38,9 @@ describe('a body to send', () => {
   });
 
   it('is rejected with an error that names the topic and the field, but not the body, when it does not fit the schema', async () => {
-    const refused = encodeBody(Order, { id: 7, dueAt: 'secret' }, jsonCodec);
-    await expect(refused).rejects.toThrow(/INVALID_BODY.*"order".*id: .*; dueAt: /);
-    await expect(refused).rejects.not.toThrow(/secret/);
+    const rejected = encodeBody(Order, { id: 7, dueAt: 'secret' }, jsonCodec);
+    await expect(rejected).rejects.toThrow(/INVALID_BODY.*"order".*id: .*; dueAt: /);
+    await expect(rejected).rejects.not.toThrow(/secret/);
   });
 
   it('is rejected when it has no JSON form', async () => {
@@ -115,14 +115,14 @@ describe('a received body in another charset', () => {
 });
 
 describe('textCodec', () => {
-  it('refuses half of a character, which would be sent as another one', async () => {
+  it('rejects half of a character, which would be sent as another one', async () => {
     const text = defineTopic('text', { type: 'normal', codec: textCodec });
-    const refused = {
+    const rejected = {
       name: 'UsageError',
       field: 'body',
       message: expect.stringContaining('contains half of a character'),
     };
-    await expect(encodeBody(text, 'a\ud83d', jsonCodec)).rejects.toMatchObject(refused);
+    await expect(encodeBody(text, 'a\ud83d', jsonCodec)).rejects.toMatchObject(rejected);
     expect(Buffer.from(await encodeBody(text, '😀', jsonCodec)).toString()).toBe('😀');
   });
 });
@@ -147,7 +147,7 @@ describe('exactJsonCodec', () => {
     expect(Buffer.from(bigints.encode(plainBody)).toString()).toBe(JSON.stringify(plainBody));
   });
 
-  it('refuses what JSON refuses', () => {
+  it('rejects what JSON rejects', () => {
     expect(() => bigints.encode(undefined)).toThrow(/undefined has no JSON form/);
     expect(() => bigints.encode(Buffer.from('x'))).toThrow(/bytes have no JSON form/);
     for (const text of ['{1:2}', `{"id":${id},}`, '{{"a":1}:2}', '', 'NaN', `${id}n`]) {

@@ -98,7 +98,7 @@ export function placed(
   encoding: Promise<OutgoingMessage>,
   { names }: MessageWire,
 ): EncodingMessage {
-  // Anything but a string is refused when it is encoded.
+  // Anything but a string is rejected when it is encoded.
   if (typeof topic !== 'string') return new EncodingMessage({ topic: '' }, encoding);
   return new EncodingMessage({ topic: names.topic(topic), messageGroup, liteTopic, messageId }, encoding);
 }

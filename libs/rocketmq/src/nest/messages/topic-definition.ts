@@ -13,7 +13,7 @@ import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
 
 /**
  * What a sender passes where only the body is given: the same. Of `TopicDefinition` without a body it is not known: any definition is one,
- * so the compiler refuses all sends to it.
+ * so the compiler rejects all sends to it.
  */
 export type InputFor<Body> = { 0: Body }[0 extends 1 & Body ? 0 : unknown extends Body ? never : 0];
 
@@ -30,7 +30,7 @@ export interface TopicDefinition<Body = unknown, Input = InputFor<Body>, Type ex
   readonly type: Type | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: `~input` types what a sender passes
   readonly schema: StandardSchemaV1<any, Body> | undefined;
-  /** Never set. With it, the compiler refuses the definition in place of one that takes more. */
+  /** Never set. With it, the compiler rejects the definition in place of one that takes more. */
   readonly '~input'?: (input: Input) => void;
   /** Default: the module's. */
   readonly codec: BodyCodec | undefined;
@@ -57,7 +57,7 @@ export type InputOf<Topic extends TopicDefinition<Anything, Anything>> =
   Topic extends TopicDefinition<Anything, infer Input> ? Input : never;
 
 /** A body whose type is inferred from the topic only, not from the value (`NoInfer`, which TypeScript before 5.4 lacks). */
-export type Given<Input> = [Input][Input extends unknown ? 0 : never];
+export type NotInferred<Input> = [Input][Input extends unknown ? 0 : never];
 
 /** The options of `defineTopic`. */
 export interface TopicDefinitionOptions<

@@ -10,7 +10,7 @@ import {
   listWhere,
   nonEmptyString,
   type OptionChecks,
-  refused,
+  rejected,
   trueOrFalse,
 } from '../../support/options.js';
 import { optionsToken } from '../common/rocketmq.constants.js';
@@ -79,7 +79,7 @@ export function asyncProviders({
       return returned(await factory.createRocketMQOptions(), source, name);
     }
     const which = typeof token === 'function' ? token.name : String(token);
-    throw refused(source, `${which} has no method createRocketMQOptions()`, ASYNC_WHERE);
+    throw rejected(source, `${which} has no method createRocketMQOptions()`, ASYNC_WHERE);
   };
   const provider: Provider = { provide, inject: [token], useFactory: created };
   return useClass === undefined ? [provider] : [useClass, provider];
@@ -90,5 +90,5 @@ function returned(options: unknown, source: (typeof SOURCES)[number], name: stri
   if (anyObject(options) === undefined) return checkOptions(options as CheckedOptions);
   const connection = name === undefined ? 'the connection without a name' : `connection "${name}"`;
   const problem = `returned ${describe(options)} for ${connection}; it must return the options of RocketMQModule`;
-  throw refused(source, problem, ASYNC_WHERE);
+  throw rejected(source, problem, ASYNC_WHERE);
 }

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { checkOptions } from './module-options.js';
 import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
 
-const refusal = (options: unknown): (() => unknown) => {
+const rejection = (options: unknown): (() => unknown) => {
   return () => checkOptions(options as RocketMQModuleOptions);
 };
 
@@ -23,31 +23,31 @@ describe('the module options', () => {
   });
 
   it('reject undefined endpoints instead of guessing', () => {
-    expect(refusal({ endpoints: undefined })).toThrow(/option endpoints is undefined.*ROCKETMQ_ENDPOINTS/);
-    expect(refusal({})).toThrow(/option endpoints is undefined/);
+    expect(rejection({ endpoints: undefined })).toThrow(/option endpoints is undefined.*ROCKETMQ_ENDPOINTS/);
+    expect(rejection({})).toThrow(/option endpoints is undefined/);
   });
 
   it('reject invalid endpoints', () => {
-    expect(refusal({ endpoints: 'host' })).toThrow(/ILLEGAL_ENDPOINTS.*"host"/);
-    expect(refusal({ endpoints: '' })).toThrow(/ILLEGAL_ENDPOINTS/);
+    expect(rejection({ endpoints: 'host' })).toThrow(/ILLEGAL_ENDPOINTS.*"host"/);
+    expect(rejection({ endpoints: '' })).toThrow(/ILLEGAL_ENDPOINTS/);
   });
 
   it('reject an unknown option by name', () => {
-    expect(refusal({ endpoints: 'embedded:', group: 'x' })).toThrow(/option group is unknown.*consumerGroup/);
+    expect(rejection({ endpoints: 'embedded:', group: 'x' })).toThrow(/option group is unknown.*consumerGroup/);
   });
 
   it('reject invalid values by field', () => {
     const endpoints = 'embedded:';
-    expect(refusal({ endpoints, consumerGroup: 'a b' })).toThrow(/option consumerGroup "a b"/);
-    expect(refusal({ endpoints, startTimeoutMs: 0 })).toThrow(/option startTimeoutMs must be a number of at least 1/);
-    expect(refusal({ endpoints, requestTimeoutMs: Number.NaN })).toThrow(/option requestTimeoutMs/);
-    expect(refusal({ endpoints, shutdownGraceMs: -1 })).toThrow(/option shutdownGraceMs/);
-    expect(refusal(undefined)).toThrow(/option options must be an object/);
+    expect(rejection({ endpoints, consumerGroup: 'a b' })).toThrow(/option consumerGroup "a b"/);
+    expect(rejection({ endpoints, startTimeoutMs: 0 })).toThrow(/option startTimeoutMs must be a number of at least 1/);
+    expect(rejection({ endpoints, requestTimeoutMs: Number.NaN })).toThrow(/option requestTimeoutMs/);
+    expect(rejection({ endpoints, shutdownGraceMs: -1 })).toThrow(/option shutdownGraceMs/);
+    expect(rejection(undefined)).toThrow(/option options must be an object/);
   });
 
   it('reject strings where a boolean, a number or an object is required, as environment variables provide them', () => {
     const wrong = (field: string, value: unknown) =>
-      expect(refusal({ endpoints: 'embedded:', [field]: value })).toThrow(`option ${field} must be`);
+      expect(rejection({ endpoints: 'embedded:', [field]: value })).toThrow(`option ${field} must be`);
     for (const field of ['consumers', 'useBootstrapEndpoints']) wrong(field, 'false');
     for (const field of ['startTimeoutMs', 'shutdownGraceMs', 'requestTimeoutMs', 'credentialsRefreshMs'])
       wrong(field, '5000');
@@ -57,11 +57,11 @@ describe('the module options', () => {
     wrong('requests', 'x');
     for (const field of ['consumerGroup', 'namespace', 'topicPrefix', 'groupPrefix', 'transactionOwner'])
       wrong(field, 7);
-    expect(refusal({ endpoints: 'embedded:', requests: { application: 'a', timeoutMs: '5' } })).toThrow(
+    expect(rejection({ endpoints: 'embedded:', requests: { application: 'a', timeoutMs: '5' } })).toThrow(
       'option requests.timeoutMs must be a number of at least 1, not the string "5"',
     );
-    expect(refusal({ endpoints: 'embedded:', logger: new Logger() })).toThrow(/a Logger, which has debug and info/);
-    expect(refusal({ endpoints: 'embedded:', unknownListeners: 'warn' })).toThrow(
+    expect(rejection({ endpoints: 'embedded:', logger: new Logger() })).toThrow(/a Logger, which has debug and info/);
+    expect(rejection({ endpoints: 'embedded:', unknownListeners: 'warn' })).toThrow(
       /must be error or ignore, not "warn"/,
     );
   });
@@ -75,7 +75,7 @@ describe('the module options', () => {
     ['namespace', 5n, 'must be a string, not 5n'],
     ['producer', [], 'must be an object, not an array'],
   ])('reject %s: %p by name', (field, value, problem) => {
-    expect(refusal({ endpoints: 'embedded:', [field]: value })).toThrow(
+    expect(rejection({ endpoints: 'embedded:', [field]: value })).toThrow(
       `[ILLEGAL_OPTION] RocketMQModule: option ${field} ${problem}`,
     );
   });
@@ -95,13 +95,13 @@ describe('the module options', () => {
     ['firstCheckAfterMs', { firstCheckAfterMs: 1 }, 'must be 310000 (localTransactionTimeoutMs plus 10 s)'],
     ['topics', { topics: {} }, 'is unknown'],
   ])('reject producer.%s by its path', (field, producer, problem) => {
-    const wrong = refusal({ endpoints: '127.0.0.1:9', producer });
+    const wrong = rejection({ endpoints: '127.0.0.1:9', producer });
     expect(wrong).toThrow(`RocketMQModule: option producer.${field} ${problem}`);
     expect(wrong).toThrow(expect.objectContaining({ field: `producer.${field}` }));
   });
 
   it('reject a topic that is none', () => {
-    const wrong = (...topics: unknown[]) => expect(refusal({ endpoints: '127.0.0.1:9', topics }));
+    const wrong = (...topics: unknown[]) => expect(rejection({ endpoints: '127.0.0.1:9', topics }));
     wrong({ name: 'a', type: 'nomal' }).toThrow(
       'RocketMQModule: option topics[0].type must be normal or fifo or delay or transaction or priority or lite, not "nomal"',
     );
@@ -112,14 +112,14 @@ describe('the module options', () => {
 
   it('reject proxies without name servers, which they are added to', () => {
     const proxies = 'a:8080';
-    expect(refusal({ endpoints: 'a:8081', proxies })).toThrow('option proxies needs nameServer');
-    expect(refusal({ endpoints: 'a:8081', proxies, nameServer: 'a:9876' })).not.toThrow();
-    expect(refusal({ endpoints: 'name-server:a:9876', proxies })).not.toThrow();
-    expect(refusal({ endpoints: 'embedded:', proxies })).not.toThrow();
+    expect(rejection({ endpoints: 'a:8081', proxies })).toThrow('option proxies needs nameServer');
+    expect(rejection({ endpoints: 'a:8081', proxies, nameServer: 'a:9876' })).not.toThrow();
+    expect(rejection({ endpoints: 'name-server:a:9876', proxies })).not.toThrow();
+    expect(rejection({ endpoints: 'embedded:', proxies })).not.toThrow();
   });
 
   it('reject hooks that are never called', () => {
-    const wrong = (events: object) => expect(refusal({ endpoints: 'embedded:', events }));
+    const wrong = (events: object) => expect(rejection({ endpoints: 'embedded:', events }));
     wrong({ onDeadLeter() {} }).toThrow(/option events has no hook onDeadLeter; the hooks are .*onDeadLetter/);
     wrong({ onDeadLetter: 5 }).toThrow('option events is invalid: onDeadLetter must be a function, not 5');
     class Hooks {
@@ -132,14 +132,14 @@ describe('the module options', () => {
   });
 
   it('reject values that an option does not have', () => {
-    const wrong = (options: object) => expect(refusal({ endpoints: 'embedded:', ...options }));
+    const wrong = (options: object) => expect(rejection({ endpoints: 'embedded:', ...options }));
     wrong({ provision: 'update' }).toThrow('option provision must be create or check or off, not "update"');
     wrong({ whenUnavailable: 'wait' }).toThrow('option whenUnavailable must be fail or degraded, not "wait"');
   });
 
   it('can be undefined, which counts as not set', () => {
     const nothing = { consumers: undefined, codec: undefined, consumerGroup: undefined, requests: undefined };
-    expect(refusal({ endpoints: 'embedded:', ...nothing })).not.toThrow();
+    expect(rejection({ endpoints: 'embedded:', ...nothing })).not.toThrow();
   });
 
   it('have defaults', () => {

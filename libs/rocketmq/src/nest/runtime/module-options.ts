@@ -24,7 +24,7 @@ import {
   type OptionChecks,
   objectOf,
   oneOf,
-  refused,
+  rejected,
   trueOrFalse,
   withMethods,
 } from '../../support/options.js';
@@ -197,7 +197,7 @@ function targetOf(endpoints: string | undefined): Target {
     const text =
       'is undefined; set it to "host:8081" of a RocketMQ proxy, or to "embedded:" for a broker inside this application ' +
       '(is ROCKETMQ_ENDPOINTS set?)';
-    throw refused('endpoints', text, WHERE);
+    throw rejected('endpoints', text, WHERE);
   }
   if (typeof endpoints === 'string' && endpoints.startsWith(EMBEDDED)) {
     const data = endpoints.slice(EMBEDDED.length);

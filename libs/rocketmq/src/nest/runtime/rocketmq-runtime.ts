@@ -252,7 +252,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   }
 
   /** It will never open: whatever waits for its handlers gets an error. */
-  refuse(): void {
+  reject(): void {
     this.planned = [];
   }
 

@@ -66,7 +66,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    * folder (needs the package `lmdb`), for this application only. Undefined is an error.
    */
   readonly endpoints: string | undefined;
-  /** Refused with `name-server:`. Default: none. */
+  /** Rejected with `name-server:`. Default: none. */
   readonly namespace?: string;
   /**
    * Use TLS: `true`, or the certificates to use. Default: false, or true where `endpoints` begins with `https://`. Ignored with
@@ -82,7 +82,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
   readonly credentialsRefreshMs?: number;
   /** The timeout of one request, in milliseconds. Default 3000. */
   readonly requestTimeoutMs?: number;
-  /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker). Refused with `name-server:`. Default false. */
+  /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker). Rejected with `name-server:`. Default false. */
   readonly useBootstrapEndpoints?: boolean;
   /** Translates each address that the server advertises into one that this process can reach. Default: unchanged. */
   readonly addressMapping?: (address: Address) => Address;

@@ -27,8 +27,8 @@ describe('outboxMessage', () => {
   it('rejects what is no topic, and no options', async () => {
     const create = outboxMessage as (...given: unknown[]) => Promise<unknown>;
     for (const topic of [undefined, null, 5, {}, 'orders', Symbol('a')]) {
-      const refusal = { code: 'ILLEGAL_TOPIC', field: 'topic', outcome: 'not-sent' };
-      await expect(create(topic, {})).rejects.toMatchObject(refusal);
+      const rejection = { code: 'ILLEGAL_TOPIC', field: 'topic', outcome: 'not-sent' };
+      await expect(create(topic, {})).rejects.toMatchObject(rejection);
     }
     const topic = defineTopic('orders', { type: 'normal' });
     for (const options of ['paid', 5, []]) {

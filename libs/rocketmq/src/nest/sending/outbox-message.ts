@@ -7,7 +7,7 @@ import { assertObject, describe } from '../../support/options.js';
 import { type BodyCodec, jsonCodec } from '../messages/body-codecs.js';
 import { assertFits, encoded, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
-import type { Given, TopicDefinition } from '../messages/topic-definition.js';
+import type { NotInferred, TopicDefinition } from '../messages/topic-definition.js';
 
 /** What is different for a message of the outbox. */
 interface OutboxFields {
@@ -24,7 +24,7 @@ interface OutboxFields {
  */
 export async function outboxMessage<Body, Input, Type extends TopicType>(
   topic: TopicDefinition<Body, Input, Type>,
-  body: Given<Input>,
+  body: NotInferred<Input>,
   ...options: FieldArguments<Type, OutboxFields>
 ): Promise<OutboxMessage> {
   if (typeof Object(topic).name !== 'string') {

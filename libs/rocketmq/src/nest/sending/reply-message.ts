@@ -77,15 +77,15 @@ export function requestProperties({ topic, tag, requestId }: ReplyAddress): Reco
 }
 
 /**
- * Where the answer to this message is sent; undefined for a message that is not a request. `refused`: it is a request, but names
+ * Where the answer to this message is sent; undefined for a message that is not a request. `rejected`: it is a request, but names
  * a topic that is not a reply topic. Answering it would let anybody who can send requests write to any topic.
  */
-export function replyAddressOf({ properties }: MessageView): ReplyAddress | 'refused' | undefined {
+export function replyAddressOf({ properties }: MessageView): ReplyAddress | 'rejected' | undefined {
   const topic = properties[REQUEST_PROPERTIES.replyTopic];
   const tag = properties[REQUEST_PROPERTIES.replyTag];
   const requestId = properties[REQUEST_PROPERTIES.requestId];
   if (topic === undefined || tag === undefined || requestId === undefined) return undefined;
-  return topic.includes(REPLY_TOPIC_MARK) ? { topic, tag, requestId } : 'refused';
+  return topic.includes(REPLY_TOPIC_MARK) ? { topic, tag, requestId } : 'rejected';
 }
 
 /** The message that answers with a value. @throws what the codec throws */
@@ -98,7 +98,7 @@ export function answerMessage(address: ReplyAddress, value: unknown, codec: Body
 
 /**
  * The message that answers with name, code and message of an error and the reasons of a validation, never with its stack. A long message
- * is shortened: the server would refuse it.
+ * is shortened: the server would reject it.
  */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
   const given = givenTo(error);

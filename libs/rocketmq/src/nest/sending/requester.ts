@@ -15,7 +15,7 @@ import { loadSchema } from '../messages/body-schema.js';
 import { type MessageWire, validated } from '../messages/message-body.js';
 import { assertFits, encoded, type FieldsOf, type MessageFields, passOn } from '../messages/outgoing.js';
 import { isRequestDefinition, type RequestDefinition } from '../messages/request-definition.js';
-import { type Given, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
+import { type NotInferred, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';
 import { RemoteHandlerError, requestProperties } from './reply-message.js';
 
@@ -68,7 +68,7 @@ export class RocketMQRequester {
   request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer>;
   request<Request, Answer, RequestInput, AnswerInput>(
     definition: RequestDefinition<Request, Answer, RequestInput, AnswerInput>,
-    data: Given<RequestInput>,
+    data: NotInferred<RequestInput>,
     options?: FieldsOf<'normal'> & CallOptions,
   ): Promise<Answer>;
   async request(target: string | RequestDefinition, data: unknown, options: RequestCallOptions = {}): Promise<unknown> {

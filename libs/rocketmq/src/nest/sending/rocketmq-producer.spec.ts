@@ -93,7 +93,7 @@ describe('RocketMQProducer', () => {
     expect(bodies('order').sort()).toEqual(['1', '{"id":2}']);
   });
 
-  it('refuses arguments of another type, before anything is sent', async () => {
+  it('rejects arguments of another type, before anything is sent', async () => {
     const producer = await start();
     const work = async (): Promise<void> => {};
     const half = { topic: 'order', body: '1' };

@@ -8,7 +8,7 @@ import type { OutgoingMessage, TopicType } from '../../protocol/model/message.js
 import { assertIsMessage, assertMessageTypes } from '../../protocol/model/message-checks.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { anyFunction, anyObject, assertCall, assertObject, describe, refused } from '../../support/options.js';
+import { anyFunction, anyObject, assertCall, assertObject, describe, rejected } from '../../support/options.js';
 import type { MessageWire } from '../messages/message-body.js';
 import {
   byDefinition,
@@ -22,7 +22,12 @@ import {
   type TopicMessage,
 } from '../messages/outgoing.js';
 import type { RequestDefinition } from '../messages/request-definition.js';
-import { assertTopicLike, type Given, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
+import {
+  assertTopicLike,
+  type NotInferred,
+  type TopicDefinition,
+  toTopicDefinition,
+} from '../messages/topic-definition.js';
 import {
   assertTransactional,
   type CurrentTransaction,
@@ -39,7 +44,7 @@ import type { RequestCallOptions, RocketMQRequester } from './requester.js';
 export interface SendOptions extends MessageFields, CallOptions {}
 
 /** A message of a transaction with its topic. */
-export interface TransactionalTopicMessage<Input> extends TransactionalMessage<Given<Input>> {
+export interface TransactionalTopicMessage<Input> extends TransactionalMessage<NotInferred<Input>> {
   // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
   readonly topic: TopicDefinition<any, Input, 'transaction'> | string;
 }
@@ -73,7 +78,7 @@ export class RocketMQProducer {
    */
   send<Body, Input, Type extends TopicType>(
     topic: TopicDefinition<Body, Input, Type>,
-    body: Given<Input>,
+    body: NotInferred<Input>,
     ...options: FieldArguments<Type, CallOptions>
   ): Promise<SendReceipt>;
   send(message: PlainMessage, options?: CallOptions): Promise<SendReceipt>;
@@ -90,7 +95,7 @@ export class RocketMQProducer {
    */
   sendBatch<Body, Input, Type extends TopicType>(
     topic: TopicDefinition<Body, Input, Type>,
-    messages: readonly TopicMessage<Given<Input>, Type>[],
+    messages: readonly TopicMessage<NotInferred<Input>, Type>[],
     options?: BatchOptions,
   ): Promise<BatchOutcome[]>;
   sendBatch(messages: readonly PlainMessage[], options?: BatchOptions): Promise<BatchOutcome[]>;
@@ -124,7 +129,7 @@ export class RocketMQProducer {
    */
   sendOneway<Body, Input, Type extends TopicType>(
     topic: TopicDefinition<Body, Input, Type>,
-    body: Given<Input>,
+    body: NotInferred<Input>,
     ...options: FieldArguments<Type, CallOptions>
   ): Promise<void>;
   sendOneway(message: PlainMessage, options?: CallOptions): Promise<void>;
@@ -166,7 +171,7 @@ export class RocketMQProducer {
     const { topic, ...message } = given;
     assertTopicLike(topic);
     const problem = anyFunction(work);
-    if (problem !== undefined) throw refused('work', `${problem}; nothing was sent`);
+    if (problem !== undefined) throw rejected('work', `${problem}; nothing was sent`);
     assertCall(options);
     const origin = { topic: toTopicDefinition(topic), wire: this.wire };
     return this.runTransaction(origin, message, options, work);
@@ -182,7 +187,7 @@ export class RocketMQProducer {
   request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer>;
   request<Request, Answer, RequestInput, AnswerInput>(
     definition: RequestDefinition<Request, Answer, RequestInput, AnswerInput>,
-    data: Given<RequestInput>,
+    data: NotInferred<RequestInput>,
     options?: FieldsOf<'normal'> & CallOptions,
   ): Promise<Answer>;
   async request(target: string | RequestDefinition, data: unknown, options?: RequestCallOptions): Promise<unknown> {
@@ -221,7 +226,7 @@ export class RocketMQProducer {
   ): Promise<T> {
     const { wire } = this;
     const problem = anyObject(options);
-    if (problem !== undefined) throw refused('options', problem);
+    if (problem !== undefined) throw rejected('options', problem);
     const { timeoutMs, signal, ...fields } = options;
     if (!isDefinition(first)) {
       assertMessageTypes(first, false);
@@ -241,7 +246,7 @@ function isDefinition(first: TopicDefinition | PlainMessage | readonly PlainMess
 function listed(messages: unknown): readonly unknown[] {
   // A list may have gaps.
   if (Array.isArray(messages)) return Array.from(messages);
-  throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
+  throw rejected('messages', `must be a list of messages, not ${describe(messages)}`);
 }
 
 /** Sends to one topic. Each method is that of `RocketMQProducer`. */

@@ -15,7 +15,7 @@ import { encoded, type MessageFields, type TypeFields } from '../messages/outgoi
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import {
   assertTopicLike,
-  type Given,
+  type NotInferred,
   type TopicDefinition,
   type TopicLike,
   toTopicDefinition,
@@ -52,7 +52,7 @@ export interface CurrentTransaction extends Omit<LocalTransaction, 'prepare'> {
    * @throws StateError `ALREADY_PREPARED` the second time; on any error of a send, let the local transaction fail
    */
   prepare<Input>(
-    message: TransactionalMessage<Given<Input>> & {
+    message: TransactionalMessage<NotInferred<Input>> & {
       // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
       readonly topic?: TopicDefinition<any, Input, 'transaction'> | string;
     },
@@ -130,8 +130,8 @@ class TopicTransaction implements CurrentTransaction {
   }
 
   /** @internal */
-  get proof(): LocalTransaction['proof'] {
-    return this.inner.proof;
+  get endFinder(): LocalTransaction['endFinder'] {
+    return this.inner.endFinder;
   }
 
   /** @internal */
@@ -156,8 +156,8 @@ class TopicTransaction implements CurrentTransaction {
   }
 
   /** @internal */
-  proveBy(...proof: Parameters<LocalTransaction['proveBy']>): void {
-    this.inner.proveBy(...proof);
+  findEndBy(...endFinder: Parameters<LocalTransaction['findEndBy']>): void {
+    this.inner.findEndBy(...endFinder);
   }
 
   private topicOf(given: TopicLike | undefined): TopicDefinition {

@@ -4,14 +4,19 @@ import { Inject, Optional } from '@nestjs/common';
 import { StateError, UsageError } from '../../support/errors.js';
 import { isThenable } from '../../support/thenable.js';
 import { TRANSACTIONAL_SEND_METADATA, transactionsToken } from '../common/rocketmq.constants.js';
-import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+import {
+  type NotInferred,
+  type TopicDefinition,
+  type TopicLike,
+  toTopicDefinition,
+} from '../messages/topic-definition.js';
 import { type TransactionalCall, type TransactionalMessage, topicTransactionHere } from './current-transaction.js';
 
 /**
  * The message that a function returns, with these fields. The compiler does not look for mistyped fields there by itself, so the fields
  * are inferred, and those that a message does not have must not be set.
  */
-type MessageWith<Input, Field extends PropertyKey> = TransactionalMessage<Given<Input>> & {
+type MessageWith<Input, Field extends PropertyKey> = TransactionalMessage<NotInferred<Input>> & {
   readonly [Name in Field]?: unknown;
 } & { readonly [Name in Exclude<Field, keyof TransactionalMessage>]?: undefined };
 

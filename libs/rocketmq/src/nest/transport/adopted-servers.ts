@@ -29,7 +29,7 @@ export class RuntimeFamily {
     if (this.head.consumers === undefined) {
       this.adopted.push(runtime);
       this.adoptedServers.push(server);
-    } else runtime.refuse();
+    } else runtime.reject();
     server.attach(runtime);
   }
 

@@ -53,32 +53,32 @@ export type CheckedClient =
 /** @throws UsageError that names the option */
 export function checkClientOptions(options: ClientRocketMQOptions): CheckedClient {
   if (typeof options !== 'object' || options === null)
-    throw refused('options', `must be an object, not ${String(options)}`);
+    throw rejected('options', `must be an object, not ${String(options)}`);
   const given = Object.keys(options);
   const serializer = given.find((field) => SERIALIZERS.includes(field));
   if (serializer !== undefined) {
-    throw refused(
+    throw rejected(
       serializer,
       'is not supported by this transport: use codec, which converts bodies into bytes and back',
     );
   }
   if ('requester' in options) {
     const other = given.find((field) => field !== 'requester');
-    if (other !== undefined) throw refused(other, 'cannot be combined with requester, which has a connection already');
+    if (other !== undefined) throw rejected(other, 'cannot be combined with requester, which has a connection already');
     if (options.requester instanceof RocketMQRequester) return { kind: 'shared', requester: options.requester };
-    throw refused('requester', 'must be the injected RocketMQRequester');
+    throw rejected('requester', 'must be the injected RocketMQRequester');
   }
   const unknown = given.find((field) => !(OWN_FIELDS as readonly string[]).includes(field));
   if (unknown !== undefined)
-    throw refused(unknown, `is unknown; the options are requester, or ${OWN_FIELDS.join(', ')}`);
+    throw rejected(unknown, `is unknown; the options are requester, or ${OWN_FIELDS.join(', ')}`);
   const checked = checkOptions(options);
   if (checked.target.kind === 'cluster') return { kind: 'own', options: checked };
   const text =
     '"embedded:" would start a second broker without any listeners; share the connection of RocketMQModule with the option ' +
     'requester';
-  throw refused('endpoints', text);
+  throw rejected('endpoints', text);
 }
 
-function refused(field: string, problem: string): UsageError {
+function rejected(field: string, problem: string): UsageError {
   return new UsageError('ILLEGAL_OPTION', `ClientRocketMQ: option ${field} ${problem}`, field);
 }

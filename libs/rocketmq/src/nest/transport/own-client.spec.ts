@@ -63,7 +63,7 @@ describe('a client with a connection of its own', () => {
   });
 
   it('rejects options by name', () => {
-    const refusal = (given: object): string => {
+    const rejection = (given: object): string => {
       try {
         new ClientRocketMQ(given as ClientRocketMQOptions);
         return 'accepted';
@@ -71,13 +71,13 @@ describe('a client with a connection of its own', () => {
         return (error as Error).message;
       }
     };
-    expect(refusal({ endpoints: 'embedded:' })).toMatch(/embedded:.*option requester/);
-    expect(refusal({ endpoints: 'a:1', serializer: {} })).toMatch(/option serializer .* use codec/);
-    expect(refusal({ endpoints: 'a:1', deserializer: {} })).toMatch(/option deserializer .* use codec/);
-    expect(refusal({ endpoints: 'a:1', consumerGroup: 'x' })).toMatch(/option consumerGroup is unknown/);
-    expect(refusal({ endpoints: 'a:1', requests: { application: 'a b' } })).toMatch(/requests\.application must be/);
-    expect(refusal({ requester: {} })).toMatch(/option requester must be/);
-    expect(refusal({})).toMatch(/endpoints is undefined/);
+    expect(rejection({ endpoints: 'embedded:' })).toMatch(/embedded:.*option requester/);
+    expect(rejection({ endpoints: 'a:1', serializer: {} })).toMatch(/option serializer .* use codec/);
+    expect(rejection({ endpoints: 'a:1', deserializer: {} })).toMatch(/option deserializer .* use codec/);
+    expect(rejection({ endpoints: 'a:1', consumerGroup: 'x' })).toMatch(/option consumerGroup is unknown/);
+    expect(rejection({ endpoints: 'a:1', requests: { application: 'a b' } })).toMatch(/requests\.application must be/);
+    expect(rejection({ requester: {} })).toMatch(/option requester must be/);
+    expect(rejection({})).toMatch(/endpoints is undefined/);
   });
 });
 

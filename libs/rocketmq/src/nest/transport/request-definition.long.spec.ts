@@ -173,7 +173,7 @@ describe('a request with a definition', () => {
 
 describe('a received request that does not fit its schema', () => {
   /** Sent by a client without the definition. */
-  async function refused(onInvalid?: 'retry' | ((error: InvalidBodyError) => 'ack')) {
+  async function rejected(onInvalid?: 'retry' | ((error: InvalidBodyError) => 'ack')) {
     const called: unknown[] = [];
     @Controller()
     class Prices {
@@ -196,7 +196,7 @@ describe('a received request that does not fit its schema', () => {
     ['with onInvalid retry', 'retry' as const, 0],
     ['with onInvalid ack', () => 'ack' as const, 0],
   ])('is answered with an error that names the field, and not retried: %s', async (_, onInvalid, dead) => {
-    const outcome = await refused(onInvalid);
+    const outcome = await rejected(onInvalid);
     expect(outcome).toMatchObject({ called: [], waiting: [], dead });
     expect(outcome.error).toMatchObject({
       name: 'InvalidBodyError',

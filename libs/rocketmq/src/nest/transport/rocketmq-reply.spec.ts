@@ -28,7 +28,7 @@ describe('@RocketMQReply', () => {
     return requester.request(Named, { name: 'Ada', times: 2 });
   }
 
-  it("leaves parameters to decorators with parameters: 'decorated', and refuses that without them", async () => {
+  it("leaves parameters to decorators with parameters: 'decorated', and rejects that without them", async () => {
     @Controller()
     class Names {
       @RocketMQReply(Named, { parameters: 'decorated' })

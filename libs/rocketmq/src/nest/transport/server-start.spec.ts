@@ -21,7 +21,7 @@ import { RocketMQListener, RocketMQProducer, ServerRocketMQ } from '../../entrie
 const bench = PatternBench.ofFile();
 
 describe('an invalid pattern', () => {
-  async function refusalOf(controller: Type): Promise<string> {
+  async function rejectionOf(controller: Type): Promise<string> {
     const app = await bench.hybrid({ controllers: [controller] });
     return app.init().then(
       () => 'accepted',
@@ -83,15 +83,17 @@ describe('an invalid pattern', () => {
       @EventPattern<string>('orders:tag')
       other(): void {}
     }
-    expect(await refusalOf(Objects)).toMatch(/ILLEGAL_PATTERN.*Objects\.handle.*"cmd":"sum".*Transport\.TCP/);
-    expect(await refusalOf(Names)).toMatch(/ILLEGAL_PATTERN.*Names\.handle.*"no blanks"/);
-    expect(await refusalOf(Extras)).toMatch(/ILLEGAL_OPTION.*Extras\.handle.*groupId is unknown/);
-    expect(await refusalOf(Wrong)).toMatch(/ILLEGAL_OPTION.*Wrong\.handle.*concurrency must be .* not the string "16"/);
-    expect(await refusalOf(Batches)).toMatch(/ILLEGAL_OPTION.*Batches\.handle.*batch/);
-    expect(await refusalOf(Twice)).toMatch(/BOUND_TWICE.*Twice\.handle/);
-    expect(await refusalOf(Generates)).toMatch(/GENERATOR_HANDLER.*Generates\.one \(@EventPattern\)/);
-    expect(await refusalOf(GeneratesLater)).toMatch(/GENERATOR_HANDLER.*GeneratesLater\.one \(@MessagePattern\)/);
-    expect(await refusalOf(Same)).toMatch(/FILTERS_OVERLAP.*Same\.one.*Same\.other/);
+    expect(await rejectionOf(Objects)).toMatch(/ILLEGAL_PATTERN.*Objects\.handle.*"cmd":"sum".*Transport\.TCP/);
+    expect(await rejectionOf(Names)).toMatch(/ILLEGAL_PATTERN.*Names\.handle.*"no blanks"/);
+    expect(await rejectionOf(Extras)).toMatch(/ILLEGAL_OPTION.*Extras\.handle.*groupId is unknown/);
+    expect(await rejectionOf(Wrong)).toMatch(
+      /ILLEGAL_OPTION.*Wrong\.handle.*concurrency must be .* not the string "16"/,
+    );
+    expect(await rejectionOf(Batches)).toMatch(/ILLEGAL_OPTION.*Batches\.handle.*batch/);
+    expect(await rejectionOf(Twice)).toMatch(/BOUND_TWICE.*Twice\.handle/);
+    expect(await rejectionOf(Generates)).toMatch(/GENERATOR_HANDLER.*Generates\.one \(@EventPattern\)/);
+    expect(await rejectionOf(GeneratesLater)).toMatch(/GENERATOR_HANDLER.*GeneratesLater\.one \(@MessagePattern\)/);
+    expect(await rejectionOf(Same)).toMatch(/FILTERS_OVERLAP.*Same\.one.*Same\.other/);
   });
 });
 

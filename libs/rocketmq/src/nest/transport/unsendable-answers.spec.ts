@@ -27,8 +27,8 @@ class Answers {
     return Buffer.alloc(0);
   }
 
-  @MessagePattern<string>('answers:refused')
-  refused(): never {
+  @MessagePattern<string>('answers:rejected')
+  rejected(): never {
     throw new UsageError('NOT_FOR_SALE', 'nobody sells gold', 'item');
   }
 
@@ -90,7 +90,7 @@ describe('an answer at the limits', () => {
   });
 
   it('keeps the code of an error', async () => {
-    await expect((await requester()).request('answers:refused', 1)).rejects.toMatchObject({
+    await expect((await requester()).request('answers:rejected', 1)).rejects.toMatchObject({
       name: 'UsageError',
       code: 'NOT_FOR_SALE',
     });

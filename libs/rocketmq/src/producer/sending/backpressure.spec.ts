@@ -25,7 +25,7 @@ describe('a producer that has reached its limit of messages in flight', () => {
 
   const order = (body: string) => ({ topic: 'orders', body });
   const bodies = (): string[] => broker.messages('orders').map(({ body }) => body.toString());
-  const refused = { code: 'TOO_MANY_IN_FLIGHT', outcome: 'not-sent', retryable: true };
+  const rejected = { code: 'TOO_MANY_IN_FLIGHT', outcome: 'not-sent', retryable: true };
 
   it('lets a send wait for room, in the order of the calls', async () => {
     const { producer } = fullOne({ maxInFlight: 1 });
@@ -35,7 +35,7 @@ describe('a producer that has reached its limit of messages in flight', () => {
 
   it('counts the bytes of bodies, too', async () => {
     const { producer, first } = fullOne({ maxInFlightBytes: 6, whenFull: 'refuse' });
-    await expect(producer.send(order('ab'))).rejects.toMatchObject(refused);
+    await expect(producer.send(order('ab'))).rejects.toMatchObject(rejected);
     await Promise.all([first, producer.send(order('a'))]);
     await producer.send(order('larger than all of it'));
     expect(bodies()).toHaveLength(3);
@@ -64,9 +64,9 @@ describe('a producer that has reached its limit of messages in flight', () => {
   it('rejects immediately with whenFull "refuse", including one-way sends and half messages, until there is room', async () => {
     const transactionCheckers = { payments: () => 'commit' as const };
     const { producer, first } = fullOne({ maxInFlight: 1, whenFull: 'refuse', transactionCheckers });
-    await expect(producer.send(order('a'))).rejects.toMatchObject(refused);
-    await expect(producer.sendOneway(order('b'))).rejects.toMatchObject(refused);
-    await expect(producer.beginTransaction({ topic: 'payments', body: 'c' })).rejects.toMatchObject(refused);
+    await expect(producer.send(order('a'))).rejects.toMatchObject(rejected);
+    await expect(producer.sendOneway(order('b'))).rejects.toMatchObject(rejected);
+    await expect(producer.beginTransaction({ topic: 'payments', body: 'c' })).rejects.toMatchObject(rejected);
     await first;
     await producer.sendOneway(order('d'));
     await producer.close();

@@ -158,7 +158,7 @@ export class Backpressure {
   }
 
   /** Whether a send fails at once when the limit is reached. */
-  get refuses(): boolean {
+  get rejects(): boolean {
     return this.whenFull === 'refuse';
   }
 

@@ -58,10 +58,10 @@ describe('a producer that compresses bodies', () => {
   });
 
   it('sends nothing that is still more than 4 MiB', async () => {
-    const refused = { code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent', field: 'body' };
-    await expect(newProducer().send(order(randomBytes(5 * MIB)))).rejects.toMatchObject(refused);
+    const rejected = { code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent', field: 'body' };
+    await expect(newProducer().send(order(randomBytes(5 * MIB)))).rejects.toMatchObject(rejected);
     const belowThreshold = newProducer({ compression: { thresholdBytes: 6 * MIB } });
-    await expect(belowThreshold.send(order(text(5 * MIB)))).rejects.toMatchObject(refused);
+    await expect(belowThreshold.send(order(text(5 * MIB)))).rejects.toMatchObject(rejected);
     expect(stored()).toEqual([]);
   });
 

@@ -47,7 +47,7 @@ export class GroupQueues {
    * The queue that stores a message group as long as the layout of the topic does not change.
    * @param keepsChosenQueue whether the server stores a message in that queue; otherwise it chooses a queue itself
    * @param away the brokers that a proxy may treat as missing at any moment
-   * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while the message would be refused, or be stored somewhere else; StatusError
+   * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while the message would be rejected, or be stored somewhere else; StatusError
    *   `FORBIDDEN` when the topic has no writable queue and had none
    */
   queueOf(route: Route, group: string, keepsChosenQueue: boolean, away: ReadonlySet<string>): Queue {

@@ -65,19 +65,19 @@ describe('an interceptor of sends', () => {
 
   describe('that does not call next', () => {
     it('because it throws prevents the send, and the caller gets the error', async () => {
-      const refusing: SendInterceptor = () => {
+      const rejecting: SendInterceptor = () => {
         throw new Error('no tenant');
       };
-      const producer = producerWith([refusing], { transactionCheckers: { payments: () => 'commit' } });
-      const refused = { code: 'INTERCEPTOR_FAILED', outcome: 'not-sent', cause: { message: 'no tenant' } };
-      await expect(producer.send(order('a'))).rejects.toMatchObject(refused);
-      await expect(producer.sendOneway(order('a'))).rejects.toMatchObject(refused);
-      expect(await producer.sendBatch([order('a')])).toMatchObject([{ status: 'failed', error: refused }]);
+      const producer = producerWith([rejecting], { transactionCheckers: { payments: () => 'commit' } });
+      const rejected = { code: 'INTERCEPTOR_FAILED', outcome: 'not-sent', cause: { message: 'no tenant' } };
+      await expect(producer.send(order('a'))).rejects.toMatchObject(rejected);
+      await expect(producer.sendOneway(order('a'))).rejects.toMatchObject(rejected);
+      expect(await producer.sendBatch([order('a')])).toMatchObject([{ status: 'failed', error: rejected }]);
       let ran = false;
       const transaction = producer.transact({ message: { topic: 'payments', body: 'a' } }, async () => {
         ran = true;
       });
-      await expect(transaction).rejects.toMatchObject(refused);
+      await expect(transaction).rejects.toMatchObject(rejected);
       expect([ran, bodies(), broker.halfMessages()]).toEqual([false, [], []]);
     });
 
@@ -209,8 +209,8 @@ describe('an interceptor of sends', () => {
     ['messageId', { messageId: 'OTHER' }],
   ])('cannot change the %s', async (field, change) => {
     const moving: SendInterceptor = (message, next) => next({ ...message, ...change });
-    const refused = { code: 'INTERCEPTOR_MOVED_MESSAGE', outcome: 'not-sent', field };
-    await expect(producerWith([moving]).send(order('a'))).rejects.toMatchObject(refused);
+    const rejected = { code: 'INTERCEPTOR_MOVED_MESSAGE', outcome: 'not-sent', field };
+    await expect(producerWith([moving]).send(order('a'))).rejects.toMatchObject(rejected);
     expect(bodies()).toEqual([]);
   });
 

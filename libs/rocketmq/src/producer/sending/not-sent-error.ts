@@ -1,4 +1,4 @@
-// Sends that the producer refuses for now. Wrong arguments are UsageErrors, a closed producer is a StateError.
+// Sends that the producer rejects for now. Wrong arguments are UsageErrors, a closed producer is a StateError.
 
 import { RocketMQError } from '../../support/errors.js';
 

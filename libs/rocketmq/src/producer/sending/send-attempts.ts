@@ -94,7 +94,7 @@ export class SendAttempts {
           failures ??= new SendFailures(deadline);
           const failure = failures.add(error);
           const { topic } = prepared.message;
-          if (isRefusedHere(error)) this.client.renewRoute(topic);
+          if (isRejectedHere(error)) this.client.renewRoute(topic);
           if (deadline.isOver || !hasTimeForAnswer(deadline) || !this.mayRepeat(error, prepared, failures.count))
             throw failure;
           // A try that never reached a server does not count as an attempt: only the deadline limits such tries.
@@ -113,9 +113,9 @@ export class SendAttempts {
   private mayRepeat(error: unknown, prepared: PreparedMessage, failures: number): error is RocketMQError {
     if (!RocketMQError.is(error)) return false;
     if (error.retryable) return prepared.half === undefined || error.outcome !== 'unknown';
-    if (!isRefusedHere(error) || orderedBy(prepared.message) !== undefined) return false;
+    if (!isRejectedHere(error) || orderedBy(prepared.message) !== undefined) return false;
     if (this.policy.queueSelector !== undefined) return false;
-    // Another broker may accept what one refuses; each is tried once.
+    // Another broker may accept what one rejects; each is tried once.
     return failures < this.chooser.brokersOf(this.client.knownRoute(prepared.message.topic, prepared.type));
   }
 
@@ -220,7 +220,7 @@ export class SendAttempts {
       throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
     }
     // In a shared request, ordered messages would lose their order, delayed ones would break the server's timer, half messages are
-    // refused, all would be stored in the queue of the first one, and be marked as compressed or not like it.
+    // rejected, all would be stored in the queue of the first one, and be marked as compressed or not like it.
     const place =
       type === 'normal' && selected === undefined && body.encoding === Encoding.IDENTITY
         ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
@@ -259,7 +259,7 @@ function orderedBy({ messageGroup, liteTopic }: OutgoingMessage): string | undef
   return messageGroup ?? liteTopic;
 }
 
-const REFUSED_HERE: ReadonlySet<Code> = new Set([
+const REJECTED_HERE: ReadonlySet<Code> = new Set([
   Code.FORBIDDEN,
   Code.NOT_FOUND,
   Code.TOPIC_NOT_FOUND,
@@ -268,6 +268,6 @@ const REFUSED_HERE: ReadonlySet<Code> = new Set([
 ]);
 
 /** Whether another broker may accept it: the route is stale, or this broker runs an older release than others. */
-function isRefusedHere(error: unknown): boolean {
-  return error instanceof StatusError && REFUSED_HERE.has(error.statusCode);
+function isRejectedHere(error: unknown): boolean {
+  return error instanceof StatusError && REJECTED_HERE.has(error.statusCode);
 }

@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../../support/deadline.js';
 import { errorJson, TransportError } from '../../support/errors.js';
-import { assertOptions, CALL_CHECKS, describe, positiveInteger, refused } from '../../support/options.js';
+import { assertOptions, CALL_CHECKS, describe, positiveInteger, rejected } from '../../support/options.js';
 import { isStored } from './durability.js';
 import type { EncodingMessage } from './encoding-message.js';
 import { NotSentError } from './not-sent-error.js';
@@ -65,7 +65,7 @@ export async function sendBatch(
   options: BatchOptions,
   port: BatchPort,
 ): Promise<BatchOutcome[]> {
-  if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
+  if (!Array.isArray(messages)) throw rejected('messages', `must be a list of messages, not ${describe(messages)}`);
   assertOptions(options, BATCH_CHECKS);
   const { concurrency = DEFAULT_CONCURRENCY } = options;
   const outcomes = new Array<BatchOutcome>(messages.length);

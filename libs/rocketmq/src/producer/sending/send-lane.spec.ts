@@ -65,7 +65,7 @@ describe('messages that share a request', () => {
     expect(bodies().sort()).toEqual([...numbered(10), ...numbered(10)].map(({ body }) => body).sort());
   });
 
-  it('are sent one by one when the server refuses the request, so that only the invalid one fails', async () => {
+  it('are sent one by one when the server rejects the request, so that only the invalid one fails', async () => {
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'ILLEGAL_MESSAGE_KEY' }, times: 2 });
     const outcomes = await Promise.allSettled(numbered(10).map((one) => producer.send(one)));
     const failed = outcomes.filter(({ status }) => status === 'rejected');

@@ -212,7 +212,7 @@ export class SendPipeline {
     const { whenFull, onAdmitted } = options;
     const { backpressure } = this;
     // A caller that waits holds its message itself.
-    const isHeld = onAdmitted !== undefined || (backpressure.refuses && whenFull !== 'wait');
+    const isHeld = onAdmitted !== undefined || (backpressure.rejects && whenFull !== 'wait');
     if (turn.hasCome || !isHeld) {
       await turn.come(deadline);
       return this.admit(prepared, undefined, deadline, options);

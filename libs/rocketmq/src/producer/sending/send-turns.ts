@@ -17,7 +17,7 @@ export const MIN_SEND_MS = 5;
 
 /** Names what is stored in the order of the calls; undefined for a message that has no order. */
 export function orderKeyOf({ topic, messageGroup, liteTopic }: OrderedPlace): string | undefined {
-  // Anything but a string is refused later.
+  // Anything but a string is rejected later.
   const isOrdered = typeof messageGroup === 'string' || typeof liteTopic === 'string';
   return isOrdered ? `${topic}\n${messageGroup ?? ''}\n${liteTopic ?? ''}` : undefined;
 }
@@ -36,7 +36,7 @@ interface Line {
 type State =
   | { readonly kind: 'waiting'; readonly call: (() => void) | undefined }
   /** It never comes: an earlier message may be stored or not. */
-  | { readonly kind: 'refused'; readonly error: NotSentError }
+  | { readonly kind: 'rejected'; readonly error: NotSentError }
   | { readonly kind: 'come' }
   | { readonly kind: 'ended' };
 
@@ -74,20 +74,20 @@ export class Turn {
   async come(deadline: Deadline): Promise<void> {
     const waits = this.state.kind === 'waiting';
     if (waits) await this.called(deadline);
-    if (this.state.kind === 'refused') throw this.state.error;
+    if (this.state.kind === 'rejected') throw this.state.error;
     if (waits && deadline.remainingMs() < MIN_SEND_MS) throw this.tooLate(deadline);
   }
 
   /**
    * Lets the next call have its turn.
-   * @param doubt the error of a send that may be stored or not: calls that wait behind it are refused, because nobody knows on which side of it
+   * @param doubt the error of a send that may be stored or not: calls that wait behind it are rejected, because nobody knows on which side of it
    *   they would be stored. Later calls are not: their callers can know of the error
    */
   end(doubt?: unknown): void {
     if (this.state.kind === 'ended') return;
     const wasFirst = this.line.first === this;
     this.state = { kind: 'ended' };
-    if (doubt !== undefined) for (let one = this.next; one !== undefined; one = one.next) one.refuse(doubt);
+    if (doubt !== undefined) for (let one = this.next; one !== undefined; one = one.next) one.reject(doubt);
     if (wasFirst) this.advance();
   }
 
@@ -123,13 +123,13 @@ export class Turn {
     call?.();
   }
 
-  private refuse(cause: unknown): void {
+  private reject(cause: unknown): void {
     if (this.state.kind !== 'waiting') return;
     const { call } = this.state;
     const text =
       `message to "${this.place.topic}": an earlier message of ${orderText(this.place)} may be stored or not, and this one waited behind it; ` +
       'send both again in their order';
-    this.state = { kind: 'refused', error: new NotSentError('EARLIER_MESSAGE_FAILED', text, { cause }) };
+    this.state = { kind: 'rejected', error: new NotSentError('EARLIER_MESSAGE_FAILED', text, { cause }) };
     call?.();
   }
 

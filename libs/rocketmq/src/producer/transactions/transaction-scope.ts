@@ -33,7 +33,7 @@ export interface TransactionRecorder {
  * Finds out how a local transaction ended.
  * @param wanted `rollback` after `rollback()`: a recorded row must not answer a later check with commit
  */
-export type Proof = (wanted: Resolution) => Promise<LocalEnd>;
+export type LocalEndFinder = (wanted: Resolution) => Promise<LocalEnd>;
 
 /** The transaction that the current code runs in. */
 export interface LocalTransaction {
@@ -67,17 +67,17 @@ export interface LocalTransaction {
    */
   rollback(): void;
   /**
-   * For a log that cannot know whether its row is committed when the method returns: `proof` decides then. If it fails, the end is
+   * For a log that cannot know whether its row is committed when the method returns: `endFinder` decides then. If it fails, the end is
    * left to the server's check, unless {@link rollback} was called.
    * @internal
-   * @param proof ends by itself; undefined removes the earlier one
+   * @param endFinder ends by itself; undefined removes the earlier one
    */
-  proveBy(proof: Proof | undefined): void;
+  findEndBy(endFinder: LocalEndFinder | undefined): void;
   /**
-   * The last argument of {@link proveBy}.
+   * The last argument of {@link findEndBy}.
    * @internal
    */
-  readonly proof?: Proof | undefined;
+  readonly endFinder?: LocalEndFinder | undefined;
   /**
    * Of the topic of the half message; undefined before that was sent.
    * @internal
@@ -112,7 +112,7 @@ export class TransactionScope implements TransactionRun {
   private readonly origin = new AsyncResource('nestjs-rocketmq.transaction');
   private state: State = { kind: 'unprepared' };
   private mayCommit = true;
-  proof: Proof | undefined;
+  endFinder: LocalEndFinder | undefined;
   private readonly overdue = new AbortController();
   private limit: ScheduledTask | undefined;
   private endsAtMs = Number.POSITIVE_INFINITY;
@@ -190,17 +190,17 @@ export class TransactionScope implements TransactionRun {
     this.mayCommit = false;
   }
 
-  proveBy(proof: Proof | undefined): void {
-    this.proof = proof;
+  findEndBy(endFinder: LocalEndFinder | undefined): void {
+    this.endFinder = endFinder;
   }
 
   /**
    * How the transaction ended after its method returned.
-   * @throws the error of its proof; only the server's check can end it then
+   * @throws the error of its finder; only the server's check can end it then
    */
   async proven(): Promise<LocalEnd> {
     const wanted = this.mayCommit ? 'commit' : 'rollback';
-    return this.proof?.(wanted) ?? { resolution: wanted };
+    return this.endFinder?.(wanted) ?? { resolution: wanted };
   }
 
   /**

@@ -82,7 +82,7 @@ export function accessAdvice(serverMessage: string): string {
   return EITHER;
 }
 
-/** Whether a message of a broker is a refusal by ACL 1.0, whose code is that of any exception. @see AclException of the server */
-export function isPlainAclRefusal(serverMessage: string): boolean {
+/** Whether a message of a broker is a rejection by ACL 1.0, whose code is that of any exception. @see AclException of the server */
+export function isPlainAclRejection(serverMessage: string): boolean {
   return /^\S*AclException/.test(serverMessage);
 }

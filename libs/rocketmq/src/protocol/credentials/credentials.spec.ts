@@ -82,7 +82,7 @@ describe('credentials from a provider', () => {
     expect([changes, source.version]).toEqual([1, version + 1]);
   });
 
-  it('are requested again when the server refuses them, but not at each refusal', async () => {
+  it('are requested again when the server rejects them, but not at each rejection', async () => {
     const { source, state } = sourceOf([FIRST, FIRST, SECOND]);
     await source.ready();
     const { version } = source;

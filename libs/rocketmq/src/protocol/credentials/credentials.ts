@@ -16,14 +16,14 @@ export interface ProvidedCredentials extends Credentials {
 
 /**
  * Returns the credentials to use from now on. Called at first use, then according to `expiresAt` or `credentialsRefreshMs`, and when
- * the server refuses the current credentials; never concurrently. When it fails, the current credentials stay in use.
+ * the server rejects the current credentials; never concurrently. When it fails, the current credentials stay in use.
  */
 export type CredentialsProvider = () => ProvidedCredentials | Promise<ProvidedCredentials>;
 
 const DEFAULT_REFRESH_MS = MINUTE_MS;
 /** A provider that hangs must not block the client. */
 const PROVIDER_TIMEOUT_MS = 10 * SECOND_MS;
-/** The delay before a provider is called again after it failed, or after the server refused its credentials. */
+/** The delay before a provider is called again after it failed, or after the server rejected its credentials. */
 const RETRY_MS = 5 * SECOND_MS;
 /** How long before their expiry credentials are renewed, if they are valid for long enough. */
 const LEAD_MS = MINUTE_MS;
@@ -79,8 +79,8 @@ export class CredentialsSource {
   }
 
   /**
-   * Calls the provider, at a limited rate, because the server refused the current credentials.
-   * @param version the version that was refused
+   * Calls the provider, at a limited rate, because the server rejected the current credentials.
+   * @param version the version that was rejected
    * @returns whether there are different credentials now, so that a retry makes sense
    */
   async renew(version: number, signal?: AbortSignal): Promise<boolean> {

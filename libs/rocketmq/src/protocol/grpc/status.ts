@@ -2,7 +2,7 @@
 
 import { MAY_HAVE_TAKEN_EFFECT, type Outcome, RocketMQError } from '../../support/errors.js';
 import { accessAdvice } from '../credentials/access-advice.js';
-import { isPauseRefusal } from '../model/group-pause.js';
+import { isPauseRejection } from '../model/group-pause.js';
 import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
 
 /** The meaning of a code: whether the request took effect, and whether the same request may succeed later. */
@@ -11,7 +11,7 @@ interface StatusMeaning {
   readonly retryable: boolean;
 }
 
-const refused: StatusMeaning = { outcome: 'rejected', retryable: false };
+const rejected: StatusMeaning = { outcome: 'rejected', retryable: false };
 const busy: StatusMeaning = { outcome: 'rejected', retryable: true };
 /** Stored, before the broker's disk or a replica has confirmed it (see `SendMessageActivity` of the proxy). */
 const stored: StatusMeaning = { outcome: 'stored', retryable: false };
@@ -23,57 +23,57 @@ export const STATUS_MEANINGS: ReadonlyMap<Code, StatusMeaning> = new Map<Code, S
   [Code.CODE_UNSPECIFIED, perhaps],
   [Code.OK, { outcome: 'rejected', retryable: false }],
   [Code.MULTIPLE_RESULTS, perhaps],
-  [Code.BAD_REQUEST, refused],
-  [Code.ILLEGAL_ACCESS_POINT, refused],
-  [Code.ILLEGAL_TOPIC, refused],
-  [Code.ILLEGAL_CONSUMER_GROUP, refused],
-  [Code.ILLEGAL_MESSAGE_TAG, refused],
-  [Code.ILLEGAL_MESSAGE_KEY, refused],
-  [Code.ILLEGAL_MESSAGE_GROUP, refused],
-  [Code.ILLEGAL_MESSAGE_PROPERTY_KEY, refused],
-  [Code.INVALID_TRANSACTION_ID, refused],
-  [Code.ILLEGAL_MESSAGE_ID, refused],
-  [Code.ILLEGAL_FILTER_EXPRESSION, refused],
-  [Code.ILLEGAL_INVISIBLE_TIME, refused],
-  [Code.ILLEGAL_DELIVERY_TIME, refused],
-  [Code.INVALID_RECEIPT_HANDLE, refused],
-  [Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, refused],
+  [Code.BAD_REQUEST, rejected],
+  [Code.ILLEGAL_ACCESS_POINT, rejected],
+  [Code.ILLEGAL_TOPIC, rejected],
+  [Code.ILLEGAL_CONSUMER_GROUP, rejected],
+  [Code.ILLEGAL_MESSAGE_TAG, rejected],
+  [Code.ILLEGAL_MESSAGE_KEY, rejected],
+  [Code.ILLEGAL_MESSAGE_GROUP, rejected],
+  [Code.ILLEGAL_MESSAGE_PROPERTY_KEY, rejected],
+  [Code.INVALID_TRANSACTION_ID, rejected],
+  [Code.ILLEGAL_MESSAGE_ID, rejected],
+  [Code.ILLEGAL_FILTER_EXPRESSION, rejected],
+  [Code.ILLEGAL_INVISIBLE_TIME, rejected],
+  [Code.ILLEGAL_DELIVERY_TIME, rejected],
+  [Code.INVALID_RECEIPT_HANDLE, rejected],
+  [Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE, rejected],
   [Code.UNRECOGNIZED_CLIENT_TYPE, busy],
-  [Code.MESSAGE_CORRUPTED, refused],
-  [Code.CLIENT_ID_REQUIRED, refused],
-  [Code.ILLEGAL_POLLING_TIME, refused],
-  [Code.ILLEGAL_OFFSET, refused],
-  [Code.ILLEGAL_LITE_TOPIC, refused],
-  [Code.INVALID_CLIENT_PROPERTIES, refused],
-  [Code.UNAUTHORIZED, refused],
-  [Code.PAYMENT_REQUIRED, refused],
-  [Code.FORBIDDEN, refused],
-  [Code.NOT_FOUND, refused],
+  [Code.MESSAGE_CORRUPTED, rejected],
+  [Code.CLIENT_ID_REQUIRED, rejected],
+  [Code.ILLEGAL_POLLING_TIME, rejected],
+  [Code.ILLEGAL_OFFSET, rejected],
+  [Code.ILLEGAL_LITE_TOPIC, rejected],
+  [Code.INVALID_CLIENT_PROPERTIES, rejected],
+  [Code.UNAUTHORIZED, rejected],
+  [Code.PAYMENT_REQUIRED, rejected],
+  [Code.FORBIDDEN, rejected],
+  [Code.NOT_FOUND, rejected],
   [Code.MESSAGE_NOT_FOUND, busy],
-  [Code.TOPIC_NOT_FOUND, refused],
-  [Code.CONSUMER_GROUP_NOT_FOUND, refused],
-  [Code.OFFSET_NOT_FOUND, refused],
+  [Code.TOPIC_NOT_FOUND, rejected],
+  [Code.CONSUMER_GROUP_NOT_FOUND, rejected],
+  [Code.OFFSET_NOT_FOUND, rejected],
   [Code.REQUEST_TIMEOUT, perhaps],
-  [Code.PAYLOAD_TOO_LARGE, refused],
-  [Code.MESSAGE_BODY_TOO_LARGE, refused],
-  [Code.MESSAGE_BODY_EMPTY, refused],
-  [Code.PRECONDITION_FAILED, refused],
+  [Code.PAYLOAD_TOO_LARGE, rejected],
+  [Code.MESSAGE_BODY_TOO_LARGE, rejected],
+  [Code.MESSAGE_BODY_EMPTY, rejected],
+  [Code.PRECONDITION_FAILED, rejected],
   [Code.TOO_MANY_REQUESTS, busy],
-  [Code.LITE_TOPIC_QUOTA_EXCEEDED, refused],
-  [Code.LITE_SUBSCRIPTION_QUOTA_EXCEEDED, refused],
-  [Code.REQUEST_HEADER_FIELDS_TOO_LARGE, refused],
-  [Code.MESSAGE_PROPERTIES_TOO_LARGE, refused],
+  [Code.LITE_TOPIC_QUOTA_EXCEEDED, rejected],
+  [Code.LITE_SUBSCRIPTION_QUOTA_EXCEEDED, rejected],
+  [Code.REQUEST_HEADER_FIELDS_TOO_LARGE, rejected],
+  [Code.MESSAGE_PROPERTIES_TOO_LARGE, rejected],
   [Code.INTERNAL_ERROR, perhaps],
   [Code.INTERNAL_SERVER_ERROR, perhaps],
   [Code.HA_NOT_AVAILABLE, stored],
-  [Code.NOT_IMPLEMENTED, refused],
+  [Code.NOT_IMPLEMENTED, rejected],
   [Code.PROXY_TIMEOUT, perhaps],
   [Code.MASTER_PERSISTENCE_TIMEOUT, stored],
   [Code.SLAVE_PERSISTENCE_TIMEOUT, stored],
-  [Code.UNSUPPORTED, refused],
-  [Code.VERSION_UNSUPPORTED, refused],
-  [Code.VERIFY_FIFO_MESSAGE_UNSUPPORTED, refused],
-  [Code.FAILED_TO_CONSUME_MESSAGE, refused],
+  [Code.UNSUPPORTED, rejected],
+  [Code.VERSION_UNSUPPORTED, rejected],
+  [Code.VERIFY_FIFO_MESSAGE_UNSUPPORTED, rejected],
+  [Code.FAILED_TO_CONSUME_MESSAGE, rejected],
 ]);
 
 /** The name of a code, including a code of a newer server. */
@@ -115,7 +115,7 @@ export class StatusError extends RocketMQError {
 }
 
 function isPaused(status: Status | undefined): boolean {
-  return status !== undefined && isPauseRefusal(status.message);
+  return status !== undefined && isPauseRejection(status.message);
 }
 
 function meaningOf(status: Status | undefined): StatusMeaning {

@@ -40,7 +40,7 @@ export function tagFilterProblem(expression: string): string | undefined {
   return 'stands for messages with the tag "*" and not for every message, because of what is beside the star; write "*"';
 }
 
-/** Whether the server refuses an expression by tag: in its language, nothing but separators splits into nothing. */
+/** Whether the server rejects an expression by tag: in its language, nothing but separators splits into nothing. */
 export function isOnlySeparators(expression: string): boolean {
   return expression !== '' && expression.split('||').every((part) => part === '');
 }

@@ -1,4 +1,4 @@
-// A received message as it can be sent again. Servers accept labels from other clients that a send refuses, and what was stored once must
+// A received message as it can be sent again. Servers accept labels from other clients that a send rejects, and what was stored once must
 // be storable elsewhere.
 
 import { LIMITS } from './limits.js';
@@ -56,7 +56,7 @@ export function isSendableKey(key: string): boolean {
 
 /**
  * The body, tag, keys and properties of a received message in a form that every send accepts; the caller adds the topic. Labels that a send would
- * refuse become the properties `originTag`, `originKeys`, `originBody` and `originPropertiesLeftOut`; properties that do not fit are left out, the last ones first.
+ * reject become the properties `originTag`, `originKeys`, `originBody` and `originPropertiesLeftOut`; properties that do not fit are left out, the last ones first.
  * 512 bytes and 4 properties are left for what the caller and interceptors add.
  * @param story properties that the copy has in any case; they replace those of the message
  */
@@ -135,14 +135,14 @@ function leftNote(left: readonly string[], earlier: string | undefined): string 
 class Room {
   takenBytes = 0;
   private readonly entries: [string, string][];
-  private readonly mostBytes: number;
-  private readonly most: number;
+  private readonly maxBytes: number;
+  private readonly maxEntries: number;
 
   constructor(story: Readonly<Record<string, string>>, spare: Spare, notesBytes: number) {
     this.entries = Object.entries(story);
-    this.mostBytes = LIMITS.propertiesBytes - spare.bytes - notesBytes - bytesOf(...this.entries.flat());
+    this.maxBytes = LIMITS.propertiesBytes - spare.bytes - notesBytes - bytesOf(...this.entries.flat());
     const notes = notesBytes === 0 ? 0 : NOTES.size;
-    this.most = LIMITS.properties - spare.properties - notes;
+    this.maxEntries = LIMITS.properties - spare.properties - notes;
   }
 
   get properties(): Record<string, string> {
@@ -157,7 +157,7 @@ class Room {
   /** Takes a label, or the name and the value of a property, if there is room. */
   takes(text: string, value?: string): boolean {
     const bytes = this.takenBytes + bytesOf(text, value ?? '');
-    if (bytes > this.mostBytes || (value !== undefined && this.entries.length >= this.most)) return false;
+    if (bytes > this.maxBytes || (value !== undefined && this.entries.length >= this.maxEntries)) return false;
     this.takenBytes = bytes;
     if (value !== undefined) this.put(text, value);
     return true;

@@ -21,15 +21,15 @@ export const MAX_PAUSE_REASON = 500;
 export const MAX_PAUSED_BY = 100;
 
 /** The beginning of what brokers answer to polls of a group with `consumeEnable=false`, 4.9.7 as 5.5.0. @see PullMessageProcessor, PopMessageProcessor of the server */
-const REFUSAL = 'subscription group no permission';
+const REJECTION = 'subscription group no permission';
 
-export function pauseRefusal(group: string): string {
-  return `${REFUSAL}, ${group}`;
+export function pauseRejection(group: string): string {
+  return `${REJECTION}, ${group}`;
 }
 
 /** Whether a server refuses to deliver because the group is paused. A proxy gives no other sign of it than these words. */
-export function isPauseRefusal(message: string): boolean {
-  return message.includes(REFUSAL);
+export function isPauseRejection(message: string): boolean {
+  return message.includes(REJECTION);
 }
 
 /** In ASCII, since a name server stores it in the charset of its system. */

@@ -16,7 +16,7 @@ import {
   topicNameProblem,
 } from './names.js';
 
-type Refuse = (field: string, code: string, problem: string) => void;
+type Reject = (field: string, code: string, problem: string) => void;
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 
@@ -82,7 +82,7 @@ export function assertMessageTypes(message: unknown, hasBytes = true): void {
     const value = given[field];
     const isRead = field === 'topic' || (field === 'body' ? hasBytes : value !== undefined);
     const problem = isRead ? check(value) : undefined;
-    if (problem !== undefined) throw refusal(given.topic, field, code, problem);
+    if (problem !== undefined) throw rejection(given.topic, field, code, problem);
   }
 }
 
@@ -93,7 +93,7 @@ export function assertIsMessage(message: unknown): void {
   throw new UsageError('ILLEGAL_MESSAGE', text, 'message');
 }
 
-function refusal(topic: unknown, field: string, code: string, problem: string): UsageError {
+function rejection(topic: unknown, field: string, code: string, problem: string): UsageError {
   const where = typeof topic === 'string' ? `message to "${topic}"` : 'a message';
   return new UsageError(code, `${where}: ${field} ${problem}; nothing was sent`, field);
 }
@@ -111,23 +111,23 @@ export function assertSendable(
   maxBodyBytes: number = LIMITS.bodyBytes,
   maxDelayMs: number = LIMITS.delayMs,
 ): void {
-  const refuse = (field: string, code: string, problem: string): never => {
-    throw refusal(message.topic, field, code, problem);
+  const reject = (field: string, code: string, problem: string): never => {
+    throw rejection(message.topic, field, code, problem);
   };
   const topicProblem = topicNameProblem(message.topic);
-  if (topicProblem !== undefined) refuse('topic', 'ILLEGAL_TOPIC', topicProblem);
-  if (bodySize === 0) refuse('body', 'MESSAGE_BODY_EMPTY', 'is empty; the server accepts 1 byte to 4 MiB');
+  if (topicProblem !== undefined) reject('topic', 'ILLEGAL_TOPIC', topicProblem);
+  if (bodySize === 0) reject('body', 'MESSAGE_BODY_EMPTY', 'is empty; the server accepts 1 byte to 4 MiB');
   if (bodySize > maxBodyBytes) {
-    refuse('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${maxBodyBytes}`);
+    reject('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${maxBodyBytes}`);
   }
   if (message.messageId !== undefined && !isSendableId(message.messageId)) {
     const problem = 'must not be blank or contain control characters or half of a character';
-    refuse('messageId', 'ILLEGAL_MESSAGE_ID', problem);
+    reject('messageId', 'ILLEGAL_MESSAGE_ID', problem);
   }
-  assertLabels(message, refuse);
-  assertTiming(message, nowMs, maxDelayMs, refuse);
-  assertPriority(message, refuse);
-  assertLiteTopic(message, refuse);
+  assertLabels(message, reject);
+  assertTiming(message, nowMs, maxDelayMs, reject);
+  assertPriority(message, reject);
+  assertLiteTopic(message, reject);
 }
 
 /** A control character could end the id in the list of properties that the server stores, and begin another one. */
@@ -135,14 +135,14 @@ function isSendableId(messageId: string): boolean {
   return messageId.trim() !== '' && !hasControlCharacter(messageId) && !hasHalfCharacter(messageId);
 }
 
-function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
+function assertLabels(message: OutgoingMessage, reject: Reject): void {
   const { tag, keys = [], properties = {} } = message;
   if (tag !== undefined && !isSendableTag(tag)) {
-    refuse('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or contain "|", control characters or half of a character');
+    reject('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or contain "|", control characters or half of a character');
   }
   for (const key of keys) {
     if (!isSendableKey(key)) {
-      refuse(
+      reject(
         'keys',
         'ILLEGAL_MESSAGE_KEY',
         `contains ${JSON.stringify(key)}: a key must not be empty or contain white space or half of a character`,
@@ -151,7 +151,7 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   }
   const entries = Object.entries(properties);
   if (entries.length > LIMITS.properties) {
-    refuse(
+    reject(
       'properties',
       'MESSAGE_PROPERTIES_TOO_LARGE',
       `has ${entries.length} entries; the limit is ${LIMITS.properties}`,
@@ -159,12 +159,12 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   }
   for (const [name, value] of entries) {
     const found = propertyProblem(name, value);
-    if (found !== undefined) refuse('properties', found.code, `contains ${JSON.stringify(name)}${found.problem}`);
+    if (found !== undefined) reject('properties', found.code, `contains ${JSON.stringify(name)}${found.problem}`);
   }
   const size = [tag ?? '', ...keys, ...entries.flat()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (size > LIMITS.propertiesBytes) {
     const problem = `with tag and keys have ${size} bytes; the limit is ${LIMITS.propertiesBytes}`;
-    refuse('properties', 'MESSAGE_PROPERTIES_TOO_LARGE', problem);
+    reject('properties', 'MESSAGE_PROPERTIES_TOO_LARGE', problem);
   }
 }
 
@@ -199,50 +199,50 @@ export function propertyProblem(name: string, value: unknown): Problem | undefin
 }
 
 /** The end of what the wire can carry. */
-const LATEST_MS = Date.UTC(10_000, 0) - 1;
+const MAX_DUE_MS = Date.UTC(10_000, 0) - 1;
 
-function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: number, refuse: Refuse): void {
+function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: number, reject: Reject): void {
   const { messageGroup, deliverAt, delayMs } = message;
   if (messageGroup !== undefined) {
     const size = Buffer.byteLength(messageGroup);
     if (messageGroup.trim() === '' || size >= LIMITS.messageGroupBytes || hasControlCharacter(messageGroup)) {
       const problem = `must be 1 to ${LIMITS.messageGroupBytes - 1} bytes without control characters, not blank`;
-      refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', problem);
+      reject('messageGroup', 'ILLEGAL_MESSAGE_GROUP', problem);
     }
-    if (hasHalfCharacter(messageGroup)) refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', HALF_CHARACTER_PROBLEM);
+    if (hasHalfCharacter(messageGroup)) reject('messageGroup', 'ILLEGAL_MESSAGE_GROUP', HALF_CHARACTER_PROBLEM);
     if (deliverAt !== undefined || delayMs !== undefined) {
-      refuse('messageGroup', 'DELIVERY_TIME_WITH_GROUP', 'and a delivery time cannot be combined; set only one');
+      reject('messageGroup', 'DELIVERY_TIME_WITH_GROUP', 'and a delivery time cannot be combined; set only one');
     }
   }
   if (deliverAt !== undefined && delayMs !== undefined) {
-    refuse('delayMs', 'ILLEGAL_DELIVERY_TIME', 'and deliverAt cannot be combined; set only one');
+    reject('delayMs', 'ILLEGAL_DELIVERY_TIME', 'and deliverAt cannot be combined; set only one');
   }
   const dueMs = deliveryTimestampMs(message, nowMs);
   if (dueMs === undefined) return;
   const field = deliverAt === undefined ? 'delayMs' : 'deliverAt';
   if (!Number.isFinite(dueMs) || (delayMs !== undefined && delayMs < 0)) {
-    refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid, non-negative time');
+    reject(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid, non-negative time');
   }
-  if (dueMs < 0 || dueMs > LATEST_MS) {
-    refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a time of the years 1970 to 9999');
+  if (dueMs < 0 || dueMs > MAX_DUE_MS) {
+    reject(field, 'ILLEGAL_DELIVERY_TIME', 'must be a time of the years 1970 to 9999');
   }
   if (dueMs > nowMs + maxDelayMs) {
     const problem = `is more than ${maxDelayMs} ms ahead; set the option maxDelayMs if the server allows more`;
-    refuse(field, 'ILLEGAL_DELIVERY_TIME', problem);
+    reject(field, 'ILLEGAL_DELIVERY_TIME', problem);
   }
 }
 
-function assertPriority({ priority, messageGroup, deliverAt, delayMs }: OutgoingMessage, refuse: Refuse): void {
+function assertPriority({ priority, messageGroup, deliverAt, delayMs }: OutgoingMessage, reject: Reject): void {
   if (priority === undefined) return;
   if (!isIntegerFrom(priority, 0, LIMITS.priority)) {
-    refuse(
+    reject(
       'priority',
       'ILLEGAL_PRIORITY',
       `must be an integer from 0 to ${LIMITS.priority}, not ${describe(priority)}`,
     );
   }
   if (messageGroup !== undefined || deliverAt !== undefined || delayMs !== undefined) {
-    refuse(
+    reject(
       'priority',
       'PRIORITY_WITH_OTHER_TYPE',
       'cannot be combined with a message group or a delivery time; set only one',
@@ -250,13 +250,13 @@ function assertPriority({ priority, messageGroup, deliverAt, delayMs }: Outgoing
   }
 }
 
-function assertLiteTopic(message: OutgoingMessage, refuse: Refuse): void {
+function assertLiteTopic(message: OutgoingMessage, reject: Reject): void {
   const { liteTopic, messageGroup, priority, deliverAt, delayMs } = message;
   if (liteTopic === undefined) return;
   const problem = liteTopicProblem(liteTopic);
-  if (problem !== undefined) refuse('liteTopic', 'ILLEGAL_LITE_TOPIC', problem);
+  if (problem !== undefined) reject('liteTopic', 'ILLEGAL_LITE_TOPIC', problem);
   if (messageGroup !== undefined || priority !== undefined || deliverAt !== undefined || delayMs !== undefined) {
     const combined = 'cannot be combined with a message group, a priority or a delivery time; set only one';
-    refuse('liteTopic', 'LITE_TOPIC_WITH_OTHER_TYPE', combined);
+    reject('liteTopic', 'LITE_TOPIC_WITH_OTHER_TYPE', combined);
   }
 }

@@ -11,7 +11,7 @@ export type TopicType = (typeof TOPIC_TYPES)[number];
 /** A message to send. */
 export interface OutgoingMessage {
   readonly topic: string;
-  /** A string is sent as UTF-8; half of a character (a lone surrogate) is refused. 1 byte to 4 MiB. */
+  /** A string is sent as UTF-8; half of a character (a lone surrogate) is rejected. 1 byte to 4 MiB. */
   readonly body: Uint8Array | string;
   /** A label that consumers can filter by. It must not contain `|`. Default: none. */
   readonly tag?: string;

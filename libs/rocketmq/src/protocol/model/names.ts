@@ -50,7 +50,7 @@ export const LITE_QUEUE_PROPERTY = 'INNER_MULTI_DISPATCH';
 /** The property in which the server stores the offset of a message in the queue of its lite topic. */
 export const LITE_QUEUE_OFFSET_PROPERTY = 'INNER_MULTI_QUEUE_OFFSET';
 
-/** The property in which the server stores the message group. It is not reserved, and makes a message an ordered one, which other topics refuse. */
+/** The property in which the server stores the message group. It is not reserved, and makes a message an ordered one, which other topics reject. */
 export const MESSAGE_GROUP_PROPERTY = '__SHARDINGKEY';
 
 /** @see TopicValidator of the server */
@@ -151,7 +151,7 @@ function problemOf(fault: NameFault | undefined, longest: number, what: string):
   }
 }
 
-/** Whether the string contains an ISO control character, which the server refuses nearly everywhere. */
+/** Whether the string contains an ISO control character, which the server rejects nearly everywhere. */
 export function hasControlCharacter(text: string): boolean {
   return CONTROL.test(text);
 }
@@ -179,7 +179,7 @@ export function isServersProperty(name: string): boolean {
   return isReservedProperty(name) || name === LITE_QUEUE_PROPERTY || name === MESSAGE_GROUP_PROPERTY;
 }
 
-/** Whether the property name is reserved by the server, which refuses it from a producer and hides it from a consumer. */
+/** Whether the property name is reserved by the server, which rejects it from a producer and hides it from a consumer. */
 export function isReservedProperty(name: string): boolean {
   return RESERVED_PROPERTIES.has(name);
 }

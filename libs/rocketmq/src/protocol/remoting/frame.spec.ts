@@ -118,7 +118,7 @@ describe('FrameDecoder', () => {
     expect(second.map((frame) => frame.body.toString())).toEqual(['three']);
   });
 
-  it('reads the remark and code of a refusal', () => {
+  it('reads the remark and code of a rejection', () => {
     const [frame] = new FrameDecoder().push(answer(1, '', { code: 17, remark: 'no such topic' }));
 
     expect(frame).toMatchObject({ code: 17, remark: 'no such topic', isResponse: true });

@@ -85,7 +85,7 @@ describe('parseJavaJson', () => {
   });
 
   it.each(['{name:"x"}', '{{"a":1}:1,"b":2}', '{"b":2,{"a":1}:1}', '{0.5:1}', '{{"a":1}}', '{"a":1}x', ''])(
-    'refuses %s and says where',
+    'rejects %s and says where',
     (text) => {
       expect(() => parseJavaJson(text)).toThrow(/at character \d+$/);
     },

@@ -15,7 +15,7 @@ export class ObjectKeyedMap {
 }
 
 /** No answer of a server is nested deeper. Limits the recursion. */
-const DEEPEST = 64;
+const MAX_DEPTH = 64;
 /** A number that JSON.parse might round. */
 const INEXACT = /\d{16}/;
 /** Above any number of Java; a BigInt of millions of digits would take minutes. */
@@ -50,7 +50,7 @@ class Parser {
   constructor(private readonly text: string) {}
 
   value(depth: number): unknown {
-    if (depth > DEEPEST) throw this.error(`is nested deeper than ${DEEPEST}`);
+    if (depth > MAX_DEPTH) throw this.error(`is nested deeper than ${MAX_DEPTH}`);
     this.skip();
     switch (this.text[this.at]) {
       case '{':

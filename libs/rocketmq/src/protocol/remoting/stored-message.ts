@@ -287,7 +287,7 @@ function int32(value: number): Buffer {
 
 const MAX_LONG = 2n ** 63n - 1n;
 
-/** A decoded number as Java's long. The nearest number to the largest long is one more, which servers refuse. */
+/** A decoded number as Java's long. The nearest number to the largest long is one more, which servers reject. */
 export function longOf(value: number): bigint {
   const long = BigInt(value);
   return long > MAX_LONG ? MAX_LONG : long;

@@ -78,7 +78,7 @@ export async function retryTransaction<T>(
     const ended = signals.find((signal) => signal?.aborted);
     if (ended !== undefined) throw abortReason(ended);
     const before = decisionsOf(message);
-    const proof = message?.proof;
+    const endFinder = message?.endFinder;
     try {
       return await transaction();
     } catch (error) {
@@ -87,7 +87,7 @@ export async function retryTransaction<T>(
         throw new TransactionConflictError(attempt, conflictOf(error) ?? '', { cause: error });
       }
       // The record of a lost run does not apply to the next one.
-      if (message?.proof !== proof) message?.proveBy(proof);
+      if (message?.endFinder !== endFinder) message?.findEndBy(endFinder);
     }
     const waitMs = withJitter(backoffMs(backoff, attempt), systemRandom.next);
     await withAnySignal(signals, (signal) => sleep(new SystemClock(), waitMs, signal));

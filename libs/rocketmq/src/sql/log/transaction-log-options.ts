@@ -47,9 +47,9 @@ const CHECK_TIMEOUT_MS = 10 * SECOND_MS;
 /** How long rows are kept. @throws UsageError `RETENTION_TOO_SHORT`, `ILLEGAL_OPTION` */
 export function retentionOf(options: TransactionLogOptions): number {
   const retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
-  const leastIs =
+  const minDescription =
     'the last check (firstCheckAfterMs of up to 1 h, then transactionCheckMax × transactionCheckIntervalMs)';
-  return assertRetention({ retentionMs, leastMs: lastCheckMs(options), leastIs });
+  return assertRetention({ retentionMs, minMs: lastCheckMs(options), minDescription });
 }
 
 /** How long a check waits. @throws UsageError `ILLEGAL_OPTION` */

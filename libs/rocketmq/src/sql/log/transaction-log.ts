@@ -46,7 +46,7 @@ interface Recorded
   /** @internal */
   readonly run?: TransactionRun;
   /** @internal */
-  proveBy?(proof: (wanted: Resolution) => Promise<LocalEnd>): void;
+  findEndBy?(endFinder: (wanted: Resolution) => Promise<LocalEnd>): void;
 }
 
 /** A database transaction that may have been begun around the local transaction. */
@@ -137,8 +137,8 @@ export class TransactionLog {
     const { transactions } = this;
     if (transactions === undefined || local.isRollback || transactions.isRecorded(local)) return;
     const tx = transactions.current();
-    // The proof of a transaction that failed says whether it was committed nevertheless.
-    if (tx === undefined && local.proof !== undefined) return;
+    // The finder of a transaction that failed says whether it was committed nevertheless.
+    if (tx === undefined && local.endFinder !== undefined) return;
     if (tx === undefined) throw notRecorded(local.transactionId, transactions.connection);
     await this.write(tx, local, this.noteRecord(local));
   }
@@ -152,21 +152,21 @@ export class TransactionLog {
     transaction.run?.assertRunning();
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
-    const proveBy = transaction.proveBy?.bind(transaction);
-    const prove = (evidence: Omit<Evidence, 'half' | 'enclosing'>) =>
-      proveBy?.((wanted) => this.prove({ half, enclosing, ...evidence }, wanted));
+    const findEndBy = transaction.findEndBy?.bind(transaction);
+    const setFinder = (evidence: Omit<Evidence, 'half' | 'enclosing'>) =>
+      findEndBy?.((wanted) => this.findEnd({ half, enclosing, ...evidence }, wanted));
     let number: string | undefined;
     try {
       const written = await dialectOf(tx).log.record(tx, { ...half, table: this.table }, (begun) => {
         number = begun;
       });
-      prove({ number, written });
+      setFinder({ number, written });
     } catch (error) {
       const isFenced = isDuplicate(error);
       const failure = isFenced ? new TransactionFencedError(transactionId, { cause: error }) : error;
       // If the caller swallowed the error, the method would return, and its message would be committed without a database transaction.
-      if (isFenced && proveBy === undefined) transaction.rollback?.();
-      prove({ number, failure });
+      if (isFenced && findEndBy === undefined) transaction.rollback?.();
+      setFinder({ number, failure });
       throw failure;
     }
   }
@@ -225,16 +225,16 @@ export class TransactionLog {
    * How a transaction ended after its method returned, which alone does not prove a commit. If the database transaction does not
    * answer this, the row does, in the same way as for a check.
    */
-  private async prove(evidence: Evidence, wanted: Resolution): Promise<LocalEnd> {
+  private async findEnd(evidence: Evidence, wanted: Resolution): Promise<LocalEnd> {
     const { enclosing } = evidence;
-    if (enclosing === undefined) return this.proveNow(evidence, wanted);
+    if (enclosing === undefined) return this.findEndNow(evidence, wanted);
     // Its end decides, and it cannot end before the method has.
     if (enclosing.scope.isRunning) return { resolution: 'unknown', defer: (end) => enclosing.scope.onEnded(end) };
-    return this.proveNow(evidence, enclosing.scope.isUndoneAround(enclosing.run) ? 'rollback' : wanted);
+    return this.findEndNow(evidence, enclosing.scope.isUndoneAround(enclosing.run) ? 'rollback' : wanted);
   }
 
-  private proveNow({ half, number, written, failure }: Evidence, wanted: Resolution): Promise<LocalEnd> {
-    const what = `proof of transaction ${half.transactionId}`;
+  private findEndNow({ half, number, written, failure }: Evidence, wanted: Resolution): Promise<LocalEnd> {
+    const what = `end of transaction ${half.transactionId}`;
     return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
       if (wanted === 'rollback') return this.withdraw(half, signal);
       const { log } = dialectOf(this.database);

@@ -47,7 +47,7 @@ async function record(tx: SqlExecutor, { table, transactionId, topic }: LogRow):
 async function assertInTransaction(tx: SqlExecutor): Promise<void> {
   const failure = await adjacent(tx, `SAVEPOINT ${SAVEPOINT}`, `RELEASE SAVEPOINT ${SAVEPOINT}`);
   if (failure === undefined) return;
-  const isOpen = isNotPrepared(failure) ? await refusesCharacteristics(tx) : !isNoSavepoint(failure);
+  const isOpen = isNotPrepared(failure) ? await rejectsCharacteristics(tx) : !isNoSavepoint(failure);
   if (!isOpen) throw notInTransaction();
   if (!isNotPrepared(failure)) throw failure;
 }
@@ -59,7 +59,7 @@ async function adjacent(tx: SqlExecutor, ...statements: readonly string[]): Prom
 }
 
 /** Clients such as Prisma prepare each statement, and MySQL (unlike MariaDB) does not prepare savepoints. */
-async function refusesCharacteristics(tx: SqlExecutor): Promise<boolean> {
+async function rejectsCharacteristics(tx: SqlExecutor): Promise<boolean> {
   try {
     await tx.query('SET TRANSACTION READ WRITE', []);
     return false;

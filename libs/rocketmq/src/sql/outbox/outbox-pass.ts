@@ -213,7 +213,7 @@ const CAUSED_BY_HOOK =
 /** The most characters of an error that are stored. Some contain a whole page of HTML. */
 const MAX_ERROR_LENGTH = 2_000;
 
-/** An error as a text that every database stores: PostgreSQL refuses NUL and what is not UTF-8, and MySQL what is too long. */
+/** An error as a text that every database stores: PostgreSQL rejects NUL and what is not UTF-8, and MySQL what is too long. */
 function storable(error: unknown): string {
   const text = String(describeError(error));
   const escaped = visible(text.slice(0, MAX_ERROR_LENGTH));

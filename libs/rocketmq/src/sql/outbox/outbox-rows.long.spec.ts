@@ -59,7 +59,7 @@ describe('the error of an attempt', () => {
     return (await bench.outbox.parked(bench.database))[0]?.lastError;
   };
 
-  it('is stored without what a database refuses', async () => {
+  it('is stored without what a database rejects', async () => {
     expect(await stored(new Error('bad frame \u0000\u0007, half of \ud83d'))).toBe(
       'bad frame \\x00\\x07, half of \ufffd',
     );

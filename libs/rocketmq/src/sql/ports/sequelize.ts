@@ -36,7 +36,7 @@ function executorOf(sequelize: Queries, transaction: SequelizeTransaction | null
   return {
     dialect,
     query: async (text, parameters) => {
-      // Prepared statements of MySQL refuse the numbers of JavaScript after LIMIT, so there the values are put in by Sequelize.
+      // Prepared statements of MySQL reject the numbers of JavaScript after LIMIT, so there the values are put in by Sequelize.
       const values = dialect === 'mysql' ? { replacements: parameters } : { bind: parameters };
       const [rows] = await sequelize.query(text, { ...PLAIN, transaction, ...(parameters.length > 0 ? values : {}) });
       return { rows: rowsOf(rows, dialect, text) };

@@ -36,7 +36,7 @@ interface TypeormRunners {
 /**
  * A TypeORM transaction as the port.
  * @throws UsageError `NO_TRANSACTION` for an `EntityManager` without a transaction: its statements would run on any connection. For one
- *   whose query runner has begun none, or has ended it, inbox and outbox refuse the executor
+ *   whose query runner has begun none, or has ended it, inbox and outbox reject the executor
  */
 export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
   if (queryRunner === undefined) throw noTransaction('this EntityManager', 'dataSource.transaction()', 'manager');

@@ -265,25 +265,25 @@ describe('the entries of a schedule', () => {
   });
 });
 
-describe('a change to an entry is refused', () => {
+describe('a change to an entry is rejected', () => {
   it.each([[''], [' \t'], ['x'.repeat(501)], ['a\0'], ['a\ud83d'], [undefined], [5]])(
     'with the reason %j',
     async (reason) => {
       await bench.set('reminder', { delayMs: HOUR_MS });
-      const refused = within((tx) => bench.schedule.pause(tx, 'reminder', reason as string));
-      await expect(refused).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'reason' });
+      const rejected = within((tx) => bench.schedule.pause(tx, 'reminder', reason as string));
+      await expect(rejected).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'reason' });
       expect((await bench.pending()).entries).toMatchObject([{ paused: undefined }]);
     },
   );
 
   it('with a key that no entry has', async () => {
-    for (const refused of [pause('a b'), resume('a b'), runNow('a b'), bench.pending({ key: 'a b' })])
-      await expect(refused).rejects.toMatchObject({ code: 'ILLEGAL_KEY', field: 'key' });
+    for (const rejected of [pause('a b'), resume('a b'), runNow('a b'), bench.pending({ key: 'a b' })])
+      await expect(rejected).rejects.toMatchObject({ code: 'ILLEGAL_KEY', field: 'key' });
   });
 
   it('outside of a transaction', async () => {
     const { database, schedule } = bench;
-    for (const refused of [
+    for (const rejected of [
       schedule.pause(database, 'a', 'b'),
       schedule.resume(database, 'a'),
       schedule.runNow(database, 'a'),
@@ -291,7 +291,7 @@ describe('a change to an entry is refused', () => {
       schedule.resume('a'),
       schedule.runNow('a'),
     ])
-      await expect(refused).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+      await expect(rejected).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
   });
 
   it.each<[string, object]>([

@@ -37,7 +37,7 @@ export const ENTRY_CHECKS: OptionChecks<ScheduleEntry> = {
 };
 
 /** The end of what an ISO date has four digits for. */
-const LATEST_MS = Date.UTC(9999, 11, 31);
+const MAX_DUE_MS = Date.UTC(9999, 11, 31);
 
 /** @throws UsageError that names the field */
 export async function dueAtMsOf(
@@ -45,24 +45,24 @@ export async function dueAtMsOf(
   rule: CronRule | undefined,
   nowMs: number,
 ): Promise<number> {
-  const refuse = (field: string, problem: string): never => {
+  const reject = (field: string, problem: string): never => {
     const text = `entry "${key}" of the schedule: ${field} ${problem}; nothing was scheduled`;
     throw new UsageError('ILLEGAL_DELIVERY_TIME', text, field);
   };
   const own = (['deliverAt', 'delayMs'] as const).find((field) => (message as OutboxMessage)[field] !== undefined);
-  if (own !== undefined) refuse(`message.${own}`, `cannot be used here; set ${own} of the entry`);
+  if (own !== undefined) reject(`message.${own}`, `cannot be used here; set ${own} of the entry`);
   if ([deliverAt, delayMs, rule].filter((time) => time !== undefined).length !== 1) {
-    refuse('deliverAt', 'or delayMs or cron must be set, and only one of them');
+    reject('deliverAt', 'or delayMs or cron must be set, and only one of them');
   }
   if (rule !== undefined) return nextTickMs(rule, nowMs);
-  if (timeZone !== undefined) refuse('timeZone', 'is for cron only; a date or a delay has none');
+  if (timeZone !== undefined) reject('timeZone', 'is for cron only; a date or a delay has none');
   if (deliverAt !== undefined) {
-    const isDate = deliverAt instanceof Date && deliverAt.getTime() <= LATEST_MS;
-    return isDate ? Math.max(0, deliverAt.getTime()) : refuse('deliverAt', 'must be a valid date up to the year 9999');
+    const isDate = deliverAt instanceof Date && deliverAt.getTime() <= MAX_DUE_MS;
+    return isDate ? Math.max(0, deliverAt.getTime()) : reject('deliverAt', 'must be a valid date up to the year 9999');
   }
   const dueAtMs = nowMs + Number(delayMs);
-  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && dueAtMs <= LATEST_MS;
+  const isDelay = typeof delayMs === 'number' && delayMs >= 0 && dueAtMs <= MAX_DUE_MS;
   return isDelay
     ? Math.ceil(dueAtMs)
-    : refuse('delayMs', 'must be a number of at least 0 that leads to a date up to the year 9999');
+    : reject('delayMs', 'must be a number of at least 0 that leads to a date up to the year 9999');
 }

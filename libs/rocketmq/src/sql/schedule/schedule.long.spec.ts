@@ -261,7 +261,7 @@ describe('a repeated entry', () => {
   });
 });
 
-describe('a schedule refuses', () => {
+describe('a schedule rejects', () => {
   const message = { topic: 'orders', body: 'a' };
   it.each<[string, object, string, string]>([
     ['no time', {}, 'ILLEGAL_DELIVERY_TIME', 'deliverAt'],
@@ -385,7 +385,7 @@ describe('what goes wrong with a schedule', () => {
     ['keys', { message: { topic: 'orders', body: 'a', keys: null } }],
     ['message', { message: undefined }],
     ['message', { message: null }],
-  ])('refuses %s that are none', async (field, entry) => {
+  ])('rejects %s that are none', async (field, entry) => {
     const set = bench.set('wrong', { delayMs: 0, ...(entry as unknown as Partial<ScheduleEntry>) });
     await expect(set).rejects.toMatchObject({ name: 'UsageError', field });
     expect(await sentAfter(0)).toEqual([]);

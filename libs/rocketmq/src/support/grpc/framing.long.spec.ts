@@ -48,8 +48,8 @@ describe('framing', () => {
     expect(long.map(({ buffer }) => buffer === chunk.buffer)).toEqual([false, true]);
   });
 
-  it('refuses a message over the limit by its prefix alone, a compressed one and unknown flags', () => {
-    const refusal = (bytes: number[]) => {
+  it('rejects a message over the limit by its prefix alone, a compressed one and unknown flags', () => {
+    const rejection = (bytes: number[]) => {
       try {
         new FrameReader(10).push(Buffer.from(bytes));
       } catch (error) {
@@ -57,10 +57,10 @@ describe('framing', () => {
       }
       return 'taken';
     };
-    expect(refusal([0, 0, 0, 0, 11])).toBe('resourceExhausted');
-    expect(refusal([0, 255, 255, 255, 255])).toBe('resourceExhausted');
-    expect(refusal([1, 0, 0, 0, 1, 0])).toBe('unimplemented');
-    expect(refusal([71, 69, 84, 32, 47])).toBe('internal');
-    expect(refusal([0, 0, 0, 0, 10])).toBe('taken');
+    expect(rejection([0, 0, 0, 0, 11])).toBe('resourceExhausted');
+    expect(rejection([0, 255, 255, 255, 255])).toBe('resourceExhausted');
+    expect(rejection([1, 0, 0, 0, 1, 0])).toBe('unimplemented');
+    expect(rejection([71, 69, 84, 32, 47])).toBe('internal');
+    expect(rejection([0, 0, 0, 0, 10])).toBe('taken');
   });
 });

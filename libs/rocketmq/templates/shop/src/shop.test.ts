@@ -45,7 +45,7 @@ test('an order that is not paid in time returns its stock', async (context) => {
   await broker.advance(PAYMENT_TIMEOUT_MS - MINUTE_MS);
   assert.equal(order.status, 'reserved');
   await broker.advance(MINUTE_MS);
-  assert.equal(order.status, 'cancelled');
+  assert.equal(order.status, 'canceled');
   assert.equal(stock.all().tea, 10);
 });
 

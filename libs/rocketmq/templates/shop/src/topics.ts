@@ -3,7 +3,7 @@
 import { defineTopic } from 'nestjs-rocketmq';
 
 export interface OrderEvent {
-  kind: 'placed' | 'cancelled';
+  kind: 'placed' | 'canceled';
   orderId: string;
   item: string;
 }

@@ -9,7 +9,7 @@ import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS, sleep } from '../
 import { GrpcError } from '../../../support/grpc/status.js';
 import { CallMemory, type UnfinishedCall } from '../call-memory.js';
 import { ConnectionRoom } from '../connection-room.js';
-import { type Method, RESPONSE_HEADERS, refuse, ServerCall, type ServerCallOptions } from './server-call.js';
+import { type Method, RESPONSE_HEADERS, reject, ServerCall, type ServerCallOptions } from './server-call.js';
 import { type ConnectionServer, ServerConnection } from './server-connection.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -75,11 +75,11 @@ export class GrpcHttp2Server implements ConnectionServer {
   ) {
     const {
       clock,
-      maxUnfinishedBytes: mostBytes = MAX_UNFINISHED_BYTES,
-      maxConnections: most = MAX_CONNECTIONS,
+      maxUnfinishedBytes: maxBytes = MAX_UNFINISHED_BYTES,
+      maxConnections: max = MAX_CONNECTIONS,
     } = options;
-    this.memory = new CallMemory({ clock, mostBytes });
-    this.room = new ConnectionRoom({ most });
+    this.memory = new CallMemory({ clock, maxBytes });
+    this.room = new ConnectionRoom({ max });
     this.callOptions = {
       ...options,
       memory: this.memory,
@@ -136,7 +136,7 @@ export class GrpcHttp2Server implements ConnectionServer {
     const path = headers[':path'] ?? '';
     const method = this.methods.get(path);
     if (method === undefined) {
-      refuse(stream, 'unimplemented', `Method not found: ${path.slice(1)}`);
+      reject(stream, 'unimplemented', `Method not found: ${path.slice(1)}`);
       return;
     }
     try {
@@ -145,7 +145,7 @@ export class GrpcHttp2Server implements ConnectionServer {
       if (!stream.isClosed) this.outlasts(call);
     } catch (error) {
       if (!(error instanceof GrpcError)) throw error;
-      refuse(stream, error.status, error.message);
+      reject(stream, error.status, error.message);
     }
   }
 
@@ -169,7 +169,7 @@ export class GrpcHttp2Server implements ConnectionServer {
 }
 
 /**
- * A request of another protocol. It is refused once it is complete, so that what is wrong with the rest of it is reported as well; a body that
+ * A request of another protocol. It is rejected once it is complete, so that what is wrong with the rest of it is reported as well; a body that
  * does not end soon is not awaited.
  */
 class OtherRequest implements UnfinishedCall, StreamReceiver {

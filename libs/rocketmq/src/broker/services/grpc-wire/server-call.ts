@@ -61,7 +61,7 @@ export class ServerCall implements UnfinishedCall, StreamReceiver {
   private isOver = false;
   private hasHeaders = false;
 
-  /** @throws GrpcError for an invalid deadline; the caller must then {@link refuse} the stream */
+  /** @throws GrpcError for an invalid deadline; the caller must then {@link reject} the stream */
   constructor(
     private readonly stream: Http2Stream,
     /** What the client sent as headers. */
@@ -231,7 +231,7 @@ export class ServerCall implements UnfinishedCall, StreamReceiver {
     if (this.isOver) return;
     this.over();
     if (this.hasHeaders) this.stream.sendTrailers([statusTrailers(status, message)]);
-    else refuse(this.stream, status, message);
+    else reject(this.stream, status, message);
   }
 
   /** Resets the stream without a status, which would be queued behind data that the client does not read. */
@@ -341,7 +341,7 @@ class OneMessage<T> implements CallHandler {
 }
 
 /** Ends a stream with an error, without creating a call. */
-export function refuse(stream: Http2Stream, status: GrpcStatusName, message: string): void {
+export function reject(stream: Http2Stream, status: GrpcStatusName, message: string): void {
   stream.sendTrailers([RESPONSE_HEADERS, statusTrailers(status, message)]);
 }
 

@@ -42,7 +42,7 @@ const halfTrailers = http2Frame(FRAME_TYPE.headers, 0, 1, headerBlock([['trailer
 const halfBlock = Buffer.concat([callTo('/s/Hold'), message(), halfTrailers, ping(8)]);
 
 /** Input after which a connection cannot go on. */
-const REFUSED: [string, Buffer][] = [
+const REJECTED: [string, Buffer][] = [
   ['data of no stream', http2Frame(FRAME_TYPE.data, 0, 0, Buffer.alloc(4))],
   ['a ping of five bytes', ping(5)],
   ['settings of five bytes', http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.alloc(5))],
@@ -99,20 +99,20 @@ async function serve(identity?: TlsOptions) {
 }
 
 /** Sends bytes and waits for the server's GOAWAY. `closed` resolves when the server has closed the connection. */
-async function refuseTo(socket: Socket, bytes: Buffer): Promise<{ closed: Promise<unknown> }> {
+async function rejectTo(socket: Socket, bytes: Buffer): Promise<{ closed: Promise<unknown> }> {
   socket.on('error', () => {});
   closers.push(() => socket.destroy());
   const closed = once(socket, 'close');
   const goaway = Buffer.from([FRAME_TYPE.goaway, 0, 0, 0, 0, 0]);
   let received = Buffer.alloc(0);
-  const refused = new Promise<void>((resolve) => {
+  const rejected = new Promise<void>((resolve) => {
     socket.on('data', (piece: Buffer) => {
       received = Buffer.concat([received, piece]);
       if (received.includes(goaway)) resolve();
     });
   });
   socket.write(Buffer.concat([opening, bytes]));
-  await Promise.race([refused, closed]);
+  await Promise.race([rejected, closed]);
   return { closed };
 }
 
@@ -175,7 +175,7 @@ describe('a request that is not gRPC', () => {
   const answered = frameOf(FRAME_TYPE.headers, END_STREAM | END_HEADERS);
   const reset = (code: number) => http2Frame(FRAME_TYPE.reset, 0, 1, Buffer.from([0, 0, 0, code]));
 
-  it('is refused when it is complete', async () => {
+  it('is rejected when it is complete', async () => {
     const { received } = await ask(http2Frame(FRAME_TYPE.data, END_STREAM, 1, Buffer.from('x')));
     expect(received.bytes.includes(answered)).toBe(true);
     expect(received.bytes.includes(Buffer.from('415'))).toBe(true);
@@ -198,7 +198,7 @@ describe('a request that is not gRPC', () => {
     expect(received.bytes.includes(answered)).toBe(false);
   });
 
-  it('is refused before its end when that does not come', async () => {
+  it('is rejected before its end when that does not come', async () => {
     const { received, look } = await ask(Buffer.alloc(0));
     await look(23);
     expect(received.bytes.includes(answered)).toBe(false);
@@ -206,7 +206,7 @@ describe('a request that is not gRPC', () => {
     await until(() => received.bytes.includes(answered));
   });
 
-  it('is refused before its end when its body is long', async () => {
+  it('is rejected before its end when its body is long', async () => {
     const body = http2Frame(FRAME_TYPE.data, 0, 1, Buffer.alloc(16_384));
     const { received } = await ask(Buffer.concat([body, body]));
     expect(received.bytes.includes(Buffer.concat([answered]))).toBe(true);
@@ -215,9 +215,9 @@ describe('a request that is not gRPC', () => {
 });
 
 describe('a connection', () => {
-  it.each(REFUSED)('is closed after %s', async (_what, bytes) => {
+  it.each(REJECTED)('is closed after %s', async (_what, bytes) => {
     const { port, accepted, look } = await serve();
-    const { closed } = await refuseTo(connect(port, '127.0.0.1'), bytes);
+    const { closed } = await rejectTo(connect(port, '127.0.0.1'), bytes);
     await look(LOOKS_TO_THE_END);
     await closed;
     expect(accepted.map((socket) => socket.destroyed)).toEqual([true]);
@@ -232,7 +232,7 @@ describe('a connection', () => {
     closers.push(() => good.destroy());
     good.write(opening);
     await once(good, 'data');
-    const { closed } = await refuseTo(connectTls(options), ping(5));
+    const { closed } = await rejectTo(connectTls(options), ping(5));
     await look(LOOKS_TO_THE_END);
     await closed;
     const answered = once(good, 'data');
@@ -241,7 +241,7 @@ describe('a connection', () => {
     expect(good.destroyed).toBe(false);
   });
 
-  it('is refused over TLS when its client does not choose HTTP/2', async () => {
+  it('is rejected over TLS when its client does not choose HTTP/2', async () => {
     const authority = new CertificateAuthority();
     closers.push(() => authority.remove());
     const { port } = await serve(serverTlsOf(authority.issue()));
@@ -257,7 +257,7 @@ describe('a connection', () => {
 
   it('is closed by a stop while it has an incomplete header block in a call', async () => {
     const { port, stop } = await serve();
-    const many = Array.from({ length: 10 }, () => refuseTo(connect(port, '127.0.0.1'), halfBlock));
+    const many = Array.from({ length: 10 }, () => rejectTo(connect(port, '127.0.0.1'), halfBlock));
     const ends = await Promise.all(many);
     await stop();
     await Promise.all(ends.map(({ closed }) => closed));

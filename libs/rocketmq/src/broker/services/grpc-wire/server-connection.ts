@@ -16,7 +16,7 @@ const LOOKS_WHILE_ANSWERS_WAIT = 4;
 export interface ConnectionServer {
   readonly room: ConnectionRoom;
   readonly http2: Http2ConnectionOptions;
-  /** Serves a new stream, or refuses it. A call reports its end by {@link ServerConnection.callEnded}. */
+  /** Serves a new stream, or rejects it. A call reports its end by {@link ServerConnection.callEnded}. */
   serve(stream: Http2Stream, headers: Headers, connection: ServerConnection): void;
   /** The connection and its socket are closed. */
   ended(connection: ServerConnection): void;

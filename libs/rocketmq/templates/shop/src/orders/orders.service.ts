@@ -18,7 +18,7 @@ export const PAYMENT_TIMEOUT_MS = 30 * MINUTE_MS;
 export interface Order {
   id: string;
   item: string;
-  status: 'placed' | 'reserved' | 'out of stock' | 'paid' | 'cancelled';
+  status: 'placed' | 'reserved' | 'out of stock' | 'paid' | 'canceled';
 }
 
 @Injectable()
@@ -73,10 +73,10 @@ export class OrdersService {
     const order = this.orders.get(orderId);
     if (order === undefined) return;
     if (order.status === 'paid' || order.status === 'out of stock') return;
-    this.change(order, 'cancelled');
+    this.change(order, 'canceled');
     await this.producer.send(
       OrderEvents,
-      { kind: 'cancelled', orderId, item: order.item },
+      { kind: 'canceled', orderId, item: order.item },
       { messageGroup: orderId, keys: [orderId] },
     );
   }

@@ -28,7 +28,7 @@ export class StockService {
   @RocketMQListener(OrderEvents, { consumerGroup: 'stock' })
   async onOrderEvent(event: BodyOf<typeof OrderEvents>): Promise<void> {
     const { kind, orderId, item } = event;
-    if (kind === 'cancelled') return this.release(orderId, item);
+    if (kind === 'canceled') return this.release(orderId, item);
     const hasItem = this.reserve(orderId, item);
     await this.producer.send(
       StockAnswers,

@@ -42,7 +42,7 @@ final class World {
     static final Duration INVISIBLE = Duration.ofSeconds(30);
     private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(10);
     private static final Duration AWAIT = Duration.ofSeconds(5);
-    private static final long PATIENCE_MS = 90_000;
+    private static final long TIMEOUT_MS = 90_000;
     private static final long QUIET_MS = 8_000;
     private static final long POLL_MS = 20;
     private static final Pattern CODE = Pattern.compile("response-code=(\\d+)");
@@ -215,10 +215,10 @@ final class World {
     /** Receives until `count` messages are there. */
     List<Delivery> receive(SimpleConsumer consumer, int count, Duration invisible) throws Exception {
         List<Delivery> deliveries = new ArrayList<>();
-        long endsAt = System.currentTimeMillis() + PATIENCE_MS;
+        long endsAt = System.currentTimeMillis() + TIMEOUT_MS;
         while (deliveries.size() < count) {
             if (System.currentTimeMillis() > endsAt) {
-                throw new IllegalStateException(deliveries.size() + " of " + count + " messages came in " + PATIENCE_MS + " ms");
+                throw new IllegalStateException(deliveries.size() + " of " + count + " messages came in " + TIMEOUT_MS + " ms");
             }
             deliveries.addAll(receiveOnce(consumer, invisible));
         }
@@ -261,10 +261,10 @@ final class World {
     }
 
     void until(String what, BooleanSupplier condition) throws InterruptedException {
-        long endsAt = System.currentTimeMillis() + PATIENCE_MS;
+        long endsAt = System.currentTimeMillis() + TIMEOUT_MS;
         while (!condition.getAsBoolean()) {
             if (System.currentTimeMillis() > endsAt) {
-                throw new IllegalStateException(PATIENCE_MS + " ms passed, waiting for " + what);
+                throw new IllegalStateException(TIMEOUT_MS + " ms passed, waiting for " + what);
             }
             sleep(POLL_MS);
         }
@@ -272,7 +272,7 @@ final class World {
 
     /** Tries again what needs a topic that is made by the server. */
     <T> T retry(Callable<T> call) throws Exception {
-        for (long endsAt = System.currentTimeMillis() + PATIENCE_MS;;) {
+        for (long endsAt = System.currentTimeMillis() + TIMEOUT_MS;;) {
             try {
                 return call.call();
             } catch (Exception error) {

@@ -11,8 +11,8 @@ function codeOfSend(world: World, topic: string, message: RawMessage = {}): Prom
   return rawSend(world.backend.proxy, topic, message);
 }
 
-describe('refusals', () => {
-  contract('a message of another type than its topic is refused', async (world) => {
+describe('rejections', () => {
+  contract('a message of another type than its topic is rejected', async (world) => {
     const topic = await world.topic('fifo');
     const producer = await world.producer();
     await expect(producer.send({ topic, body: 'x' })).rejects.toMatchObject({ code: 'TOPIC_TYPE_MISMATCH' });
@@ -35,7 +35,7 @@ describe('refusals', () => {
   });
 
   contract(
-    'bodies, ids, tags, keys, groups and properties out of bounds are refused with their codes',
+    'bodies, ids, tags, keys, groups and properties out of bounds are rejected with their codes',
     async (world) => {
       const topic = await world.topic();
       const fifo = await world.topic('fifo');
@@ -67,17 +67,17 @@ describe('refusals', () => {
     },
   );
 
-  contract('illegal names of topics are refused', async (world) => {
+  contract('illegal names of topics are rejected', async (world) => {
     const answers = await Promise.all(['a b', 'x'.repeat(128), 'TBW102', ' '].map((topic) => codeOfSend(world, topic)));
     expect(answers).toEqual(['ILLEGAL_TOPIC', 'ILLEGAL_TOPIC', 'ILLEGAL_TOPIC', 'ILLEGAL_TOPIC']);
   });
 
-  contract('our own checks refuse before the wire and name the field', async (world) => {
+  contract('our own checks reject before the wire and name the field', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();
     const fieldOf = async (message: Partial<OutgoingMessage>): Promise<unknown> => {
-      const refused = await producer.send({ topic, body: 'x', ...message }).catch((error: unknown) => error);
-      return { field: (refused as { field: string }).field, outcome: (refused as { outcome: string }).outcome };
+      const rejected = await producer.send({ topic, body: 'x', ...message }).catch((error: unknown) => error);
+      return { field: (rejected as { field: string }).field, outcome: (rejected as { outcome: string }).outcome };
     };
     const fields = ['body', 'tag', 'keys', 'properties', 'properties', 'messageGroup', 'delayMs', 'topic'];
     const bad: Partial<OutgoingMessage>[] = [

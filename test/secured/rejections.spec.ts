@@ -55,7 +55,7 @@ async function asUser<T>(
   return withClient(world, signature(accessKey), (client) => use(client, accessKey), clientId);
 }
 
-describe('a user without permissions is refused', () => {
+describe('a user without permissions is rejected', () => {
   const topic = resource('a-topic');
   const group = resource('a-group');
   const ids = { messageId: 'id', receiptHandle: 'handle' };

@@ -1,7 +1,7 @@
 // A request to the control port that is rejected.
 
 /** Nothing was changed. Answered as `{ code, message }` with its HTTP status. */
-export class ControlRefusal extends Error {
+export class ControlRejection extends Error {
   constructor(
     readonly status: number,
     /** A stable name, for instance `UNKNOWN_TOPIC`. */
@@ -9,11 +9,11 @@ export class ControlRefusal extends Error {
     message: string,
   ) {
     super(message);
-    this.name = 'ControlRefusal';
+    this.name = 'ControlRejection';
   }
 }
 
 /** A field of the request is invalid. */
-export function illegal(field: string, what: string): ControlRefusal {
-  return new ControlRefusal(400, 'ILLEGAL_ARGUMENT', `${field} ${what}`);
+export function illegal(field: string, what: string): ControlRejection {
+  return new ControlRejection(400, 'ILLEGAL_ARGUMENT', `${field} ${what}`);
 }

@@ -1,6 +1,6 @@
 // Why the engine rejects a command. The services map each reason to a status code of the protocol.
 
-export type RefusalReason =
+export type RejectionReason =
   | 'unknown-topic'
   | 'unknown-group'
   | 'group-paused'
@@ -14,12 +14,12 @@ export type RefusalReason =
   | 'too-many-lite-topics';
 
 /** The engine rejected a command. Nothing was changed. */
-export class Refusal extends Error {
+export class Rejection extends Error {
   constructor(
-    readonly reason: RefusalReason,
+    readonly reason: RejectionReason,
     message: string,
   ) {
     super(message);
-    this.name = 'Refusal';
+    this.name = 'Rejection';
   }
 }
