@@ -256,7 +256,7 @@ export class RocketMQAdmin {
   }
 
   /**
-   * Resumes a paused group, whatever has paused it. Running consumers receive again within 10 s. Does nothing when it is not paused.
+   * Resumes a paused group, whatever has paused it. Running consumers receive again within 15 s. Does nothing when it is not paused.
    * @throws UsageError `UNKNOWN_GROUP` when no broker has the group
    */
   resumeGroup(consumerGroup: string, options?: CallOptions): Promise<void> {

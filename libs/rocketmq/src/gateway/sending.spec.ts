@@ -72,14 +72,13 @@ describe('sending through the gateway', () => {
 
   it('replaces a connection that has gone silent, and sends again', async () => {
     const silent = new Set<unknown>();
-    const { producer, sent } = await producerOn([
-      broker(({ code }, socket) => {
-        if (code === CODES.sendMessageV2 && sent(CODES.sendMessageV2).length === 2) silent.add(socket);
-        return silent.has(socket) ? undefined : 'usual';
-      }),
-    ]);
+    const script = broker(({ code }, socket) => {
+      if (code === CODES.sendMessageV2 && sent(CODES.sendMessageV2).length === 2) silent.add(socket);
+      return silent.has(socket) ? undefined : 'usual';
+    });
+    const { producer, sent } = await producerOn([script], {}, 1_000);
     await producer.send({ topic: TOPIC, body: 'first' });
-    await expect(producer.send({ topic: TOPIC, body: 'second' }, { timeoutMs: 5_000 })).resolves.toMatchObject({
+    await expect(producer.send({ topic: TOPIC, body: 'second' }, { timeoutMs: 20_000 })).resolves.toMatchObject({
       offset: 7,
     });
     expect(sent(CODES.sendMessageV2).length).toBeGreaterThan(2);
@@ -251,9 +250,8 @@ describe('sending through the gateway', () => {
     let stores = 0;
     const script: BrokerScript = ({ code }) =>
       code === CODES.sendMessageV2 && stores++ === 0 ? undefined : { version: RELEASES.v497, body: '{}', ...STORED };
-    const { producer, sent } = await producerOn([script], {
-      delayLevels: { topic: 'delays', consumerGroup: 'delays' },
-    });
+    const delayLevels = { topic: 'delays', consumerGroup: 'delays' };
+    const { producer, sent } = await producerOn([script], { delayLevels }, 1_000);
     await producer.send({ topic: TOPIC, body: 'x', delayMs: 10_500 });
     // 10 s and the rest, then the 10 s alone.
     expect(sent(CODES.sendMessageV2).map(({ fields }) => fields.a)).toEqual(['delays', TOPIC]);
