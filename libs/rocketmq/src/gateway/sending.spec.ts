@@ -185,7 +185,7 @@ describe('sending through the gateway', () => {
     const { producer } = await producerOn([
       broker(({ code }) => (code === CODES.sendMessageV2 ? { code: RESPONSE_CODES.systemError, remark } : 'usual')),
     ]);
-    const sending = producer.send({ topic: TOPIC, body: 'x' });
+    const sending = producer.send({ topic: TOPIC, body: 'x' }, { timeoutMs: 3_000 });
     await expect(sending).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
   });
 
