@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { adminOptionsOf, commandOn } from './admin-access.js';
+import { TransportError } from '../support/errors.js';
+import { adminOptionsOf, commandOn, withAdmin } from './admin-access.js';
+import type { CommandIo } from './command.js';
 
 const values = { nameServer: 'ns:9876', timeout: 500 };
 
@@ -53,5 +55,15 @@ describe('the access of a command to a cluster', () => {
     expect(commandOn(access, 'group', 'list')).toBe(
       "npx nestjs-rocketmq group list --name-server 'ns1:9876;ns2:9876' --cluster main --tls --tls-ca 'my ca.pem' --tls-cert c.pem --tls-key k.pem --tls-server-name mq --tls-any-certificate --credentials keys.json",
     );
+  });
+
+  it.each([
+    ['127.0.0.1:9876', 'nobody there; if the name server has another address, add --name-server HOST:PORT'],
+    ['ns:9876', 'nobody there'],
+  ])('says how to name a name server where none was named and nobody listens: %s', async (nameServer, text) => {
+    const nobody = (): Promise<never> =>
+      Promise.reject(new TransportError('UNAVAILABLE', 'nobody there', 'not-sent', true));
+    const error = await withAdmin({ nameServer, timeout: 500 }, { env: {} } as CommandIo, nobody).catch((one) => one);
+    expect(error).toMatchObject({ message: `[UNAVAILABLE] ${text}`, outcome: 'not-sent', retryable: true });
   });
 });

@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
 import { commandLine } from '../support/command-line.js';
+import { TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
 import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';
@@ -129,7 +130,7 @@ export function commandOn(values: Omit<AccessValues, 'json' | 'timeout'>, ...wor
   );
 }
 
-/** Runs the work with an admin client, and closes it. */
+/** Runs the work with an admin client, and closes it. What nobody answers at the default address says how to name another. */
 export async function withAdmin<T>(
   values: AccessValues,
   { env }: CommandIo,
@@ -139,6 +140,11 @@ export async function withAdmin<T>(
   const admin = new RocketMQAdmin(await adminOptionsOf(values, env));
   try {
     return await work(admin);
+  } catch (error) {
+    const isDefault = values.nameServer === DEFAULT_NAME_SERVER;
+    if (isDefault && error instanceof TransportError && error.code === 'UNAVAILABLE')
+      error.message += '; if the name server has another address, add --name-server HOST:PORT';
+    throw error;
   } finally {
     await admin.close();
   }
