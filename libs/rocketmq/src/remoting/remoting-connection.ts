@@ -67,7 +67,7 @@ export class RemotingConnection {
   ) {
     this.output = new SocketOutput(socket);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    const decoder = new FrameDecoder(maxFrameBytes);
+    const decoder = new FrameDecoder(maxFrameBytes, 'client');
     socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
     socket.on('error', (error) => {
       // TLS 1.3: a rejected or missing client certificate is reported only after the client has finished its handshake.

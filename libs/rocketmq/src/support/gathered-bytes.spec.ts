@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { GatheredBytes } from './gathered-bytes.js';
+import { GatheredBytes, kept } from './gathered-bytes.js';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -25,5 +25,21 @@ describe('gathered bytes', () => {
     }
     gathered.add(Buffer.alloc(1_000), MEBIBYTE);
     expect(gathered.roomBytes).toBeLessThan(2 * MEBIBYTE + 4_000);
+  });
+});
+
+describe('gathered bytes of a client', () => {
+  it('have their place at once, where the total is up to 64 times what has come', () => {
+    const gathered = new GatheredBytes('client');
+    gathered.add(Buffer.alloc(16_000), MEBIBYTE - 100_000);
+    expect(gathered.roomBytes).toBe(MEBIBYTE - 100_000);
+  });
+});
+
+describe('bytes that are kept', () => {
+  it('are a view of what they are most of, and otherwise a copy', () => {
+    const whole = Buffer.allocUnsafeSlow(1_000).fill('a');
+    expect([500, 499].map((length) => kept(whole.subarray(0, length)).buffer === whole.buffer)).toEqual([true, false]);
+    expect(kept(whole.subarray(0, 3)).toString()).toBe('aaa');
   });
 });

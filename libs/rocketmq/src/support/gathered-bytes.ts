@@ -2,17 +2,25 @@
 
 /** The initial capacity; enough for a few small chunks. */
 const FIRST_ROOM_BYTES = 256;
-/** The capacity per byte received so far. With more, a few bytes could reserve much memory; with less, large messages would be copied often. */
-const GROWTH = 4;
+/**
+ * The capacity per byte received so far. With more, a few bytes could reserve much memory; with less, large messages would be copied often.
+ * Whoever sends to a server is anybody; what a client receives, it has asked for.
+ */
+const GROWTH = { server: 4, client: 64 };
+
+/** Which side receives. */
+export type Receiver = keyof typeof GROWTH;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Copies chunks. However small they are, it uses at most four times the bytes that it received. Keeping the chunks themselves would
+ * Copies chunks. However small they are, a server uses at most four times the bytes that it received. Keeping the chunks themselves would
  * cost an object each, and each could retain the whole buffer that it was read into.
  */
 export class GatheredBytes {
   private room: Buffer = NOTHING;
   private used = 0;
+
+  constructor(private readonly receiver: Receiver = 'server') {}
 
   /** How many bytes were added. */
   get length(): number {
@@ -46,16 +54,21 @@ export class GatheredBytes {
   }
 
   private grow(bytes: number, wantedBytes: number): void {
-    const ahead = Math.min(wantedBytes, Math.max(GROWTH * bytes, FIRST_ROOM_BYTES));
+    const ahead = Math.min(wantedBytes, Math.max(GROWTH[this.receiver] * bytes, FIRST_ROOM_BYTES));
     const room = Buffer.allocUnsafeSlow(Math.max(bytes, ahead));
     this.room.copy(room, 0, 0, this.used);
     this.room = room;
   }
 }
 
+/** What of received bytes can be kept for long: a copy, unless they are most of what they arrived in, which a view keeps as a whole. */
+export function kept(view: Buffer): Buffer {
+  return 2 * view.length >= view.buffer.byteLength ? view : Buffer.from(view);
+}
+
 /** Splits a stream of messages that each begin with a prefix of a fixed size, from which their length is known. */
 export class MessageAssembler {
-  private readonly held = new GatheredBytes();
+  private readonly held: GatheredBytes;
   /** The size of the incomplete message with its prefix, as far as it is known. */
   private neededBytes: number;
 
@@ -63,7 +76,9 @@ export class MessageAssembler {
   constructor(
     private readonly prefixBytes: number,
     private readonly lengthAt: (bytes: Buffer, at: number) => number,
+    receiver: Receiver = 'server',
   ) {
+    this.held = new GatheredBytes(receiver);
     this.neededBytes = prefixBytes;
   }
 

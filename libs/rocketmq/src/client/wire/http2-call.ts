@@ -110,7 +110,7 @@ abstract class Http2Call implements StreamReceiver {
       if (this.frames === undefined) {
         const message = wholeMessage(piece, LIMITS.receivedFrameBytes);
         if (message !== undefined) return [message];
-        this.frames = new FrameReader(LIMITS.receivedFrameBytes);
+        this.frames = new FrameReader(LIMITS.receivedFrameBytes, 'client');
       }
       return this.frames.push(piece);
     } catch (error) {

@@ -1,7 +1,7 @@
 // Encodes and decodes frames of the remoting protocol, which name servers and brokers use with tools and with each other. The
 // meaning of codes and fields is defined elsewhere.
 
-import { MessageAssembler } from '../../support/gathered-bytes.js';
+import { MessageAssembler, type Receiver } from '../../support/gathered-bytes.js';
 import { COPIED_BYTES, type SocketOutput } from '../../support/socket-output.js';
 
 /** A request or an answer. */
@@ -111,10 +111,9 @@ function headerOf(frame: UnnumberedFrame, opaque: number): string {
 export class FrameDecoder {
   private readonly frames: MessageAssembler;
 
-  constructor(maxFrameBytes: number = MAX_FRAME_BYTES) {
-    this.frames = new MessageAssembler(LENGTH_BYTES, (bytes, at) =>
-      checkedLength(bytes.readInt32BE(at), maxFrameBytes),
-    );
+  constructor(maxFrameBytes: number = MAX_FRAME_BYTES, receiver?: Receiver) {
+    const lengthAt = (bytes: Buffer, at: number): number => checkedLength(bytes.readInt32BE(at), maxFrameBytes);
+    this.frames = new MessageAssembler(LENGTH_BYTES, lengthAt, receiver);
   }
 
   /** The memory that an incomplete frame takes, in bytes. */

@@ -1,6 +1,7 @@
 // Encodes and decodes messages as brokers store them and return them to tools. It handles the format of properties, not their
 // meaning.
 
+import { kept } from '../../support/gathered-bytes.js';
 import { toOffset } from '../model/offset.js';
 import { encodeHost, hostHex } from './stored-host.js';
 
@@ -147,7 +148,7 @@ function decodeOne(reader: Reader, storeSize: number): StoredMessageFields {
   const storeHost = reader.host((sysFlag & SYS_FLAGS.storeHostIPv6) !== 0, 1);
   const reconsumeTimes = reader.int32();
   const preparedTransactionOffset = reader.offset();
-  const body = Buffer.from(reader.bytes(reader.int32()));
+  const body = kept(reader.bytes(reader.int32()));
   const topic = reader.text(magic === MAGIC ? reader.uint8() : reader.uint16());
   const properties = decodeProperties(reader.text(reader.uint16()));
   return {

@@ -1,6 +1,6 @@
 // Messages on an HTTP/2 stream: one byte of flags, four of length, then the message (grpc/doc/PROTOCOL-HTTP2.md).
 
-import { MessageAssembler } from '../gathered-bytes.js';
+import { MessageAssembler, type Receiver } from '../gathered-bytes.js';
 import { GrpcError } from './status.js';
 
 /** The size of the prefix before every message. */
@@ -38,8 +38,8 @@ export function wholeMessage(piece: Buffer, maxMessageBytes: number): Buffer | u
  * its bytes are kept; unimplemented for a compressed one; internal for unknown flags.
  */
 export class FrameReader extends MessageAssembler {
-  constructor(maxMessageBytes: number) {
-    super(MESSAGE_PREFIX_BYTES, (bytes, at) => messageLength(bytes, at, maxMessageBytes));
+  constructor(maxMessageBytes: number, receiver?: Receiver) {
+    super(MESSAGE_PREFIX_BYTES, (bytes, at) => messageLength(bytes, at, maxMessageBytes), receiver);
   }
 }
 

@@ -1,6 +1,7 @@
 // Handwritten decoder for an answer to a poll, in one pass. It is on the path of every message: the generated code creates strings
 // and BigInts for each timestamp, and three copies of the body. Unusual fields are left to the generated code.
 
+import { kept } from '../../../support/gathered-bytes.js';
 import type {
   Digest,
   DigestType,
@@ -39,7 +40,7 @@ function contentOf(reader: WireReader): ReceiveMessageResponse['content'] {
 }
 
 /** A message, read from the fields that it usually has. */
-export function messageOf(reader: WireReader, bodyOf = copyOf): Message {
+export function messageOf(reader: WireReader, bodyOf = keptOf): Message {
   let topic: Resource | undefined;
   const userProperties: Record<string, string> = {};
   let systemProperties: SystemProperties | undefined;
@@ -65,7 +66,7 @@ export function messageOf(reader: WireReader, bodyOf = copyOf): Message {
   return { topic, userProperties, systemProperties, body: body ?? Buffer.alloc(0) };
 }
 
-const copyOf = (reader: WireReader): Buffer => reader.copy();
+const keptOf = (reader: WireReader): Buffer => kept(reader.view());
 
 function entryOf(reader: WireReader): [name: string, value: string] {
   let name = '';

@@ -59,14 +59,6 @@ export class WireReader {
     return start === this.at ? '' : this.bytes.toString('utf8', start, this.at);
   }
 
-  /** A copy, because a message can be kept for long and the chunk that it arrived in is larger. */
-  copy(): Buffer {
-    const start = this.skip();
-    const copy = Buffer.allocUnsafe(this.at - start);
-    this.bytes.copy(copy, 0, start, this.at);
-    return copy;
-  }
-
   /** A view of the source, for bytes that are kept as long as their messages. */
   view(): Buffer {
     const start = this.skip();
