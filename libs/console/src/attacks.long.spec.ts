@@ -180,6 +180,7 @@ describe('hostile requests', () => {
 
   it('open at most 100 event streams, which are free again when they close', async () => {
     const { browser } = await opened();
+    expect((await browser.get(`/api/events?groups=${Array(51).fill('g').join(',')}`)).status).toBe(400);
     const leaving = new AbortController();
     const open = await Promise.all(
       Array.from({ length: 100 }, () => browser.raw('/api/events', { signal: leaving.signal })),
@@ -188,13 +189,12 @@ describe('hostile requests', () => {
     expect(await browser.get('/api/events')).toMatchObject({ status: 503, body: { error: { code: 'TOO_MANY' } } });
     leaving.abort();
     await Promise.allSettled(open.map((one) => one.text()));
-    const deadlineMs = Date.now() + 5_000;
+    const deadlineMs = Date.now() + 30_000;
     for (;;) {
       const seen = await browser.events('/api/events', 'event: samples').catch(() => '');
       if (seen !== '') break;
       expect(Date.now()).toBeLessThan(deadlineMs);
     }
-    expect((await browser.get(`/api/events?groups=${Array(51).fill('g').join(',')}`)).status).toBe(400);
   });
 });
 

@@ -116,7 +116,8 @@ describe('the console of the command line', () => {
     });
     expect([await controlled.stop(), await beside.stop(), await broker.stop()]).toEqual([0, 0, 0]);
     expect(beside.err).toContain('send topic orders: rejected: not allowed');
-  });
+    // Three programs from their sources, one after another.
+  }, 240_000);
 
   it('sends by the name servers where no proxy is named', async () => {
     const broker = new Program(['broker', '--port', '0', '--name-server-port', '0', '--topic', 'orders']);
