@@ -24,7 +24,7 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', ...long, ...needsRealServer, ...startsServers],
   testTimeout: 90_000,
   // The suites wait more than they compute: for processes to start, leases to end, polls to come back.
-  maxWorkers: 4,
+  maxWorkers: 3,
   // What ECMAScript modules of a suite leave behind stays in its worker, and slows what comes after it: `npm test` takes 0.78 of the time
   // that it takes with workers that are kept.
   workerIdleMemoryLimit: '400MB',

@@ -18,7 +18,7 @@ interface Run extends Tools {
 }
 
 // The suites wait for a server more than they compute.
-const AT_ONCE = '--maxWorkers=8';
+const AT_ONCE = '--maxWorkers=6';
 const ONE_BY_ONE = '--runInBand';
 /** What runs a part: jest's exit code. */
 const STARTS: Readonly<Record<Part, (run: Run, args: readonly string[]) => Promise<number>>> = {
