@@ -1,5 +1,4 @@
-// Encodes and decodes messages as brokers store them and return them to tools. It handles the format of properties, not their
-// meaning.
+// Encodes and decodes messages as brokers store them and return them to tools: the format of properties, not their meaning.
 
 import { kept } from '../../support/gathered-bytes.js';
 import { toOffset } from '../model/offset.js';
