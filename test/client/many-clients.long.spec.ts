@@ -19,7 +19,8 @@ describe.each(['http2', 'grpc-js'] as const)('many clients on one connection of 
     const groups = Array.from({ length: MANY }, (_, index) => ({ name: `group-${index}` }));
     const broker = await TestBroker.start({ topics: [{ name: 'orders', type: 'normal' }], groups });
     ends.push(() => broker.stop());
-    const connection = new Connection({ endpoints: broker.endpoints, transport });
+    // Client and server share one thread, and a busy machine.
+    const connection = new Connection({ endpoints: broker.endpoints, transport, requestTimeoutMs: 20_000 });
     ends.push(() => connection.close());
     return { broker, connection };
   }

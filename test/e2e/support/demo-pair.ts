@@ -164,7 +164,8 @@ export function openOrders(orders: readonly Pick<OrderView, 'id' | 'status'>[]):
 export async function request<Body>(url: string, method: string, body?: unknown): Promise<Answer<Body>> {
   const response = await fetch(url, {
     method,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    // A server may close a kept connection just as it is used again.
+    headers: { connection: 'close', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   return { status: response.status, body: (await response.json()) as Body };
