@@ -107,7 +107,7 @@ function inOrder(faults: readonly Fault[]): Fault[] {
 function focused(plan: Plan, { ways, faults, lastingS }: Focus, chance: Chance): Plan {
   const activeMs = chance.between(1, 2) * MINUTE_MS;
   const times = Object.entries(faults) as [FaultKind, readonly [number, number]][];
-  return {
+  const focus: Plan = {
     ...plan,
     withoutProxy: false,
     pulls: false,
@@ -122,4 +122,6 @@ function focused(plan: Plan, { ways, faults, lastingS }: Focus, chance: Chance):
     idleMs: 2 * MINUTE_MS,
     faults: inOrder(times.flatMap(([kind, everyS]) => faultsOf(chance, kind, everyS, activeMs, lastingS))),
   };
+  // As in other plans: what a Nest application promises at a handover is not judged for groups that pull.
+  return { ...focus, pulls: focus.pulls && focus.withoutProxy && !focus.parts.nest };
 }
