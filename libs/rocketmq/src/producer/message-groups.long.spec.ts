@@ -57,7 +57,7 @@ describe('message groups of which a broker is missing', () => {
 
   function seenBy(producer: Producer) {
     /** @returns the groups whose messages were sent; the others failed as they must */
-    const sendAll = async (timeoutMs = 2_500): Promise<string[]> => {
+    const sendAll = async (timeoutMs = 5_000): Promise<string[]> => {
       const results = await Promise.allSettled(
         GROUPS.map((messageGroup) => producer.send({ topic: TOPIC, body: 'x', messageGroup }, { timeoutMs })),
       );
@@ -104,7 +104,7 @@ describe('message groups of which a broker is missing', () => {
     become(['a']);
     const missing = GROUPS.find((group) => placeIn(group, 'a', 'b') !== placeIn(group, 'a')) ?? '';
     const bodies = ['1', '2'].map((body) => ({ topic: TOPIC, body, messageGroup: missing }));
-    expect(await producer.sendBatch(bodies, { timeoutMs: 2_500 })).toMatchObject([
+    expect(await producer.sendBatch(bodies, { timeoutMs: 5_000 })).toMatchObject([
       { error: { code: 'MESSAGE_GROUP_UNAVAILABLE', outcome: 'not-sent' } },
       { error: { code: 'EARLIER_MESSAGE_FAILED', outcome: 'not-sent' } },
     ]);
@@ -117,7 +117,7 @@ describe('message groups of which a broker is missing', () => {
       const proxy = await serverWith();
       const { producer } = await started([proxy], { topicLayouts: { [TOPIC]: layout } });
       const sends = GROUPS.map((messageGroup) =>
-        producer.send({ topic: TOPIC, body: 'x', messageGroup }, { timeoutMs: 2_500 }),
+        producer.send({ topic: TOPIC, body: 'x', messageGroup }, { timeoutMs: 5_000 }),
       );
       const failures = (await Promise.allSettled(sends)).flatMap((one) =>
         one.status === 'rejected' ? [one.reason] : [],
