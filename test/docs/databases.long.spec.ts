@@ -10,7 +10,16 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import knex, { type Knex } from 'knex';
 import { Kysely, type Migration, Migrator, PostgresDialect } from 'kysely';
 import mysql from 'mysql2/promise';
-import { type DialectName, Inbox, Outbox, poolDatabase, type SqlDatabase, TransactionLog } from 'nestjs-rocketmq/sql';
+import {
+  type DialectName,
+  Inbox,
+  LimitStore,
+  Outbox,
+  poolDatabase,
+  Schedule,
+  type SqlDatabase,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import pg from 'pg';
 import { type QueryInterface, Sequelize } from 'sequelize';
@@ -148,7 +157,14 @@ async function byPrisma(url: string): Promise<void> {
 }
 
 async function assertReady(database: SqlDatabase): Promise<void> {
-  for (const kind of [new Inbox(), new Outbox(), new TransactionLog({ database })]) await kind.assertReady(database);
+  const kinds = [
+    new Inbox(),
+    new Outbox(),
+    new Schedule(),
+    new TransactionLog({ database }),
+    new LimitStore({ database }),
+  ];
+  for (const kind of kinds) await kind.assertReady(database);
 }
 
 function librariesOn(start: () => Promise<UrlServer>, libraries: readonly Library[]): void {

@@ -1,6 +1,6 @@
 // Migrations of applications run the statements of a version, so a version that was released stays as its file has it.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { type DialectName, schemaSql } from 'nestjs-rocketmq/sql';
@@ -25,5 +25,28 @@ describe.each<DialectName>(['postgresql', 'mysql'])('the tables for %s', (dialec
       expect(() => schemaSql({ dialect, toVersion })).toThrow('ILLEGAL_OPTION');
     expect(() => schemaSql({ dialect, fromVersion: newest + 1 })).toThrow('ILLEGAL_OPTION');
     expect(() => schemaSql({ dialect, fromVersion: 1, toVersion: 0 })).toThrow('ILLEGAL_OPTION');
+  });
+});
+
+const EXAMPLES = 'docs/examples/databases';
+const tablesIn = (sql: string): string[] =>
+  [...sql.matchAll(/CREATE TABLE IF NOT EXISTS "(\w+)"/g)].map(([, name]) => name ?? '');
+
+describe('the examples of databases', () => {
+  it('migrate to the newest version', () => {
+    const texts = readdirSync(`${EXAMPLES}/migrations`).map((name) =>
+      readFileSync(join(EXAMPLES, 'migrations', name), 'utf8'),
+    );
+    const versions = texts.map((text) => Number(/toVersion: (\d+)/.exec(text)?.[1]));
+    expect(versions).toEqual(texts.map(() => VERSIONS.length));
+    const files = ['prisma/migrations/2_rocketmq/migration.sql', 'drizzle/migrations/0001_rocketmq.sql'];
+    for (const file of files)
+      expect(readFileSync(join(EXAMPLES, file), 'utf8').replaceAll('--> statement-breakpoint\n', '')).toBe(schemaSql());
+  });
+
+  it('name each table to Prisma, which drops what it does not know', () => {
+    const config = readFileSync(`${EXAMPLES}/prisma/prisma.config.ts`, 'utf8');
+    const named = [...config.matchAll(/'public\.(\w+)'/g)].map(([, name]) => name);
+    expect(named.sort()).toEqual(tablesIn(schemaSql()).sort());
   });
 });

@@ -3,7 +3,7 @@ import { schemaStatements } from 'nestjs-rocketmq/sql';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`CREATE TABLE orders (id varchar(36) PRIMARY KEY, article varchar(255), parcels int DEFAULT 0)`.execute(db);
-  for (const statement of schemaStatements({ dialect: 'postgresql', toVersion: 2 }))
+  for (const statement of schemaStatements({ dialect: 'postgresql', toVersion: 3 }))
     await sql.raw(statement).execute(db);
 }
 

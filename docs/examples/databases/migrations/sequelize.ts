@@ -5,7 +5,7 @@ export async function up({ context: { sequelize } }: { context: QueryInterface }
   await sequelize.query(
     'CREATE TABLE orders (id varchar(36) PRIMARY KEY, article varchar(255), parcels int DEFAULT 0)',
   );
-  for (const statement of schemaStatements({ dialect: 'mysql', toVersion: 2 })) await sequelize.query(statement);
+  for (const statement of schemaStatements({ dialect: 'mysql', toVersion: 3 })) await sequelize.query(statement);
 }
 
 /** The other tables stay, because they may hold messages that were not sent yet. `up` can run again. */

@@ -13,6 +13,8 @@ export default defineConfig({
       'public.rocketmq_inbox',
       'public.rocketmq_outbox',
       'public.rocketmq_schedule',
+      'public.rocketmq_schedule_state',
+      'public.rocketmq_limit',
     ],
   },
 });

@@ -51,3 +51,16 @@ CREATE TABLE IF NOT EXISTS "rocketmq_schedule" (
 );
 --> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_schedule_due" ON "rocketmq_schedule" ("due_at");
+--> statement-breakpoint
+CREATE TABLE IF NOT EXISTS "rocketmq_schedule_state" (
+  "key" text PRIMARY KEY,
+  "last_tick_at" timestamptz,
+  "paused_at" timestamptz,
+  "reason" text
+);
+--> statement-breakpoint
+CREATE TABLE IF NOT EXISTS "rocketmq_limit" (
+  "key" text PRIMARY KEY,
+  "version" bigint NOT NULL,
+  "state" text NOT NULL
+);

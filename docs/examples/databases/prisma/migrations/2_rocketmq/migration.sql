@@ -41,3 +41,14 @@ CREATE TABLE IF NOT EXISTS "rocketmq_schedule" (
   "time_zone" text
 );
 CREATE INDEX IF NOT EXISTS "rocketmq_schedule_due" ON "rocketmq_schedule" ("due_at");
+CREATE TABLE IF NOT EXISTS "rocketmq_schedule_state" (
+  "key" text PRIMARY KEY,
+  "last_tick_at" timestamptz,
+  "paused_at" timestamptz,
+  "reason" text
+);
+CREATE TABLE IF NOT EXISTS "rocketmq_limit" (
+  "key" text PRIMARY KEY,
+  "version" bigint NOT NULL,
+  "state" text NOT NULL
+);
