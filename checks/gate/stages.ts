@@ -134,10 +134,11 @@ export function stagesOf(about: About): readonly Stage[] {
     script('types', 'typecheck'),
     script('lint'),
     script('dead', 'lint:dead'),
+    // Its cases are of seconds and deadlines in real time: beside other stages, on two cores, one in a thousand missed its own.
+    alone(tests('tests-long', long)),
     // What takes longest begins first, so that what runs beside each other ends together.
     tests('tests', []),
     real('rocketmq', NEWEST, '--part', 'open'),
-    tests('tests-long', long),
     cases('browser'),
     // What official clients see on a real server, this repository has no part in.
     // The clients by remoting, in Java, take as long as all others: frame by frame the suites have what they do.
