@@ -10,6 +10,7 @@ import {
   type RpcResponse,
   rpcMethod,
 } from '../protocol/grpc/rpc.js';
+import type { Abortable } from '../support/abort-source.js';
 import { TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { Channel, WireCall } from './channel.js';
@@ -37,7 +38,7 @@ export class Calls implements ServerCalls {
   }
 
   /** Resolves when a stream can be opened; undefined when there is nothing to wait for. */
-  ready(signal?: AbortSignal): Promise<void> | undefined {
+  ready(signal?: Abortable): Promise<void> | undefined {
     return this.access.ready(signal);
   }
 

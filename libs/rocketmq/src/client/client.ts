@@ -5,6 +5,7 @@ import { ClientType, type Resource, type Status } from '../protocol/grpc/generat
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import type { AnnouncedCapabilities } from '../protocol/grpc/session-message.js';
 import type { MessageType } from '../protocol/model/message.js';
+import { AbortSource } from '../support/abort-source.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { type Deadline, withNotedEffects } from '../support/deadline.js';
@@ -49,7 +50,7 @@ export class Client {
   private readonly background: PeriodicWork;
   private readonly isolation = new Isolation();
   private readonly heartbeats: Heartbeats;
-  private readonly closing = new AbortController();
+  private readonly closing = new AbortSource();
   private readonly calls: ServerCalls;
   private readonly unlinkCredentials: () => void;
 
@@ -68,13 +69,10 @@ export class Client {
         queryRoute(topic, {
           role,
           connection,
-          ask: (request) =>
-            this.unary(
-              connection.bootstrap,
-              'queryRoute',
-              request,
-              this.backgroundOptions(`route of topic "${topic}"`),
-            ),
+          ask: (request) => {
+            const options = this.backgroundOptions(`route of topic "${topic}"`);
+            return this.unary(connection.bootstrap, 'queryRoute', request, options);
+          },
           onServer: (endpoint) => this.session(endpoint),
           hasQueues: () => this.routes.hasQueues(topic),
         }),
@@ -88,7 +86,7 @@ export class Client {
       isolation: this.isolation,
       session: (endpoint) => this.session(endpoint),
       send: (endpoint) => this.heartbeat(endpoint),
-      sync: (session) => this.withinRequest((deadline) => session.sync(deadline.signal)),
+      sync: (session) => this.withinRequest((deadline) => session.sync(deadline.end)),
     });
     this.calls = connection.newCalls(this.id, role);
     // A stream keeps the key that it was opened with, and the server checks that key again whenever settings arrive.
@@ -111,8 +109,9 @@ export class Client {
     if (topics.size === 0) this.session(this.connection.bootstrap);
     await this.sessions.synced(deadline, this.attemptTimeoutMs(deadline));
     this.heartbeats.start();
-    this.background.every('refresh of routes', ROUTE_REFRESH_MS, () => this.refreshRoutes());
-    this.background.every('refresh of settings', SETTINGS_REFRESH_MS, () => this.refreshSettings());
+    // Closures would keep the deadline in memory for good.
+    this.background.every('refresh of routes', ROUTE_REFRESH_MS, this.refreshRoutes.bind(this));
+    this.background.every('refresh of settings', SETTINGS_REFRESH_MS, this.refreshSettings.bind(this));
   }
 
   /**
@@ -323,7 +322,7 @@ export class Client {
   }
 
   private withinRequest(sync: (deadline: Deadline) => Promise<void>): Promise<void> {
-    return withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing.signal, sync);
+    return withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing, sync);
   }
 
   private async heartbeat(endpoint: Endpoint): Promise<Status | undefined> {
@@ -337,7 +336,7 @@ export class Client {
   }
 
   private backgroundOptions(what: string): RequestOptions {
-    return { what, timeoutMs: this.connection.requestTimeoutMs, signal: this.closing.signal };
+    return { what, timeoutMs: this.connection.requestTimeoutMs, signal: this.closing };
   }
 
   private assertRunning(): void {

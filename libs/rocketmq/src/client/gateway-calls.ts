@@ -4,6 +4,7 @@ import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import type { Consumption } from '../protocol/model/consumption.js';
 import { raceAbort } from '../support/abort.js';
+import { type Abortable, signalOf } from '../support/abort-source.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
@@ -34,9 +35,9 @@ export class GatewayCalls implements ServerCalls {
 
   constructor(private readonly options: GatewayCallsOptions) {}
 
-  ready(signal?: AbortSignal): Promise<void> | undefined {
+  ready(signal?: Abortable): Promise<void> | undefined {
     if (this.gateway !== undefined) return undefined;
-    return raceAbort(this.load(), signal).then(() => {});
+    return raceAbort(this.load(), signalOf(signal)).then(() => {});
   }
 
   unary<N extends UnaryRpc>(
@@ -77,7 +78,7 @@ export class GatewayCalls implements ServerCalls {
   }
 
   private loaded({ signal }: RequestOptions): Promise<Gateway> {
-    return raceAbort(this.load(), signal);
+    return raceAbort(this.load(), signalOf(signal));
   }
 
   private load(): Promise<Gateway> {

@@ -54,18 +54,37 @@ export interface AddressRules {
   readonly bootstrap: Endpoint;
 }
 
+/** What queues have in common is kept once: a process may have thousands of them. @returns the first value that equals this one */
+function sharing(): <T>(value: T) => T {
+  const known = new Map<string, unknown>();
+  return <T>(value: T): T => {
+    const key = JSON.stringify(value);
+    if (!known.has(key)) known.set(key, value);
+    return known.get(key) as T;
+  };
+}
+
 /** A queue from the wire, with an endpoint that this process can reach. */
-function queueFromWire(topic: string, wire: WireQueue, rules: AddressRules): Queue {
-  const { permission } = wire;
+function queueFromWire(topic: string, received: WireQueue, rules: AddressRules, shared: <T>(value: T) => T): Queue {
+  const { id, permission } = received;
+  const [resource, broker] = [shared(received.topic), shared(received.broker)];
+  // A copy has no room for more.
+  const wire = {
+    topic: resource,
+    id,
+    permission,
+    broker,
+    acceptMessageTypes: shared([...received.acceptMessageTypes]),
+  };
   return {
     topic,
-    id: wire.id,
-    brokerName: wire.broker?.name ?? '',
-    brokerId: wire.broker?.id ?? 0,
-    endpoint: reachable(wire, rules),
+    id,
+    brokerName: broker?.name ?? '',
+    brokerId: broker?.id ?? 0,
+    endpoint: shared(reachable(wire, rules)),
     readable: permission === Permission.READ || permission === Permission.READ_WRITE,
     writable: permission === Permission.WRITE || permission === Permission.READ_WRITE,
-    types: wire.acceptMessageTypes.map(fromWireMessageType).filter((type) => type !== undefined),
+    types: shared(wire.acceptMessageTypes.map(fromWireMessageType).filter((type) => type !== undefined)),
     wire,
   };
 }
@@ -85,7 +104,8 @@ export const MAX_SERVERS = 256;
 
 /** @throws TransportError when the queues are on more servers than any cluster has */
 export function queuesFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Queue[] {
-  const queues = wires.map((wire) => queueFromWire(topic, wire, rules));
+  const shared = sharing();
+  const queues = wires.map((wire) => queueFromWire(topic, wire, rules, shared));
   const servers = new Set(queues.map(({ endpoint }) => endpointKey(endpoint))).size;
   if (servers <= MAX_SERVERS) return queues;
   const text = `the route of topic "${topic}" names ${servers} servers; the limit is ${MAX_SERVERS}. None was connected to`;

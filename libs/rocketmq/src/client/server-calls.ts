@@ -5,6 +5,7 @@ import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketm
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import type { SessionMessage } from '../protocol/grpc/session-message.js';
 import type { LevelChoice } from '../protocol/model/delay-chain.js';
+import type { Abortable } from '../support/abort-source.js';
 import type { Endpoint } from './endpoint.js';
 
 /** The options of one request. */
@@ -14,7 +15,7 @@ export interface RequestOptions {
   /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
   /** Aborts the request with the signal's reason; the server may do the work nevertheless. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable;
   /**
    * Whether a change of the invisible duration postpones the next attempt, as opposed to a lease that goes on. Servers with POP treat both alike;
    * older ones keep a message for later only as a copy. Default: false.
@@ -42,7 +43,7 @@ export interface TelemetryStream {
 /** Makes the calls of one client id; `Client` documents what they throw. */
 export interface ServerCalls {
   /** Resolves when a stream can be opened; undefined when there is nothing to wait for. */
-  ready(signal?: AbortSignal): Promise<void> | undefined;
+  ready(signal?: Abortable): Promise<void> | undefined;
   unary<N extends UnaryRpc>(
     endpoint: Endpoint,
     rpc: N,

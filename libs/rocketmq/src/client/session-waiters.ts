@@ -1,6 +1,6 @@
 // Callers that wait until a server has answered the settings of a client.
 
-import { listenTo } from '../support/abort.js';
+import { type Abortable, onAbort } from '../support/abort-source.js';
 
 interface Waiter {
   /** Whether to keep waiting while the server is unavailable. */
@@ -17,7 +17,7 @@ export class SessionWaiters {
    * aborts; with it, it waits until the signal aborts.
    * @param whyNot the error when the signal aborts
    */
-  wait(signal: AbortSignal, isPatient: boolean, whyNot: () => Error): Promise<boolean> {
+  wait(signal: Abortable, isPatient: boolean, whyNot: () => Error): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
         unlisten();
@@ -34,7 +34,7 @@ export class SessionWaiters {
           reject(error);
         },
       };
-      const unlisten = listenTo(signal, () => {
+      const unlisten = onAbort(signal, () => {
         if (isPatient) waiter.reject(whyNot());
         else waiter.resolve(false);
       });

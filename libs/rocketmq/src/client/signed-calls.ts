@@ -5,13 +5,14 @@ import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcResponse } from '../protocol/grpc/rpc.js';
 import { raceAbort } from '../support/abort.js';
+import { type Abortable, signalOf } from '../support/abort-source.js';
 import { withDeadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 
 interface CallLimits {
   readonly what: string;
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable;
 }
 
 type OnAnswer = (answer: RpcResponse<'receiveMessage'>) => void;
@@ -26,9 +27,9 @@ export class SignedCalls {
   }
 
   /** Resolves when the first call can be made; undefined when there is nothing to wait for. */
-  ready(signal?: AbortSignal): Promise<void> | undefined {
+  ready(signal?: Abortable): Promise<void> | undefined {
     const ready = this.credentials.ready();
-    return ready && raceAbort(ready, signal);
+    return ready && raceAbort(ready, signalOf(signal));
   }
 
   /** @param ask makes the call, signed with the credentials current at that time */
@@ -39,7 +40,7 @@ export class SignedCalls {
     const answer = await ask();
     // Every answer has a status, and a rejected call took no effect.
     if ((answer as { status?: Status }).status?.code !== Code.UNAUTHORIZED) return answer;
-    return (await this.credentials.renew(version, limits.signal)) ? ask() : answer;
+    return (await this.credentials.renew(version, signalOf(limits.signal))) ? ask() : answer;
   }
 
   /** @param ask as of {@link unary} */
@@ -53,7 +54,7 @@ export class SignedCalls {
       else onAnswer(answer);
     });
     if (rejection === undefined) return;
-    if (await this.credentials.renew(version, limits.signal)) await ask(onAnswer);
+    if (await this.credentials.renew(version, signalOf(limits.signal))) await ask(onAnswer);
     else onAnswer(rejection);
   }
 

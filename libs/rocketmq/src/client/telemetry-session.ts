@@ -6,10 +6,11 @@ import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { AnnouncedCapabilities, SessionMessage } from '../protocol/grpc/session-message.js';
 import { StatusError } from '../protocol/grpc/status.js';
-import { abortReason } from '../support/abort.js';
+import { type Abortable, AbortSource, reasonOf } from '../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
+import { forEach } from '../support/for-each.js';
 import { describeError, type Logger } from '../support/logger.js';
 import type { Random } from '../support/random.js';
 import { announcedIn } from './capabilities.js';
@@ -26,7 +27,7 @@ interface SessionPort {
   readonly random: Random;
   readonly logger: Logger;
   /** Resolves when the first stream can be opened; undefined when there is nothing to wait for. */
-  ready(signal: AbortSignal): Promise<void> | undefined;
+  ready(signal: Abortable): Promise<void> | undefined;
   open(): TelemetryStream;
   /** The version of the credentials that a new stream is signed with. */
   credentialsVersion(): number;
@@ -65,7 +66,7 @@ const MAX_STREAM_END_MS = 1_000;
 export class TelemetrySession {
   private state: State = { kind: 'idle' };
   private readonly waiters = new SessionWaiters();
-  private readonly closing = new AbortController();
+  private readonly closing = new AbortSource();
   /** Settings written on the current stream that the server has not answered. */
   private unanswered = 0;
   private answerDue: ScheduledTask | undefined;
@@ -125,12 +126,12 @@ export class TelemetrySession {
    * @throws StatusError or TransportError when the server rejects them; the session keeps retrying
    * @throws StateError once closed; the signal's reason when it aborts
    */
-  async synced(signal: AbortSignal): Promise<void> {
+  async synced(signal: Abortable): Promise<void> {
     if (this.state.kind !== 'synced') await this.wait(signal);
   }
 
   /** Like {@link synced}, but returns false as soon as the server turns out to be unavailable, or the signal aborts. */
-  async tried(signal: AbortSignal): Promise<boolean> {
+  async tried(signal: Abortable): Promise<boolean> {
     if (this.state.kind === 'synced') return true;
     if (signal.aborted || this.isAway) return false;
     return this.wait(signal, false);
@@ -142,7 +143,7 @@ export class TelemetrySession {
   }
 
   /** Sends the current settings and waits until the server has answered them. Failures as in {@link synced}. */
-  async sync(signal: AbortSignal): Promise<void> {
+  async sync(signal: Abortable): Promise<void> {
     const answered = this.wait(signal);
     // Without a stream, the next one starts with the current settings. One that is connecting started with earlier ones.
     const { state } = this;
@@ -173,7 +174,7 @@ export class TelemetrySession {
     const closed = this.end(this.state);
     this.state = { kind: 'closed', closed };
     this.closing.abort(new StateError('CLOSED', 'the client is closed'));
-    this.waiters.reject(abortReason(this.closing.signal));
+    this.waiters.reject(reasonOf(this.closing));
     return closed;
   }
 
@@ -188,19 +189,17 @@ export class TelemetrySession {
 
   private async run(): Promise<void> {
     while (!this.isClosed()) {
-      let error: unknown = new TransportError('UNAVAILABLE', 'the server ended the telemetry stream', 'unknown', true);
-      try {
-        await this.serve();
-      } catch (failure) {
-        error = failure;
-      }
+      const error = await this.serve().then(
+        () => new TransportError('UNAVAILABLE', 'the server ended the telemetry stream', 'unknown', true),
+        (failure: unknown) => failure,
+      );
       if (this.isClosed()) return;
       const isWorthReopening = await this.isWorthReopening(error);
       if (this.isClosed()) return;
       if (isWorthReopening) continue;
       this.lost(error);
       const waitMs = withJitter(backoffMs(RECONNECT, ++this.failures), () => this.port.random.next());
-      await sleep(this.port.clock, waitMs, this.closing.signal).catch(() => {});
+      await sleep(this.port.clock, waitMs, this.closing).catch(() => {});
     }
   }
 
@@ -213,7 +212,7 @@ export class TelemetrySession {
   /** Runs one stream until it ends. */
   private async serve(): Promise<void> {
     this.isReopening = false;
-    await this.port.ready(this.closing.signal);
+    await this.port.ready(this.closing);
     if (this.isClosed()) return;
     this.credentials = this.port.credentialsVersion();
     const stream = this.port.open();
@@ -223,7 +222,7 @@ export class TelemetrySession {
     this.overdue = undefined;
     try {
       this.writeSettings(stream);
-      for await (const command of stream.commands) this.take(command, stream);
+      await forEach(stream.commands, (command) => this.take(command, stream));
     } catch (error) {
       throw this.overdue ?? error;
     } finally {
@@ -308,16 +307,16 @@ export class TelemetrySession {
     else this.waiters.away();
   }
 
-  private wait(signal: AbortSignal, isPatient = true): Promise<boolean> {
-    if (this.state.kind === 'closed') return Promise.reject(abortReason(this.closing.signal));
+  private wait(signal: Abortable, isPatient = true): Promise<boolean> {
+    if (this.state.kind === 'closed') return Promise.reject(reasonOf(this.closing));
     if (signal.aborted) return Promise.reject(this.whyNotSynced(signal));
     if (this.state.kind === 'waiting' && isRejection(this.state.error)) return Promise.reject(this.state.error);
     return this.waiters.wait(signal, isPatient, () => this.whyNotSynced(signal));
   }
 
   /** When the deadline passes, the failure of the stream explains more than the timeout does. */
-  private whyNotSynced(signal: AbortSignal): Error {
-    const reason = abortReason(signal);
+  private whyNotSynced(signal: Abortable): Error {
+    const reason = reasonOf(signal);
     return reason instanceof TransportError && this.lastError instanceof Error ? this.lastError : reason;
   }
 

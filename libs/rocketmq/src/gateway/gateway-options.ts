@@ -4,6 +4,7 @@ import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import type { Consumption } from '../protocol/model/consumption.js';
 import type { LevelChoice } from '../protocol/model/delay-chain.js';
+import type { Abortable } from '../support/abort-source.js';
 import type { Deadline } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
@@ -25,7 +26,7 @@ export interface GatewayOptions {
 export interface RequestLimits {
   readonly what: string;
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable;
   /** Whether a change of the invisible duration postpones the next attempt. Default: the lease goes on. */
   readonly isRetry?: boolean;
   /** What is done with a delay that is no level of the broker. Default: it is rejected. */

@@ -3,8 +3,8 @@
 
 import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers';
-import { abortReason, raceAbort } from './abort.js';
-import { AbortSource, onAbort } from './abort-source.js';
+import { raceAbort } from './abort.js';
+import { type Abortable, AbortSource, onAbort, reasonOf } from './abort-source.js';
 import { MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT, TransportError, withoutEffect } from './errors.js';
 import { IoTimer, MAX_IO_TIMER_MS } from './io-timer.js';
 
@@ -46,7 +46,7 @@ export class Deadline {
   constructor(
     readonly what: string,
     readonly timeoutMs: number,
-    readonly caller?: AbortSignal,
+    readonly caller?: Abortable,
     private readonly options: { readonly notesEffects?: boolean; readonly whole?: Deadline } = {},
   ) {
     this.effect = options.notesEffects !== true;
@@ -98,7 +98,7 @@ export class Deadline {
 
   /** A failure of the work, as it is to be thrown: whatever became of a request, nothing took effect unless that was noted. */
   failure(error: unknown): unknown {
-    if (this.mayHaveTakenEffect || (this.caller?.aborted && error === abortReason(this.caller))) return error;
+    if (this.mayHaveTakenEffect || (this.caller?.aborted && error === reasonOf(this.caller))) return error;
     return withoutEffect(error);
   }
 
@@ -129,11 +129,11 @@ export class Deadline {
     const source = new AbortSource();
     this.source = source;
     const leftMs = this.remainingMs();
-    if (caller?.aborted) source.abort(abortReason(caller));
+    if (caller?.aborted) source.abort(reasonOf(caller));
     else if (leftMs < EARLY_MS) this.pass();
     else if (!this.disposed) {
       this.startTimer(leftMs);
-      if (caller !== undefined) this.unlisten = onAbort(caller, () => source.abort(abortReason(caller)));
+      if (caller !== undefined) this.unlisten = onAbort(caller, () => source.abort(reasonOf(caller)));
     }
     return source;
   }
@@ -176,7 +176,7 @@ export class Deadline {
 export function withDeadline<T>(
   what: string,
   timeoutMs: number,
-  outer: AbortSignal | undefined,
+  outer: Abortable | undefined,
   work: (deadline: Deadline) => Promise<T>,
 ): Promise<T> {
   return runUnder(new Deadline(what, timeoutMs, outer), work);
@@ -186,7 +186,7 @@ export function withDeadline<T>(
 export function withNotedEffects<T>(
   what: string,
   timeoutMs: number,
-  outer: AbortSignal | undefined,
+  outer: Abortable | undefined,
   work: (deadline: Deadline) => Promise<T>,
 ): Promise<T> {
   return runUnder(new Deadline(what, timeoutMs, outer, { notesEffects: true }), work);
@@ -206,7 +206,7 @@ async function runUnder<T>(deadline: Deadline, work: (deadline: Deadline) => Pro
 export function waitWithin<T>(
   what: string,
   timeoutMs: number,
-  outer: AbortSignal | undefined,
+  outer: Abortable | undefined,
   ended: Promise<T>,
 ): Promise<T> {
   return withDeadline(what, timeoutMs, outer, ({ signal }) => raceAbort(ended, signal));

@@ -4,7 +4,7 @@
 import type { Headers } from '../../http2/header-encoder.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import { linkedController, raceAbort } from '../../support/abort.js';
-import { onAbort, reasonOf, signalOf } from '../../support/abort-source.js';
+import { AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.js';
 import { Deadline } from '../../support/deadline.js';
@@ -91,8 +91,8 @@ export class Http2Channel implements Channel, CallOwner {
     const waiting: Buffer[] = [];
     let waitingBytes = 0;
     let isEnded = false;
-    const canceling = new AbortController();
-    const signal = canceling.signal;
+    const canceling = new AbortSource();
+    const signal = canceling;
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
       const { connection, timeoutMs } = await channel.connection({ ...call, signal });
       const opened = new DuplexCall(channel, connection, { ...call, signal, timeoutMs });
@@ -232,7 +232,7 @@ export class Http2Channel implements Channel, CallOwner {
     const usable = this.usable();
     if (usable !== undefined) return { connection: usable, timeoutMs };
     const what = nameOfCall(call, this.address);
-    const deadline = new Deadline(what, timeoutMs ?? CONNECT_MS, signalOf(signal));
+    const deadline = new Deadline(what, timeoutMs ?? CONNECT_MS, signal);
     try {
       const connection = await raceAbort(this.connected(), deadline.signal);
       return { connection, timeoutMs: timeoutMs === undefined ? undefined : Math.max(1, deadline.remainingMs()) };

@@ -35,7 +35,7 @@ export interface DeliveryShared {
   /** Fires when hooks of dead letters are no longer waited for. */
   readonly abandonSignal: Abortable;
   /** Fires when settlements are no longer repeated. */
-  readonly settleSignal: AbortSignal;
+  readonly settleSignal: Abortable;
   /** The finished attempts at the consumer's messages. */
   readonly finished: FinishedAttempts;
 }

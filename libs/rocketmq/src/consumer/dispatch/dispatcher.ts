@@ -48,7 +48,7 @@ export class Dispatcher {
   private idleWaiters: (() => void)[] = [];
   private readonly forcing = new AbortSource();
   private readonly abandoning = new AbortSource();
-  private readonly settleEnding = new AbortController();
+  private readonly settleEnding = new AbortSource();
   private readonly turns: Turns;
   private readonly shared: DeliveryShared;
   private mayRelease: Promise<number> = Promise.resolve(0);
@@ -62,7 +62,7 @@ export class Dispatcher {
       checkpoint: context.client.connection.checkpoint,
       forceSignal: this.forcing,
       abandonSignal: this.abandoning,
-      settleSignal: this.settleEnding.signal,
+      settleSignal: this.settleEnding,
       finished: new FinishedAttempts(),
     };
   }

@@ -1,6 +1,7 @@
 // The settlement of a leased message as requests: one, and its repetitions where they are harmless. That there is only one settlement
 // is decided in message-lease.ts.
 
+import type { Abortable } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { sleep } from '../../support/clock.js';
 import { Deadline } from '../../support/deadline.js';
@@ -45,7 +46,7 @@ interface Repetition {
   readonly messageId: string;
   /** When the lease ends, by monotonic business time. */
   readonly endsAtMs: number;
-  readonly signal: AbortSignal;
+  readonly signal: Abortable;
   /** Sends the request again. */
   send(): Promise<unknown>;
 }

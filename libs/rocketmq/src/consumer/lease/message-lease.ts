@@ -7,7 +7,7 @@ import type { Endpoint } from '../../client/endpoint.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import { AbortSource } from '../../support/abort-source.js';
+import { type Abortable, AbortSource } from '../../support/abort-source.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
@@ -128,7 +128,7 @@ export class MessageLease implements Timed {
    * Settles the message on the server, and repeats the request where that is harmless, until the lease would end.
    * @returns undefined once the server has certainly settled it; otherwise the error, and the message may be redelivered
    */
-  async settle(settlement: LeaseSettlement, signal: AbortSignal): Promise<Error | undefined> {
+  async settle(settlement: LeaseSettlement, signal: Abortable): Promise<Error | undefined> {
     if (settlement.kind === 'ack') return new Promise((resolve) => this.ack(signal, resolve));
     // Tracked from now on, so that a moved clock finds no gap between the handler's end and the first request.
     const untrack = this.track(settlement);
@@ -145,7 +145,7 @@ export class MessageLease implements Timed {
   }
 
   /** As {@link settle}, for the end of almost every message: without a promise, whose cost every message would bear. */
-  ack(signal: AbortSignal, onEnd: (error: Error | undefined) => void): void {
+  ack(signal: Abortable, onEnd: (error: Error | undefined) => void): void {
     const untrack = this.track(ACK);
     if (this.renewal === undefined) this.ackNow(signal, untrack, onEnd);
     else void this.renewal.then(() => this.ackNow(signal, untrack, onEnd));
@@ -161,7 +161,7 @@ export class MessageLease implements Timed {
     if ('handle' in this.state && receiptHandles.has(this.state.handle)) this.apply({ kind: 'timeOver' });
   }
 
-  private ackNow(signal: AbortSignal, untrack: () => void, onEnd: (error: Error | undefined) => void): void {
+  private ackNow(signal: Abortable, untrack: () => void, onEnd: (error: Error | undefined) => void): void {
     const state = this.beginSettlement();
     if (state === undefined) {
       untrack();
@@ -198,7 +198,7 @@ export class MessageLease implements Timed {
   private async settleHeld(
     settlement: LeaseSettlement,
     state: LeaseState & { kind: 'settling' },
-    signal: AbortSignal,
+    signal: Abortable,
     untrackFirst: () => void,
   ): Promise<Error | undefined> {
     if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'release')) {
@@ -227,7 +227,7 @@ export class MessageLease implements Timed {
   private repeat(
     settlement: LeaseSettlement,
     { handle, endsAtMs }: LeaseState & { kind: 'settling' },
-    signal: AbortSignal,
+    signal: Abortable,
     first: unknown,
   ): Promise<unknown> {
     const { messageId } = this.message;

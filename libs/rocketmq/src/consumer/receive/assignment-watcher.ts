@@ -5,6 +5,7 @@ import { topicNotFound } from '../../client/resource-errors.js';
 import { type Queue, queuesFromWire, resource } from '../../client/route.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
+import { AbortSource } from '../../support/abort-source.js';
 import { SECOND_MS, sleep } from '../../support/clock.js';
 import { type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
@@ -25,7 +26,7 @@ const RETRY = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2
 
 /** Keeps a consumer's assignments up to date, in real time, until {@link AssignmentWatcher.stop}. */
 export class AssignmentWatcher {
-  private readonly stopping = new AbortController();
+  private readonly stopping = new AbortSource();
   private running: Promise<void> | undefined;
 
   constructor(
@@ -52,7 +53,7 @@ export class AssignmentWatcher {
   }
 
   private async run(): Promise<void> {
-    const { signal } = this.stopping;
+    const signal = this.stopping;
     const { ioClock, consumerGroup, client } = this.context;
     const { logger, requestTimeoutMs } = client.connection;
     while (!signal.aborted) {
@@ -85,6 +86,6 @@ export class AssignmentWatcher {
     requireOk(what, status);
     const wires = assigned.flatMap(({ messageQueue }) => messageQueue ?? []);
     const queues = queuesFromWire(topic, wires, addressRules);
-    if (!this.stopping.signal.aborted) this.assignments.onAssigned(topic, queues);
+    if (!this.stopping.aborted) this.assignments.onAssigned(topic, queues);
   }
 }

@@ -1,6 +1,7 @@
 // Whether the servers have paused the group of a consumer: what its receive loops are answered, and why it is paused.
 
 import { type GroupPause, UNEXPLAINED_PAUSE } from '../../protocol/model/group-pause.js';
+import { type Abortable, AbortSource } from '../../support/abort-source.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { withDeadline } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
@@ -38,7 +39,7 @@ export class GroupPauseWatch {
   private state: State = { kind: 'open' };
   private readonly rejections = new Map<object, Rejection>();
   private explainedAtMs = Number.NEGATIVE_INFINITY;
-  private readonly closing = new AbortController();
+  private readonly closing = new AbortSource();
 
   constructor(
     private readonly context: Pick<ConsumerContext, 'consumerGroup' | 'ioClock' | 'logger' | 'report'>,
@@ -55,7 +56,7 @@ export class GroupPauseWatch {
   rejected(loop: object, prober: object): void {
     const nowMs = this.context.ioClock.monotonicMs();
     this.rejections.set(loop, { atMs: nowMs, prober, isAside: false });
-    if (this.closing.signal.aborted) return;
+    if (this.closing.aborted) return;
     if (this.state.kind === 'open') {
       this.state = { kind: 'paused', pause: UNEXPLAINED_PAUSE, isReported: false };
       this.explainedAtMs = Number.NEGATIVE_INFINITY;
@@ -72,7 +73,7 @@ export class GroupPauseWatch {
   }
 
   /** Waits until no pause in this process keeps the loop from polling its topic. @throws the signal's reason */
-  async mayPoll(loop: object, topic: string, signal: AbortSignal): Promise<void> {
+  async mayPoll(loop: object, topic: string, signal: Abortable): Promise<void> {
     this.setAside(loop, this.pauses.isPaused(topic));
     await this.pauses.opened(topic, signal);
     this.setAside(loop, false);
@@ -106,14 +107,14 @@ export class GroupPauseWatch {
     if (state.kind === 'open' || this.rejections.size > 0) return;
     this.state = { kind: 'open' };
     this.pauses.resumeGroup();
-    if (state.isReported && !this.closing.signal.aborted) this.context.report.groupResumed();
+    if (state.isReported && !this.closing.aborted) this.context.report.groupResumed();
   }
 
   private async explain(): Promise<void> {
     const { consumerGroup, logger, report } = this.context;
     let pause: GroupPause | undefined;
     try {
-      const described = await withDeadline('look-up of a pause', EXPLAIN_MS, this.closing.signal, async ({ signal }) =>
+      const described = await withDeadline('look-up of a pause', EXPLAIN_MS, this.closing, async ({ signal }) =>
         this.describe?.(consumerGroup, { signal }),
       );
       pause = described?.pause;
@@ -121,7 +122,7 @@ export class GroupPauseWatch {
       logger.debug('the reason of a pause could not be looked up', { consumerGroup, error: describeError(error) });
     }
     const { state } = this;
-    if (state.kind === 'open' || this.closing.signal.aborted) return;
+    if (state.kind === 'open' || this.closing.aborted) return;
     this.state = { kind: 'paused', pause: pause ?? state.pause, isReported: true };
     if (!state.isReported) report.groupPaused(this.state.pause);
   }

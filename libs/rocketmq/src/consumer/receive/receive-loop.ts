@@ -5,6 +5,7 @@
 import type { Endpoint } from '../../client/endpoint.js';
 import type { Queue } from '../../client/route.js';
 import { StatusError } from '../../protocol/grpc/status.js';
+import { type Abortable, AbortSource } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
@@ -83,8 +84,8 @@ const FAILED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 100
  * need no order, because a server hands out nothing of a queue before all that it handed out is settled, or its lease is over.
  */
 export class ReceiveLoop {
-  private readonly stopping = new AbortController();
-  private readonly canceling = new AbortController();
+  private readonly stopping = new AbortSource();
+  private readonly canceling = new AbortSource();
   private running: Promise<void> | undefined;
   private readonly extraPollers = new Set<Promise<void>>();
   /** Pollers of an ordered group beside the first. */
@@ -104,8 +105,7 @@ export class ReceiveLoop {
     private readonly port: ReceivePort,
     private queues: readonly [Queue, ...Queue[]],
   ) {
-    const { stopping, canceling } = this;
-    this.receivePolls = new ReceivePolls(context, port, { stopping: stopping.signal, canceling: canceling.signal });
+    this.receivePolls = new ReceivePolls(context, port, { stopping: this.stopping, canceling: this.canceling });
     this.missed = new MissedMessages(context.ioClock, () => context.client.refreshSettings());
   }
 
@@ -193,7 +193,7 @@ export class ReceiveLoop {
 
   /** @param isWanted whether to go on after a poll, for pollers beside the first. Default: always */
   private async run(poller: Poller, isWanted?: () => boolean): Promise<void> {
-    const { signal } = this.stopping;
+    const signal = this.stopping;
     const pace = new PollPace();
     for (let failures = 0; !signal.aborted && isWanted?.() !== false; ) {
       try {
@@ -232,8 +232,8 @@ export class ReceiveLoop {
     const { extraPollers, stopping } = this;
     const { isFifo, receiveBatchSize } = this.settings;
     const most = Math.min(MAX_POLLS, Math.floor(this.port.loopShareOf(this.topic) / receiveBatchSize));
-    if (isFifo || 1 + extraPollers.size >= most || stopping.signal.aborted) return;
-    this.add(this.runExtra(stopping.signal));
+    if (isFifo || 1 + extraPollers.size >= most || stopping.aborted) return;
+    this.add(this.runExtra(stopping));
   }
 
   private add(poller: Promise<void>): void {
@@ -250,7 +250,7 @@ export class ReceiveLoop {
 
   /** The number of queues changes, and that a group is ordered is known once the settings are. */
   private fitOrderedPollers(): void {
-    while (1 + this.orderedPollers < this.idlePolls && !this.stopping.signal.aborted) {
+    while (1 + this.orderedPollers < this.idlePolls && !this.stopping.aborted) {
       const number = ++this.orderedPollers;
       const poller = this.newPoller(false);
       const isWanted = (): boolean => number < this.idlePolls || this.port.groupPause.proberOf(this) === poller;
@@ -263,13 +263,13 @@ export class ReceiveLoop {
   }
 
   /** Polls until a poll is not full. The first poller meets and reports the same failures. */
-  private async runExtra(signal: AbortSignal): Promise<void> {
+  private async runExtra(signal: Abortable): Promise<void> {
     const poller = this.newPoller(true);
     let end: RoundEnd = 'full';
     while (end === 'full' && !signal.aborted) end = await this.round(poller, signal).catch(() => 'stopped' as const);
   }
 
-  private async round(poller: Poller, signal: AbortSignal): Promise<RoundEnd> {
+  private async round(poller: Poller, signal: Abortable): Promise<RoundEnd> {
     const { context, port, topic } = this;
     await port.groupPause.mayPoll(this, topic, signal);
     const share = Math.floor(port.loopShareOf(topic) / this.idlePolls);

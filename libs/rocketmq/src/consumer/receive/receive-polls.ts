@@ -6,6 +6,7 @@ import { toDuration } from '../../protocol/grpc/duration.js';
 import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Filter } from '../../protocol/model/filter.js';
 import { LIMITS } from '../../protocol/model/limits.js';
+import type { Abortable } from '../../support/abort-source.js';
 import { AnswerAges, type LoopWatch } from '../../support/answer-age.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { describeError } from '../../support/logger.js';
@@ -57,7 +58,7 @@ export class ReceivePolls {
   constructor(
     private readonly context: ConsumerContext,
     private readonly port: PollPort,
-    private readonly signals: { readonly stopping: AbortSignal; readonly canceling: AbortSignal },
+    private readonly signals: { readonly stopping: Abortable; readonly canceling: Abortable },
   ) {}
 
   /** @param onArriving called when messages are on their way @throws StatusError or TransportError; no message was received then */

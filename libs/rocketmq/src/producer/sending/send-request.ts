@@ -11,6 +11,7 @@ import type { RpcResponse, SentEntry } from '../../protocol/grpc/rpc.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import type { LevelChoice } from '../../protocol/model/delay-chain.js';
 import { toOffset } from '../../protocol/model/offset.js';
+import type { Abortable } from '../../support/abort-source.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';
 import { type Durability, durabilityOf } from './durability.js';
@@ -37,7 +38,7 @@ interface SendRequestOptions {
   readonly what: string;
   /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Abortable | undefined;
   readonly delayLevels?: LevelChoice;
 }
 
