@@ -152,7 +152,7 @@ describe('the first start of an application on a cluster', () => {
     class ShopModule {}
     const starting = NestFactory.createApplicationContext(ShopModule, { logger: false, abortOnError: false });
     const error: unknown = await starting.catch((failure: unknown) => failure);
-    const on = '--name-server NAMESERVER:9876';
+    const on = `--name-server ${nameServer}`;
     const commands = [
       `npx nestjs-rocketmq topic create ${sent} --type delay ${on}`,
       `npx nestjs-rocketmq topic create ${heard} --type normal ${on}`,

@@ -43,6 +43,17 @@ describe('an error about a missing or different topic or group', () => {
     });
   });
 
+  it('names the name servers that its application knows, quoted for a shell', () => {
+    const [topic, group] = [topicNotFound('a', 'fifo', new Error('why')), consumerGroupNotFound('g', false)];
+    const all = ResourceError.together([topic, group]).on('ns-1:9876;ns-2:9876');
+    expect(all.command).toBe(
+      "npx nestjs-rocketmq topic create a --type fifo --name-server 'ns-1:9876;ns-2:9876' && " +
+        "npx nestjs-rocketmq group create g --name-server 'ns-1:9876;ns-2:9876'",
+    );
+    expect(all.message).toContain(`to fix it, run: ${all.command}`);
+    expect(all).toMatchObject({ code: 'TOPIC_NOT_FOUND', cause: topic.cause });
+  });
+
   it('stays as it is alone', () => {
     const alone = topicNotFound('a', undefined);
     expect(ResourceError.together([alone])).toBe(alone);

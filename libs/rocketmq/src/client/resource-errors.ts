@@ -1,7 +1,7 @@
 // Errors of a start: a topic or group is missing or has another type on the cluster, with the command that fixes it; and what follows.
 
 import type { MessageType } from '../protocol/model/message.js';
-import { commandLine } from '../support/command-line.js';
+import { commandLine, quoted } from '../support/command-line.js';
 import { RocketMQError, StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 
@@ -37,6 +37,15 @@ export class ResourceError extends RocketMQError {
     this.command = command;
     this.#parts = parts;
     this.#kind = kind;
+  }
+
+  /** The same, with commands that can be run as they are. @param nameServers `host:port`, several separated by `;` */
+  on(nameServers: string): ResourceError {
+    const parts = this.#parts.map((part) => ({
+      ...part,
+      command: part.command.replace(NAME_SERVER[1], () => quoted(nameServers)),
+    }));
+    return new ResourceError(this.#kind, parts, { cause: this.cause });
   }
 
   /** One error for all of them, with each topic and group once. */
@@ -85,6 +94,7 @@ export function didNotStart(what: string, cause: unknown): StateError {
   return new StateError('CLOSED', text, { cause });
 }
 
+/** A client knows the addresses of proxies. */
 const NAME_SERVER = ['--name-server', 'NAMESERVER:9876'] as const;
 
 /** How long a real server reports a topic as missing if a client asked for it before its creation; measured, see `docs/protocol-notes.md`. */

@@ -184,6 +184,14 @@ describe("provision: 'check'", () => {
         'consumer group "graveyard" does not exist',
         'consumer group "nightly" does not exist',
       ],
+      command: [
+        'topic create reminders --type delay',
+        'topic create %DLQ%shop --type normal --queues 1',
+        'group create graveyard',
+        'group create nightly',
+      ]
+        .map((words) => `npx nestjs-rocketmq ${words} --name-server ${broker.nameServerEndpoint}`)
+        .join(' && '),
     });
     expect(await admin.describeTopic('reminders')).toBeUndefined();
     expect(await admin.describeGroup('nightly')).toBeUndefined();

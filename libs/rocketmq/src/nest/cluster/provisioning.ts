@@ -4,6 +4,7 @@
 import { TOPIC_TYPES } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { SystemClock } from '../../support/clock.js';
+import { commandLine } from '../../support/command-line.js';
 import { type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
@@ -20,10 +21,12 @@ export class ProvisionError extends RocketMQError {
   constructor(
     /** What is missing or different, one sentence each. */
     readonly differences: readonly string[],
+    /** The command that creates what is missing; several are joined by `&&`. Undefined where nothing is missing. */
+    readonly command: string | undefined,
   ) {
     const text =
       `the cluster differs from what the application declares: ${differences.join('; ')}. Change one of them; with provision: ` +
-      "'create' what is missing is made at start";
+      `'create' what is missing is made at start${command === undefined ? '' : `; to create it now, run: ${command}`}`;
     super('PROVISION_MISMATCH', text, 'rejected', false);
   }
 }
@@ -32,6 +35,8 @@ export class ProvisionError extends RocketMQError {
 interface ProvisioningPort {
   readonly admin: Admin;
   readonly logger: Logger;
+  /** The addresses of `admin`; undefined for a placeholder. */
+  readonly nameServer?: string | undefined;
   /** The limit for all of it, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -48,8 +53,9 @@ export async function createDeclared(
   port: ProvisioningPort,
   signal: AbortSignal,
 ): Promise<void> {
-  const differences = await patiently(port, signal, (work) => work.create(declared));
-  if (differences.length === 0) return;
+  const found = await patiently(port, signal, (work) => work.create(declared));
+  if (found.length === 0) return;
+  const differences = found.map(({ problem }) => problem);
   const text = 'the cluster differs from what the application declares; existing topics and groups are left unchanged';
   port.logger.warn(text, { differences });
 }
@@ -63,8 +69,22 @@ export async function checkDeclared(
   port: ProvisioningPort,
   signal: AbortSignal,
 ): Promise<void> {
-  const differences = await patiently(port, signal, (work) => work.differences(declared));
-  if (differences.length > 0) throw new ProvisionError(differences);
+  const found = await patiently(port, signal, (work) => work.differences(declared));
+  if (found.length === 0) return;
+  const on = ['--name-server', port.nameServer ?? 'NAMESERVER:9876'];
+  const commands = found.flatMap(({ creation }) => (creation === undefined ? [] : [commandLine(...creation, ...on)]));
+  const command = commands.length === 0 ? undefined : commands.join(' && ');
+  throw new ProvisionError(
+    found.map(({ problem }) => problem),
+    command,
+  );
+}
+
+interface Difference {
+  /** A sentence. */
+  readonly problem: string;
+  /** The words of the command that creates what is missing; undefined where it is there, or cannot be created by a command. */
+  readonly creation?: readonly string[];
 }
 
 function patiently<T>(
@@ -85,7 +105,7 @@ class Provisioning {
   ) {}
 
   /** @returns the remaining differences */
-  async create(declared: Declarations): Promise<string[]> {
+  async create(declared: Declarations): Promise<Difference[]> {
     const masters = await this.masters();
     await Promise.all([
       ...declared.topics.map((topic) => this.createTopic(topic, masters)),
@@ -95,7 +115,7 @@ class Provisioning {
     return this.differences(declared, masters);
   }
 
-  async differences({ topics, groups }: Declarations, known?: readonly string[]): Promise<string[]> {
+  async differences({ topics, groups }: Declarations, known?: readonly string[]): Promise<Difference[]> {
     const masters = known ?? (await this.masters());
     const found = await Promise.all([
       ...topics.map(async (topic) => topicDifferences(topic, await this.describeTopic(topic), masters)),
@@ -151,24 +171,25 @@ function missingOn(found: Places, masters: readonly string[]): string[] {
   return masters.filter((master) => !found.some(({ name }) => name === master));
 }
 
-function isOnlyMissing(differences: readonly string[], found: Places, masters: readonly string[]): boolean {
+function isOnlyMissing(differences: readonly Difference[], found: Places, masters: readonly string[]): boolean {
   return missingOn(found, masters).length > 0 && differences.length === 1;
 }
 
 function topicDifferences(
-  { name, type, queues, handlers }: DeclaredTopic,
+  topic: DeclaredTopic,
   found: TopicDescription | undefined,
   masters: readonly string[],
-): string[] {
+): Difference[] {
+  const { name, type, queues, handlers } = topic;
   const about = handlers.length === 0 ? `topic "${name}"` : `topic "${name}" (handled by ${handlers.join(', ')})`;
   if (found === undefined) {
     const why =
       type === undefined && handlers.length === 0
         ? ' (its type is not declared, so it is not created: declare it with defineTopic)'
         : '';
-    return [`${about} does not exist${why}`];
+    return [{ problem: `${about} does not exist${why}`, creation: topicCreation(topic) }];
   }
-  return [
+  const problems = [
     ...absence(about, found.brokers, masters),
     ...found.brokers.flatMap((broker) => [
       ...(type === undefined || fitsType(broker.type, type)
@@ -179,6 +200,13 @@ function topicDifferences(
         : [`${about} has ${broker.queues} queues on ${broker.name}, declared with ${queues}`]),
     ]),
   ];
+  return problems.map((problem) => ({ problem }));
+}
+
+function topicCreation({ name, type = 'normal', queues, layout }: DeclaredTopic): readonly string[] {
+  const counted = queues === undefined ? [] : ['--queues', String(queues)];
+  const placed = layout === undefined ? [] : ['--layout', layout];
+  return ['topic', 'create', name, '--type', type, ...counted, ...placed];
 }
 
 /** Whether a topic takes messages of a type. One of a broker of 4.x takes all. */
@@ -190,13 +218,28 @@ function groupDifferences(
   declared: DeclaredGroup,
   found: GroupDescription | undefined,
   masters: readonly string[],
-): string[] {
+): Difference[] {
   const about = `consumer group "${declared.name}"`;
-  if (found === undefined) return [`${about} does not exist`];
-  return [
+  if (found === undefined) return [{ problem: `${about} does not exist`, creation: groupCreation(declared) }];
+  const problems = [
     ...absence(about, found.brokers, masters),
     ...found.brokers.flatMap((broker) => deliveryDifferences(about, declared, broker)),
   ];
+  return problems.map((problem) => ({ problem }));
+}
+
+/** No command sets a backoff. */
+function groupCreation({
+  name,
+  fifo,
+  maxDeliveryAttempts,
+  backoff,
+  lite,
+}: DeclaredGroup): readonly string[] | undefined {
+  if (backoff !== undefined) return undefined;
+  const attempts = maxDeliveryAttempts === undefined ? [] : ['--max-attempts', String(maxDeliveryAttempts)];
+  const bound = lite === undefined ? [] : ['--lite', lite.topic];
+  return ['group', 'create', name, ...(fifo ? ['--fifo'] : []), ...attempts, ...bound];
 }
 
 function deliveryDifferences(

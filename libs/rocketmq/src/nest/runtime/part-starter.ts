@@ -78,7 +78,11 @@ export class PartStarter {
   ) {}
 
   /** Starts everything that sending needs. @throws UsageError or ResourceError that says what is wrong; errors of the server */
-  async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
+  producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
+    return this.withCommands(() => this.startProducer(parts, plan, signal));
+  }
+
+  private async startProducer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
     const { options, given } = this;
     const { admin, events } = given;
     const { target } = options;
@@ -160,7 +164,15 @@ export class PartStarter {
     const { connection } = parts;
     if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
     const consumers = await this.allConsumers(parts, connection);
-    await consumers.start(plans, signal);
+    await this.withCommands(() => consumers.start(plans, signal));
+  }
+
+  /** Lets an error about missing topics and groups name the name servers that this application knows. */
+  private async withCommands(work: () => Promise<void>): Promise<void> {
+    const { nameServer } = this.options;
+    await work().catch((error: unknown) => {
+      throw error instanceof ResourceError && nameServer !== undefined ? error.on(nameServer) : error;
+    });
   }
 
   private async allConsumers(parts: Parts, connection: Connection): Promise<RunningConsumers> {
@@ -183,10 +195,10 @@ export class PartStarter {
   }
 
   private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {
-    const { logger, startTimeoutMs: timeoutMs, provision = 'off' } = this.options;
+    const { logger, startTimeoutMs: timeoutMs, provision = 'off', nameServer } = this.options;
     const admin = await this.given.admin.forProvisioning(provision);
     if (admin === undefined) return;
-    const port = { admin, logger, timeoutMs };
+    const port = { admin, logger, timeoutMs, nameServer };
     if (provision === 'create') await createDeclared(declarations, port, signal);
     else await checkDeclared(declarations, port, signal);
   }
