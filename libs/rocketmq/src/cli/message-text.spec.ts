@@ -92,11 +92,16 @@ it('the trail of a transaction has one half message, and its checks by number', 
     groups: [],
     mayBeMore: false,
   };
-  const text = trailText({ ...nothing, halfMessages: [half(0), half(1), half(2)], gaps: [], failures: [] });
-  const steps = text.split('\n').map((line) => line.slice(line.indexOf('  ') + 2));
-  expect(steps.slice(1, -1)).toEqual([
+  const stepsOf = (...halfMessages: StoredMessageView[]): string[] => {
+    const text = trailText({ ...nothing, halfMessages, gaps: [], failures: [] });
+    const steps = text.split('\n').map((line) => line.slice(line.indexOf('  ') + 2));
+    return steps.slice(1, -1);
+  };
+  expect(stepsOf(half(0), half(1), half(2))).toEqual([
     'half message stored in orders: a queue 0 offset 0',
     'check 1 of the half message, stored in orders: a queue 0 offset 1',
     'check 2 of the half message, stored in orders: a queue 0 offset 2',
   ]);
+  // A server returns 32 of one id.
+  expect(stepsOf(half(29))).toEqual(['check 29 of the half message, stored in orders: a queue 0 offset 29']);
 });

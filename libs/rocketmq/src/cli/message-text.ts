@@ -91,11 +91,11 @@ export function trailText(trail: MessageTrail): string {
   return linesOf(events) + moreText(mayBeMore) + groups.map(groupText).join('');
 }
 
-/** A server stores a half message again for each check. */
+/** A server stores a half message again for each check; the first one is not listed where it returns no more. */
 function halfText({ properties }: StoredMessageView, index: number): string {
-  if (index === 0) return 'half message stored';
   const { TRANSACTION_CHECK_TIMES: checks = '0' } = properties;
-  return checks === '0' ? 'half message stored again' : `check ${checks} of the half message, stored`;
+  if (checks !== '0') return `check ${checks} of the half message, stored`;
+  return index === 0 ? 'half message stored' : 'half message stored again';
 }
 
 function groupText({ consumerGroup, isOfTopic, copies, retries, deadLetters, mayBeMore }: GroupTrail): string {
