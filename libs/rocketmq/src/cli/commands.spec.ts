@@ -52,8 +52,8 @@ async function consumeAll(consumerGroup: string): Promise<void> {
   await consumer.close();
 }
 
-async function buryAll(consumerGroup: string): Promise<void> {
-  const consumer = new SimpleConsumer(connection, { consumerGroup, subscriptions: [{ topic: 'orders' }] });
+async function buryAll(consumerGroup: string, topic = 'orders'): Promise<void> {
+  const consumer = new SimpleConsumer(connection, { consumerGroup, subscriptions: [{ topic }] });
   await consumer.start();
   for (let buried = 0; buried < 2; ) {
     const received = await consumer.receive({ maxMessages: 8, longPollingTimeoutMs: 5_000 });
@@ -490,6 +490,28 @@ describe('dlq', () => {
     });
     expect(await json('dlq replay hopeless --yes')).toMatchObject({ done: true, replayedBefore: 1, failed: [] });
     expect(await json('topic show orders')).toMatchObject({ messages: 4 });
+  });
+
+  it('replays those of all groups at once, each to its own', async () => {
+    broker.declareTopic({ name: 'parcels', type: 'normal' });
+    for (const key of ['p-1', 'p-2']) await on(`message send parcels --body ${key} --key ${key}`);
+    for (const name of ['lost-1', 'lost-2']) {
+      broker.declareGroup({ name, maxDeliveryAttempts: 1 });
+      await buryAll(name, 'parcels');
+    }
+    const line = 'dlq replay --all-groups --only-this-group --key p-1';
+    const plan = await on(line);
+    expect(plan).toMatchObject({ code: 0, err: '' });
+    expect(plan.out).toMatch(/ GROUP +FROM TOPIC +BODY\n.* p-1 +lost-1 +parcels .*\n.* p-1 +lost-2 +parcels .*\n/);
+    expect(plan.out).toContain('topic parcels: lost-2 handles them;');
+    const ofGroups = [{ consumerGroup: 'lost-1' }, { consumerGroup: 'lost-2' }];
+    expect(await json(line)).toMatchObject({ done: false, planned: ofGroups });
+    expect(await json(`${line} --yes`)).toMatchObject({ done: true, replayed: ofGroups, failed: [] });
+    expect(await json(`${line} --yes`)).toMatchObject({ done: true, replayed: [], replayedBefore: 2 });
+  });
+
+  it.each(['dlq replay', 'dlq replay billing --all-groups'])('rejects %s', async (line) => {
+    expect(await rejected(`${line} --yes`, 2)).toContain('name a group, or add --all-groups');
   });
 
   it('fails when a dead letter cannot be sent, and names it', async () => {

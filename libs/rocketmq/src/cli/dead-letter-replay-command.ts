@@ -6,7 +6,7 @@ import type { ReplayResult } from '../admin/dead-letters/dead-letter-replay.js';
 import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
-import { assertGroupExists, type CommandIo, plural, withExamples, yesOption } from './command.js';
+import { assertGroupExists, type CommandIo, plural, withExamples, wrongCall, yesOption } from './command.js';
 import { type ChoiceValues, choiceOptions, selectOf } from './dead-letter-choice.js';
 import { messageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
@@ -17,7 +17,7 @@ export type SendValues = AccessValues & {
   yes?: boolean;
 };
 
-type ReplayValues = ChoiceValues & SendValues;
+type ReplayValues = ChoiceValues & SendValues & { allGroups?: boolean };
 
 /** Gives a command the options of {@link SendValues}. */
 export function sendOptions(command: Command): Command {
@@ -36,16 +36,20 @@ export function addReplay(dlq: Command, io: CommandIo): void {
     .description(
       'Sends the dead letters of a consumer group to their original topics again, at least once. Every group of the topic receives them, unless --only-this-group is set. They also stay in the dead letter queue; those that were already replayed are skipped.',
     )
-    .argument('<group>');
-  accessOptions(sendOptions(choiceOptions(command))).action(async (group: string, values: ReplayValues) => {
+    .argument('[group]')
+    .option('--all-groups', 'the dead letters of all consumer groups, in place of a group');
+  accessOptions(sendOptions(choiceOptions(command))).action(async (group: string | undefined, values: ReplayValues) => {
+    if ((group === undefined) !== (values.allGroups === true)) throw wrongCall('name a group, or add --all-groups');
     if (values.yes === true) return replay(io, group, values);
-    const plan = await withAdmin(values, io, (admin) => planAll(admin, group, values));
+    const plan = await withAdmin(values, io, (admin) => planAll(admin, io, group, values));
     const planned = plan.letters;
-    printPlan(io, values, plan, { consumerGroup: group }, () => messageTable(planned, [FROM_TOPIC]));
+    const columns = group === undefined ? [OF_GROUP, FROM_TOPIC] : [FROM_TOPIC];
+    printPlan(io, values, plan, subjectOf(group), () => messageTable(planned, columns));
   });
   withExamples(command, [
     ['dlq replay billing', 'show what would be sent'],
     ['dlq replay billing --yes', 'replay all of them'],
+    ['dlq replay --all-groups --only-this-group --yes', 'replay those of all groups, each to its group alone'],
     ['dlq replay billing --topic orders --key order-42 --yes', 'replay those of one order'],
     [
       'dlq replay billing --error CardError --operations-topic operations --yes',
@@ -58,20 +62,41 @@ const PAGE = 100;
 /** Each is looked up in the topic of the failures, within the time for the page. */
 const PAGE_BY_ERROR = 32;
 
-/** Works page by page, since a group may have many dead letters. */
-async function replay(io: CommandIo, group: string, values: ReplayValues): Promise<void> {
-  const total = new ReplayTotal(io, values, { consumerGroup: group });
+/** Works page by page, since a group may have many dead letters. @param group undefined: all groups */
+async function replay(io: CommandIo, group: string | undefined, values: ReplayValues): Promise<void> {
+  const total = new ReplayTotal(io, values, subjectOf(group));
   await withAdmin(values, io, async (admin) => {
-    await assertExists(admin, group, values);
-    const options = await optionsOf(admin, group, values);
-    let after: string | undefined;
-    do {
-      const done = await total.added(() => admin.replayDeadLetters(group, { ...options, after }));
-      reportFailures(io, done.failures);
-      after = done.next;
-    } while (after !== undefined);
+    for (const one of await groupsOf(admin, io, group, values)) {
+      const options = await optionsOf(admin, one, values);
+      let after: string | undefined;
+      do {
+        const done = await total.added(() => admin.replayDeadLetters(one, { ...options, after }));
+        reportFailures(io, done.failures);
+        after = done.next;
+      } while (after !== undefined);
+    }
   });
   total.print();
+}
+
+function subjectOf(group: string | undefined): Readonly<Record<string, string>> {
+  return group === undefined ? {} : { consumerGroup: group };
+}
+
+/** The group, or else all of the cluster without the server's own. */
+async function groupsOf(
+  admin: RocketMQAdmin,
+  io: CommandIo,
+  group: string | undefined,
+  values: AccessValues,
+): Promise<readonly string[]> {
+  if (group !== undefined) {
+    await assertExists(admin, group, values);
+    return [group];
+  }
+  const { groups, failures } = await admin.listGroups();
+  reportFailures(io, failures);
+  return groups.map(({ consumerGroup }) => consumerGroup);
 }
 
 async function optionsOf(admin: RocketMQAdmin, group: string, values: ReplayValues) {
@@ -80,11 +105,21 @@ async function optionsOf(admin: RocketMQAdmin, group: string, values: ReplayValu
   return { select: await selectOf(admin, group, values), again, onlyThisGroup, limit };
 }
 
+interface FailedLetter {
+  readonly consumerGroup: string;
+  readonly messageId: string;
+  readonly error: Error;
+}
+
+function failedOf({ deadLetter, error }: ReplayResult['failed'][number]): FailedLetter {
+  return { consumerGroup: deadLetter.consumerGroup, messageId: deadLetter.messageId, error };
+}
+
 /** What was replayed so far, of all pages. */
 export class ReplayTotal {
   private readonly replayed: unknown[] = [];
   private replayedBefore = 0;
-  private readonly failed: { readonly messageId: string; readonly error: Error }[] = [];
+  private readonly failed: FailedLetter[] = [];
 
   /** @param subject what was replayed, for JSON */
   constructor(
@@ -111,10 +146,12 @@ export class ReplayTotal {
 
   private add(done: ReplayResult): ReplayResult {
     this.replayed.push(
-      ...done.replayed.map(({ deadLetter, ...place }) => ({ messageId: deadLetter.messageId, ...place })),
+      ...done.replayed.map(({ deadLetter: { consumerGroup, messageId }, ...place }) => {
+        return { consumerGroup, messageId, ...place };
+      }),
     );
     this.replayedBefore += done.replayedBefore.length;
-    this.failed.push(...done.failed.map(({ deadLetter, error }) => ({ messageId: deadLetter.messageId, error })));
+    this.failed.push(...done.failed.map(failedOf));
     return done;
   }
 
@@ -141,17 +178,19 @@ export class ReplayTotal {
 
 /** The plan of all pages, without bodies. */
 export class PlanTotal {
-  readonly planned: (Omit<PlannedReplay, 'deadLetter'> & { readonly messageId: string; readonly group: string })[] = [];
+  readonly planned: (Omit<PlannedReplay, 'deadLetter'> & Omit<FailedLetter, 'error'>)[] = [];
   replayedBefore = 0;
-  readonly failed: { readonly messageId: string; readonly error: Error }[] = [];
+  readonly failed: FailedLetter[] = [];
 
   add({ planned, replayedBefore, failed, failures }: ReplayPlan): void {
     const [failure] = failures;
     if (failure !== undefined) throw failure.error;
-    for (const { deadLetter, topic, consumerGroups } of planned)
-      this.planned.push({ messageId: deadLetter.messageId, topic, consumerGroups, group: deadLetter.consumerGroup });
+    for (const { deadLetter, topic, consumerGroups } of planned) {
+      const { consumerGroup, messageId } = deadLetter;
+      this.planned.push({ consumerGroup, messageId, topic, consumerGroups });
+    }
     this.replayedBefore += replayedBefore.length;
-    this.failed.push(...failed.map(({ deadLetter, error }) => ({ messageId: deadLetter.messageId, error })));
+    this.failed.push(...failed.map(failedOf));
   }
 }
 
@@ -163,27 +202,27 @@ export function printPlan(
   subject: Readonly<Record<string, string>>,
   lettersText: () => string,
 ): void {
-  const listed = planned.map(({ messageId, topic, consumerGroups }) => ({ messageId, topic, consumerGroups }));
-  print(io, values, { ...subject, done: false, planned: listed, replayedBefore, failed }, () => {
+  print(io, values, { ...subject, done: false, planned, replayedBefore, failed }, () => {
     const counts = `${plural(planned.length, 'dead letter')} would be replayed, ${replayedBefore} skipped because they already were, ${failed.length} cannot be replayed`;
     return `${lettersText()}${receiversText(planned, values)}${counts}; nothing was sent; add --yes to replay them\n`;
   });
   for (const { messageId, error } of failed) io.warn(`${messageId} cannot be replayed: ${error.message}`);
 }
 
-/** The plan of all pages. */
-async function planAll(admin: RocketMQAdmin, group: string, values: ReplayValues) {
+/** The plan of all pages. @param group undefined: all groups */
+async function planAll(admin: RocketMQAdmin, io: CommandIo, group: string | undefined, values: ReplayValues) {
   const letters: DeadLetterView[] = [];
   const total = new PlanTotal();
-  await assertExists(admin, group, values);
-  const options = await optionsOf(admin, group, values);
-  let after: string | undefined;
-  do {
-    const page = await admin.planReplay(group, { ...options, after });
-    total.add(page);
-    letters.push(...page.planned.map(({ deadLetter }) => deadLetter));
-    after = page.next;
-  } while (after !== undefined);
+  for (const one of await groupsOf(admin, io, group, values)) {
+    const options = await optionsOf(admin, one, values);
+    let after: string | undefined;
+    do {
+      const page = await admin.planReplay(one, { ...options, after });
+      total.add(page);
+      letters.push(...page.planned.map(({ deadLetter }) => deadLetter));
+      after = page.next;
+    } while (after !== undefined);
+  }
   return Object.assign(total, { letters });
 }
 
@@ -195,8 +234,8 @@ export async function assertExists(admin: RocketMQAdmin, group: string, values: 
 
 /** Who would receive what is replayed: often more groups than the one that failed. */
 function receiversText(planned: PlanTotal['planned'], { onlyThisGroup }: SendValues): string {
-  const byTopic = new Map(planned.map((one) => [JSON.stringify([one.topic, one.group]), one]));
-  const lines = [...byTopic.values()].map(({ topic, group, consumerGroups }) => {
+  const byTopic = new Map(planned.map((one) => [JSON.stringify([one.topic, one.consumerGroup]), one]));
+  const lines = [...byTopic.values()].map(({ topic, consumerGroup: group, consumerGroups }) => {
     const others = consumerGroups.filter((one) => one !== group);
     if (onlyThisGroup !== true || others.length === 0)
       return `topic ${topic} is consumed by: ${consumerGroups.join(', ') || 'no group'}\n`;
@@ -206,3 +245,5 @@ function receiversText(planned: PlanTotal['planned'], { onlyThisGroup }: SendVal
 }
 
 export const FROM_TOPIC = { heading: 'FROM TOPIC', of: ({ originTopic }: DeadLetterView) => originTopic };
+
+const OF_GROUP = { heading: 'GROUP', of: ({ consumerGroup }: DeadLetterView) => consumerGroup };
