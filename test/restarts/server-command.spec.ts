@@ -2,9 +2,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import { afterEach, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
@@ -56,6 +58,14 @@ async function started(...args: readonly string[]): Promise<Started> {
   const nameServer = /name server (\S+)$/m.exec(out)?.[1] ?? '';
   const clients = [...endpoints.matchAll(/\d+$/g), ...nameServer.matchAll(/\d+$/g)].map(([port]) => Number(port));
   return { child, endpoints, nameServer, ports: [...clients, given['broker-port']] };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function areClosed(ports: readonly number[]): Promise<boolean> {
@@ -113,6 +123,43 @@ it(
     const known = new RocketMQAdmin({ nameServer: again.nameServer });
     ends.push(() => known.close());
     expect(await known.describeTopic('orders')).toBeDefined();
+  },
+  TEST_MS,
+);
+
+it(
+  'goes on after a command that waited until it was ready',
+  async () => {
+    const { first, release } = await takePortBlock();
+    ends.push(release);
+    const folder = mkdtempSync(join(tmpdir(), 'server-command-'));
+    ends.push(() => rmSync(folder, { recursive: true, force: true }));
+    const program = join(folder, 'main.mjs');
+    const source = pathToFileURL('libs/rocketmq/src/cli/main.ts').href;
+    const code = `const { main } = await import('${source}'); await main(process.argv.slice(2), (name) => import(name));`;
+    writeFileSync(program, code);
+    const ports = `--port ${first} --remoting-port ${first + 1} --name-server-port ${first + 2} --broker-port ${first + 6}`;
+    const line = `server --version ${version} ${ports} --topic orders --group billing --wait`;
+    const child = spawn(process.execPath, [...TYPESCRIPT_ARGS, program, ...line.split(' ')], {
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [out, [exitCode]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    const pid = Number(/^it goes on; stop it with: kill (\d+)$/m.exec(out)?.[1]);
+    ends.push(() => isAlive(pid) && process.kill(pid, 'SIGKILL'));
+    expect({ exitCode, pid: pid > 0 }).toEqual({ exitCode: 0, pid: true });
+    const nameServer = `127.0.0.1:${first + 2}`;
+    const admin = new RocketMQAdmin({ nameServer });
+    ends.push(() => admin.close());
+    expect(await admin.describeTopic('orders')).toBeDefined();
+
+    process.kill(pid, 'SIGTERM');
+    const isEnded = await eventually(
+      () => !isAlive(pid),
+      (ended) => ended,
+      END_MS,
+    );
+    expect([isEnded, await areClosed([first + 2, first + 6])]).toEqual([true, true]);
   },
   TEST_MS,
 );

@@ -1,12 +1,17 @@
 // What `nestjs-rocketmq server` says when it cannot start. test/restarts has it on a real server.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { call } from '../../../../test/fixtures/command-line.js';
+import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.mjs';
 
 const before = { ...process.env };
 let folder: string;
@@ -91,4 +96,22 @@ it.each([
   const called = await call(['server', ...args]);
   expect(called).toMatchObject({ code, err: expect.stringContaining(problem) });
   expect(called.err).not.toContain('secret');
+});
+
+it('fails with --wait as without it, and leaves nothing running', async () => {
+  const program = join(folder, 'main.mjs');
+  const source = pathToFileURL('libs/rocketmq/src/cli/main.ts').href;
+  writeFileSync(
+    program,
+    `const { main } = await import('${source}'); await main(process.argv.slice(2), (name) => import(name));`,
+  );
+  const env = { ...process.env, PATH: folder, TMPDIR: folder };
+  const child = spawn(process.execPath, [...TYPESCRIPT_ARGS, program, 'server', '--wait'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err).toContain('needs Java 17 or newer (no "java" on the PATH); nothing was started');
+  expect(readdirSync(folder).filter((name) => name.startsWith('nestjs-rocketmq-server-'))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 // `nestjs-rocketmq server`: its command line. The implementation is in server-process.ts and server/.
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { declaredGroup, declaredTopic } from './broker-command.js';
 import { type AddCommand, eachOf, portOf, TOPIC_TYPES, withExamples } from './command.js';
 import type { ServerValues } from './server-process.js';
@@ -29,6 +29,8 @@ export const addServerCommand: AddCommand = (program, io) => {
     .option('--group <name[:fifo|normal[:maxAttempts]]>', 'create a consumer group', eachOf(declaredGroup))
     .option('--data <folder>', 'keep messages, topics and groups there (default: a temporary folder)')
     .option('--repository <url>', 'a mirror of Maven Central to download from')
+    .option('--wait', 'end when it is ready, and leave it running; prints the command that stops it')
+    .addOption(new Option('--detached').hideHelp())
     .action(async (values: ServerValues) => {
       const { runServer } = await import('./server-process.js');
       await runServer(values, io);
@@ -36,6 +38,7 @@ export const addServerCommand: AddCommand = (program, io) => {
   withExamples(command, [
     ['server --topic orders --group billing', 'a server with a topic and a consumer group'],
     ['server --topic steps:fifo --group walkers:fifo --data ./rocketmq', 'keep its messages across restarts'],
+    ['server --topic orders --wait', 'in a script, before what needs it'],
     ['server --version 4.9.7 --topic orders', 'one without a proxy: connect to name-server:127.0.0.1:9876'],
   ]);
 };

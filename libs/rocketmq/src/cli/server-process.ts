@@ -6,6 +6,7 @@ import type { DeclaredGroup, DeclaredTopic } from './broker-config.js';
 import { type CommandIo, wrongCall } from './command.js';
 import { canDieWithParent } from './server/child-processes.js';
 import { DEFAULT_PORTS, type RunningServer, startServer } from './server/local-server.js';
+import { startDetached } from './server-detached.js';
 import { askedToStop } from './until-stopped.js';
 
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
@@ -21,11 +22,16 @@ export interface ServerValues {
   readonly group?: readonly DeclaredGroup[];
   readonly data?: string;
   readonly repository?: string;
+  /** End when it is ready, and leave it running. */
+  readonly wait?: boolean;
+  /** This process outlives the one that started it. */
+  readonly detached?: boolean;
 }
 
 /** Resolves after the server has stopped. @throws when it cannot start, or ends by itself */
 export async function runServer(values: ServerValues, io: CommandIo): Promise<void> {
   if (process.platform === 'win32') throw new Error('this command needs Linux or macOS; on Windows, run it in WSL');
+  if (values.wait === true) return startDetached(io);
   const { version, data: runDir, topic = [], group = [] } = values;
   const ports = {
     grpc: values.port ?? DEFAULT_PORTS.grpc,
@@ -37,7 +43,7 @@ export async function runServer(values: ServerValues, io: CommandIo): Promise<vo
   // Where the kernel does not end the server with this process, a terminal that is closed must not leave it behind.
   if (!canDieWithParent()) process.once('SIGHUP', () => stopping.abort());
   const over = new AbortController();
-  void askedToStop(over.signal).then(() => stopping.abort());
+  void askedToStop(over.signal, { outlivesParent: values.detached === true }).then(() => stopping.abort());
   const stopped = once(stopping.signal, 'abort');
   let server: RunningServer | undefined;
   try {
