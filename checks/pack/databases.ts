@@ -6,8 +6,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { run } from '../../tools/process/run-command.js';
-import { mySqlServer, postgresServer, type UrlServer } from '../../tools/servers/database-at-port.js';
-import { hasMySql } from '../../tools/servers/mysql-server.js';
+import { postgresServer, type UrlServer } from '../../tools/servers/database-at-port.js';
 import { postgresFolder } from '../../tools/servers/postgres-server.js';
 import { npmInstall } from './npm-install.js';
 
@@ -42,12 +41,12 @@ const common = (nest: string, typescript: string) => ({
 
 const DATABASE_PROJECTS: readonly DatabaseProject[] = [
   {
-    name: 'typeorm-mariadb',
+    name: 'typeorm-postgresql',
     library: 'typeorm',
     type: 'commonjs',
-    packages: { ...common('^11.0.0', '~5.9.0'), typeorm: '^1.1.0', mysql2: '^3.24.0' },
-    isInstalled: () => hasMySql('MariaDB'),
-    serve: () => mySqlServer('MariaDB'),
+    packages: { ...common('^11.0.0', '~5.9.0'), '@nestjs/typeorm': '^11.0.3', typeorm: '^1.1.0', pg: '^8.0.0' },
+    isInstalled: () => postgresFolder() !== undefined,
+    serve: postgresServer,
     generate: async () => {},
     migrate: (home, url) => shell(home, 'npx typeorm migration:run -d dist/typeorm.js', { DATABASE_URL: url }),
   },

@@ -216,15 +216,9 @@ function librariesOn(start: () => Promise<UrlServer>, libraries: readonly Librar
 }
 
 describeWithMySql('the examples of databases on', (product) => {
-  // `type: 'mariadb'` of TypeORM is for MariaDB only.
-  const ofTypeorm: Library[] = [
-    ['typeorm', byTypeorm],
-    ['transactional', byTransactional],
-  ];
   librariesOn(
     () => mySqlServer(product),
     [
-      ...(product === 'MariaDB' ? ofTypeorm : []),
       ['knex', byKnex],
       ['sequelize', bySequelize],
       ['mysql2', byFileOnMysql2],
@@ -234,6 +228,8 @@ describeWithMySql('the examples of databases on', (product) => {
 
 describeWithPostgres('the examples of databases on PostgreSQL', () => {
   librariesOn(postgresServer, [
+    ['typeorm', byTypeorm],
+    ['transactional', byTransactional],
     ['kysely', byKysely],
     ['mikro-orm', byMikroOrm],
     ['drizzle', byDrizzle],

@@ -24,7 +24,7 @@ export class OrderRow {
 }
 
 export const dataSource = new DataSource({
-  type: 'mariadb',
+  type: 'postgres',
   url: process.env.DATABASE_URL,
   entities: [OrderRow],
   migrations: [Orders1764000000000],

@@ -1,7 +1,8 @@
-import { Global, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { Global, Injectable, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { outboxMessage, RocketMQListener, TransactionalSend } from 'nestjs-rocketmq';
 import { Inbox, Outbox, TransactionLog, typeormDatabase, typeormExecutor } from 'nestjs-rocketmq/sql';
-import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { Column, DataSource, type DataSourceOptions, Entity, PrimaryColumn } from 'typeorm';
 import { DATABASE, MessagingModule, type Order, OrderPacked, OrderPlaced } from './messaging.js';
 import { Orders1764000000000 } from './migrations/typeorm.js';
 
@@ -12,27 +13,23 @@ export class OrderRow {
   @Column({ type: 'int', default: 0 }) parcels!: number;
 }
 
-/** Also for the command line: npx typeorm migration:run -d dist/typeorm.js */
-export const dataSource = new DataSource({
-  type: 'mariadb',
+const options: DataSourceOptions = {
+  type: 'postgres',
   url: process.env.DATABASE_URL,
   entities: [OrderRow],
   migrations: [Orders1764000000000],
-});
+};
+
+/** For the command line: npx typeorm migration:run -d dist/typeorm.js */
+export const dataSource = new DataSource(options);
 
 @Global()
 @Module({
-  providers: [
-    { provide: DataSource, useFactory: () => dataSource.initialize() },
-    { provide: DATABASE, inject: [DataSource], useFactory: (source: DataSource) => typeormDatabase(source) },
-  ],
-  exports: [DataSource, DATABASE],
+  imports: [TypeOrmModule.forRoot(options)],
+  providers: [{ provide: DATABASE, inject: [DataSource], useFactory: (source: DataSource) => typeormDatabase(source) }],
+  exports: [DATABASE],
 })
-export class DatabaseModule implements OnApplicationShutdown {
-  onApplicationShutdown(): Promise<void> {
-    return dataSource.destroy();
-  }
-}
+export class DatabaseModule {}
 
 @Injectable()
 export class Orders {
