@@ -100,7 +100,7 @@ export const backendName: BackendName = process.env.ROCKETMQ_TEST_ENDPOINTS === 
 /** How long requests may take. A busy server answered nothing for three seconds; a send that is repeated comes twice. */
 export const REQUEST_MS = backendName === 'embedded' ? 10 * SECOND_MS : 15 * SECOND_MS;
 /** The same for the clients of cases about requests that are never answered. */
-export const SHORT_REQUEST_MS = backendName === 'embedded' ? SECOND_MS : 4 * SECOND_MS;
+export const SHORT_REQUEST_MS = backendName === 'embedded' ? 3 * SECOND_MS : 4 * SECOND_MS;
 
 /** How long a backlog may keep an embedded broker busy before its time can move. */
 const QUIET_MS = 30 * SECOND_MS;
