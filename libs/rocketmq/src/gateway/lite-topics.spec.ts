@@ -40,7 +40,7 @@ describe('lite topics without a proxy', () => {
         return { version, ...(own === 'usual' ? usual(request) : own) };
       },
     ]);
-    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 5_000 });
     closers.push(() => connection.close());
     const sent = (code: number) => brokers.flatMap(({ requests }) => requests.filter((one) => one.code === code));
     return { connection, sent };

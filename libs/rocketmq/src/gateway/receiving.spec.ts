@@ -143,7 +143,7 @@ describe('receiving through the gateway', () => {
       broker(({ code }) => (code === CODES.popMessage && polls++ === 0 ? popped() : 'usual')),
     ]);
     const { brokers: elsewhere } = await cluster.start([usual]);
-    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 5_000 });
     closers.push(() => connection.close());
     const consumer = new SimpleConsumer(connection, { consumerGroup: GROUP, subscriptions: [{ topic: TOPIC }] });
     closers.push(() => consumer.close());

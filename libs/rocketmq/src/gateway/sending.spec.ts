@@ -371,7 +371,7 @@ describe('sending through the gateway', () => {
 
   it('sends a message group by the route that it knows when no name server can be reached', async () => {
     const { nameServer, brokers } = await cluster.start([usual]);
-    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 5_000 });
     closers.push(() => connection.close());
     const producer = new Producer(connection, {});
     closers.push(() => producer.close());
@@ -396,7 +396,7 @@ describe('sending through the gateway', () => {
       ]);
       const connection = new Connection({
         endpoints: `name-server:${nameServer.address}`,
-        requestTimeoutMs: 1_000,
+        requestTimeoutMs: 5_000,
         ...options,
       });
       closers.push(() => connection.close());
@@ -409,7 +409,7 @@ describe('sending through the gateway', () => {
       await until(() => nameServer.requests.length > asked);
       // Whatever its answer changes has changed.
       await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-      await producer.send({ topic: TOPIC, body: 'z', messageGroup: 'g' }, { timeoutMs: 2_000 });
+      await producer.send({ topic: TOPIC, body: 'z', messageGroup: 'g' }, { timeoutMs: 10_000 });
       expect(brokers[0]?.requests.filter(({ code }) => code === CODES.sendMessageV2)).toHaveLength(4);
     },
   );
@@ -458,7 +458,7 @@ describe('sending through the gateway', () => {
   it('ends a transaction on the broker that stores its half message, wherever it is now', async () => {
     const { nameServer, brokers, move } = await cluster.start([usual]);
     const { brokers: elsewhere } = await cluster.start([usual]);
-    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 5_000 });
     closers.push(() => connection.close());
     const producer = new Producer(connection, { transactionCheckers: { [TOPIC]: () => 'commit' } });
     closers.push(() => producer.close());

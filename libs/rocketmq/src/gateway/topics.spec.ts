@@ -26,12 +26,12 @@ describe('a topic of a broker whose master is missing', () => {
   async function topicsOf(first: Route) {
     let route = first;
     const server = await startScriptedServer(({ code }) => (code === 105 ? { body: bodyOf(route) } : {}));
-    const client = new RemotingClient({ connectTimeoutMs: 1_000 });
+    const client = new RemotingClient({ connectTimeoutMs: 5_000 });
     closers.push(
       () => server.close(),
       () => client.close(),
     );
-    const options = { nameServers: [server.address], cluster: undefined, timeoutMs: 1_000, unanimous: true };
+    const options = { nameServers: [server.address], cluster: undefined, timeoutMs: 5_000, unanimous: true };
     const warnings: unknown[] = [];
     const ignore = (): void => {};
     const logger: Logger = {
@@ -42,12 +42,12 @@ describe('a topic of a broker whose master is missing', () => {
     };
     const topics = new Topics(new ClusterAccess(client, options), (address) => address, logger);
     const readable = () =>
-      withDeadline('assignments', 2_000, undefined, async (deadline) => {
+      withDeadline('assignments', 10_000, undefined, async (deadline) => {
         const found = await topics.readable('orders', () => false, deadline);
         return 'code' in found ? [] : found.map(({ broker }) => broker?.name);
       });
     const writable = () =>
-      withDeadline('send', 2_000, undefined, async (deadline) => {
+      withDeadline('send', 10_000, undefined, async (deadline) => {
         const found = await topics.queues('orders', deadline);
         topics.assertStoresMessages('orders');
         const queues = 'queues' in found ? found.queues : [];

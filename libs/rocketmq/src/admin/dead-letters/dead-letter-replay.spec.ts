@@ -63,7 +63,7 @@ async function adminWith(
       return code === 10 ? sends[sent++] : { code: 3 };
     },
   ]);
-  const admin = new RocketMQAdmin({ nameServer: nameServer.address, timeoutMs: 1_000 });
+  const admin = new RocketMQAdmin({ nameServer: nameServer.address, timeoutMs: 5_000 });
   admins.push(admin);
   const requests = () => (brokers[0]?.requests ?? []).filter(({ code }) => code === 10);
   return { admin, requests, protect, configure };
