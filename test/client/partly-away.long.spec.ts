@@ -21,7 +21,7 @@ describe('a cluster with an unavailable broker', () => {
     await away.start();
     there.cluster = [there, away];
     away.stop();
-    connection = new Connection({ endpoints: there.endpoints, transport, requestTimeoutMs: 1_000 });
+    connection = new Connection({ endpoints: there.endpoints, transport, requestTimeoutMs: 5_000 });
   });
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();
