@@ -1,5 +1,6 @@
 // `nestjs-rocketmq doctor`: its options. The checks are in doctor/.
 
+import { UNKNOWN_NAME_SERVER } from '../support/command-line.js';
 import { commandOn, credentialsOf, type ReachValues, reachOptions, tlsOf } from './admin-access.js';
 import { type AddCommand, eachOf, jsonOption, withExamples } from './command.js';
 import type { OutputValues } from './output.js';
@@ -42,13 +43,13 @@ export const addDoctorCommand: AddCommand = (program, io) => {
     .action(async (endpoint: string, values: Values) => {
       const { credentials, tls } = { credentials: await credentialsOf(values, io.env), tls: await tlsOf(values) };
       const { checksText, worstOf } = await import('./doctor/check.js');
-      const { examine, NAME_SERVER } = await import('./doctor/diagnosis.js');
+      const { examine } = await import('./doctor/diagnosis.js');
       const isOverTls = tls ?? (endpoint.startsWith('https://') ? true : undefined);
       const { admin: nameServer, cluster, timeout: timeoutMs, topic: topics, group: groups, send = false } = values;
       const access = { tls: isOverTls, credentials, timeoutMs };
       const admin = nameServer === undefined ? undefined : { nameServer, cluster, tls, credentials, timeoutMs };
       const command = (...words: readonly string[]): string =>
-        commandOn({ ...values, nameServer: nameServer ?? nameServerIn(endpoint) ?? NAME_SERVER }, ...words);
+        commandOn({ ...values, nameServer: nameServer ?? nameServerIn(endpoint) ?? UNKNOWN_NAME_SERVER }, ...words);
       const checks = await examine({ endpoint, access, admin, topics, groups, send, command });
       const status = worstOf(checks);
       const { print } = await import('./output.js');

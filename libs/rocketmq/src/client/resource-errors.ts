@@ -1,7 +1,7 @@
 // Errors of a start: a topic or group is missing or has another type on the cluster, with the command that fixes it; and what follows.
 
 import type { MessageType } from '../protocol/model/message.js';
-import { commandLine, quoted } from '../support/command-line.js';
+import { commandLine, quoted, UNKNOWN_NAME_SERVER } from '../support/command-line.js';
 import { RocketMQError, StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 
@@ -43,7 +43,7 @@ export class ResourceError extends RocketMQError {
   on(nameServers: string): ResourceError {
     const parts = this.#parts.map((part) => ({
       ...part,
-      command: part.command.replace(NAME_SERVER[1], () => quoted(nameServers)),
+      command: part.command.replace(UNKNOWN_NAME_SERVER, () => quoted(nameServers)),
     }));
     return new ResourceError(this.#kind, parts, { cause: this.cause });
   }
@@ -95,14 +95,14 @@ export function didNotStart(what: string, cause: unknown): StateError {
 }
 
 /** A client knows the addresses of proxies. */
-const NAME_SERVER = ['--name-server', 'NAMESERVER:9876'] as const;
+const ON_CLUSTER = ['--name-server', UNKNOWN_NAME_SERVER] as const;
 
 /** How long a real server reports a topic as missing if a client asked for it before its creation; measured, see `docs/protocol-notes.md`. */
 export const DENIAL_SECONDS = 20;
 
 /** @param type the type that the application sends or expects; undefined for any */
 export function topicNotFound(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
-  const command = commandLine('topic', 'create', topic, '--type', type ?? 'normal', ...NAME_SERVER);
+  const command = commandLine('topic', 'create', topic, '--type', type ?? 'normal', ...ON_CLUSTER);
   const problem = `topic "${topic}" does not exist on this cluster`;
   const hint =
     'or was created a moment ago: a server that received a request for a topic ' +
@@ -112,7 +112,7 @@ export function topicNotFound(topic: string, type: MessageType | undefined, caus
 
 /** The topic in which delayed messages wait, which no code of the application names. */
 export function delayTopicNotFound(topic: string, cause: unknown): ResourceError {
-  const command = commandLine('topic', 'create', topic, '--type', 'normal', ...NAME_SERVER);
+  const command = commandLine('topic', 'create', topic, '--type', 'normal', ...ON_CLUSTER);
   const problem =
     `topic "${topic}" does not exist on this cluster, and the option delayLevels of the producer needs it: ` +
     'messages with a delay of several levels wait there';
@@ -124,19 +124,19 @@ export function topicTypeMismatch(topic: string, wanted: MessageType, found: rea
   const problem =
     `topic "${topic}" accepts ${takes} messages, not ${wanted} messages; a topic has one type from RocketMQ 5.0 on, so give ${wanted} messages ` +
     'another topic, or change this one if it is for them alone';
-  const command = commandLine('topic', 'create', topic, '--type', wanted, '--yes', ...NAME_SERVER);
+  const command = commandLine('topic', 'create', topic, '--type', wanted, '--yes', ...ON_CLUSTER);
   return new ResourceError('TOPIC_TYPE_MISMATCH', [{ problem, command }]);
 }
 
 export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: unknown): ResourceError {
-  const command = commandLine('group', 'create', group, ...(isFifo ? ['--fifo'] : []), ...NAME_SERVER);
+  const command = commandLine('group', 'create', group, ...(isFifo ? ['--fifo'] : []), ...ON_CLUSTER);
   const problem = `consumer group "${group}" does not exist on this cluster`;
   return new ResourceError('CONSUMER_GROUP_NOT_FOUND', [{ problem, command }], { cause });
 }
 
 /** @param server the name of the server that said so */
 export function consumerGroupNotFifo(group: string, server: string): ResourceError {
-  const command = commandLine('group', 'create', group, '--fifo', '--yes', ...NAME_SERVER);
+  const command = commandLine('group', 'create', group, '--fifo', '--yes', ...ON_CLUSTER);
   const problem =
     `consumer group "${group}" is not an ordered (FIFO) group on ${server}, so the order of messages would not be guaranteed; ` +
     'nothing is received from there';
@@ -145,7 +145,7 @@ export function consumerGroupNotFifo(group: string, server: string): ResourceErr
 
 /** @param server the name of the server that said so */
 export function consumerGroupWithoutAttempts(group: string, server: string): ResourceError {
-  const command = commandLine('group', 'create', group, '--max-attempts', '17', '--yes', ...NAME_SERVER);
+  const command = commandLine('group', 'create', group, '--max-attempts', '17', '--yes', ...ON_CLUSTER);
   const problem =
     `consumer group "${group}" has no attempts on ${server}: its retryMaxTimes is below 0 or 2147483647, with which a proxy moves every ` +
     'message to the dead letter queue and delivers none; nothing is received from there';

@@ -7,6 +7,9 @@ export function commandLine(...words: readonly string[]): string {
   return ['npx', 'nestjs-rocketmq', ...words.map(quoted)].join(' ');
 }
 
+/** Stands in a command for an address that is not known here. */
+export const UNKNOWN_NAME_SERVER = 'NAMESERVER:9876';
+
 /** A word for a POSIX shell. */
 export function quoted(word: string): string {
   return PLAIN.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

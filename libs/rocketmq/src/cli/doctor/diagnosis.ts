@@ -2,6 +2,7 @@
 
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../../admin/rocketmq-admin.js';
 import { type Address, addressText, areNameServers, endpointKey, parseEndpoints } from '../../client/endpoint.js';
+import { UNKNOWN_NAME_SERVER } from '../../support/command-line.js';
 import { describeError } from '../../support/logger.js';
 import { checkAdvertised } from './advertised.js';
 import type { Check, CommandText } from './check.js';
@@ -107,9 +108,7 @@ interface Cluster {
   readonly isTooOld: boolean;
 }
 
-/** Stands for an address that is not known. */
-export const NAME_SERVER = 'NAMESERVER:9876';
-const NOT_ASKED = `add --admin ${NAME_SERVER} to examine versions, clocks, groups, lag, dead letters and half messages given up`;
+const NOT_ASKED = `add --admin ${UNKNOWN_NAME_SERVER} to examine versions, clocks, groups, lag, dead letters and half messages given up`;
 
 const NOTHING_KNOWN = { topics: undefined, groups: [], isTooOld: false } as const;
 
@@ -126,13 +125,13 @@ async function lookAtCluster(
         status: 'skipped',
         name: 'group',
         subject: group,
-        seen: `add --admin ${NAME_SERVER} to examine groups`,
+        seen: `add --admin ${UNKNOWN_NAME_SERVER} to examine groups`,
       }),
     );
     const cluster: Check = { status: 'skipped', name: 'cluster', subject: '-', seen: NOT_ASKED };
     return { ...NOTHING_KNOWN, checks: [...(groups ?? []), cluster] };
   }
-  const checks = await checkCluster(admin, examination.admin?.nameServer ?? NAME_SERVER, command, hasProxy);
+  const checks = await checkCluster(admin, examination.admin?.nameServer ?? UNKNOWN_NAME_SERVER, command, hasProxy);
   const versions = checks.filter(({ name }) => name === 'version');
   if (versions.length === 0) return { ...NOTHING_KNOWN, checks };
   if (versions.some(({ status }) => status === 'failed')) {
@@ -203,7 +202,7 @@ async function lookAtTopics(
   const wanted = topics ?? [...(cluster.topics ?? [])];
   if (topics === undefined && cluster.isTooOld) return [];
   if (wanted.length === 0) {
-    const seen = `no topic is known, so the addresses in routes are not either: add --topic TOPIC or --admin ${NAME_SERVER}`;
+    const seen = `no topic is known, so the addresses in routes are not either: add --topic TOPIC or --admin ${UNKNOWN_NAME_SERVER}`;
     return [{ status: 'skipped', name: 'topic', subject: '-', seen }];
   }
   const names = wanted.slice(0, MAX_NAMED);
@@ -243,7 +242,7 @@ function notAsked(topic: string, { topics }: Cluster, command: CommandText): Che
       seen: 'does not exist',
       advice: command('topic', 'create', topic, '--type', 'normal'),
     };
-  const seen = `not examined, because that could create it on an embedded broker; add --admin ${NAME_SERVER} to check that it exists`;
+  const seen = `not examined, because that could create it on an embedded broker; add --admin ${UNKNOWN_NAME_SERVER} to check that it exists`;
   return { ...check, status: 'skipped', seen };
 }
 

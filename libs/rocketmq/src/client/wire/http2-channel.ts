@@ -91,15 +91,14 @@ export class Http2Channel implements Channel, CallOwner {
     const waiting: Buffer[] = [];
     let waitingBytes = 0;
     let isEnded = false;
-    const canceling = new AbortSource();
-    const signal = canceling;
+    const signal = new AbortSource();
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
       const { connection, timeoutMs } = await channel.connection({ ...call, signal });
       const opened = new DuplexCall(channel, connection, { ...call, signal, timeoutMs });
       channel.begin(call, () => opened.start(undefined, false));
       under = opened;
       // The stream has no deadline, so it would keep a retired connection open.
-      const unlisten = onAbort(connection.left, () => canceling.abort(reasonOf(connection.left)));
+      const unlisten = onAbort(connection.left, () => signal.abort(reasonOf(connection.left)));
       try {
         for (const message of waiting.splice(0)) opened.stream.send(message);
         if (isEnded) opened.stream.send(NOTHING, true);
@@ -115,7 +114,7 @@ export class Http2Channel implements Channel, CallOwner {
         const framed = frame(message);
         if ((under?.stream.unsentBytes ?? waitingBytes) + framed.length > MAX_UNSENT_BYTES) {
           const text = `${nameOfCall(call, this.address)}: the server does not read what is sent on the stream`;
-          canceling.abort(new TransportError('UNAVAILABLE', text, 'unknown', true));
+          signal.abort(new TransportError('UNAVAILABLE', text, 'unknown', true));
           return false;
         }
         if (under === undefined) {
@@ -129,7 +128,7 @@ export class Http2Channel implements Channel, CallOwner {
         under?.stream.send(NOTHING, true);
       },
       cancel: () =>
-        canceling.abort(new TransportError('ABORTED', `${nameOfCall(call, this.address)}: canceled`, 'unknown', true)),
+        signal.abort(new TransportError('ABORTED', `${nameOfCall(call, this.address)}: canceled`, 'unknown', true)),
     };
   }
 

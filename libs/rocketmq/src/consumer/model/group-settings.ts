@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { consumerGroupNotFifo, consumerGroupWithoutAttempts } from '../../client/resource-errors.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { commandLine } from '../../support/command-line.js';
+import { commandLine, UNKNOWN_NAME_SERVER } from '../../support/command-line.js';
 import type { UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS, type LiteLimits } from './settings.js';
@@ -261,7 +261,7 @@ function losesWhatIsReleased({ isFifo, isLite, maxAttempts }: ConsumerSettings):
 }
 
 function groupCommand(consumerGroup: string, settings: readonly string[]): string {
-  return commandLine('group', 'create', consumerGroup, ...settings, '--yes', '--name-server', 'NAMESERVER:9876');
+  return commandLine('group', 'create', consumerGroup, ...settings, '--yes', '--name-server', UNKNOWN_NAME_SERVER);
 }
 
 function textOf(differences: Readonly<Record<string, string>>): string {

@@ -4,7 +4,7 @@
 import { TOPIC_TYPES } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { SystemClock } from '../../support/clock.js';
-import { commandLine } from '../../support/command-line.js';
+import { commandLine, UNKNOWN_NAME_SERVER } from '../../support/command-line.js';
 import { type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
@@ -71,7 +71,7 @@ export async function checkDeclared(
 ): Promise<void> {
   const found = await patiently(port, signal, (work) => work.differences(declared));
   if (found.length === 0) return;
-  const on = ['--name-server', port.nameServer ?? 'NAMESERVER:9876'];
+  const on = ['--name-server', port.nameServer ?? UNKNOWN_NAME_SERVER];
   const commands = found.flatMap(({ creation }) => (creation === undefined ? [] : [commandLine(...creation, ...on)]));
   const command = commands.length === 0 ? undefined : commands.join(' && ');
   throw new ProvisionError(

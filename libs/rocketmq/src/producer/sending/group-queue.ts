@@ -14,7 +14,7 @@ import {
   queueAt,
   queuesIn,
 } from '../../protocol/model/layout.js';
-import { commandLine } from '../../support/command-line.js';
+import { commandLine, UNKNOWN_NAME_SERVER } from '../../support/command-line.js';
 import { TransportError } from '../../support/errors.js';
 import { sipHash24 } from './siphash.js';
 
@@ -156,7 +156,7 @@ function unavailable({ topic }: Route, { writable, present, whole }: Places, pla
               ? ''
               : ', or may do so in a moment: it could not connect to a broker');
   const layouts = `message groups are spread over ${layoutText(whole)}, of which there is ${layoutText(present) || 'nothing'} now`;
-  const command = commandLine('topic', 'layout', topic, '--accept', '--name-server', 'NAMESERVER:9876');
+  const command = commandLine('topic', 'layout', topic, '--accept', '--name-server', UNKNOWN_NAME_SERVER);
   const cure = isDeclaredOtherwise
     ? 'the option topicLayouts, or the order configuration, is not the layout of the topic: correct it'
     : present.length === 0
