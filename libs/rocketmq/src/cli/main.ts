@@ -17,6 +17,7 @@ import { addMessageCommand } from './message-command.js';
 import { addNewCommand } from './new-command.js';
 import { jsonLine } from './output.js';
 import { addRewindCommand } from './rewind-command.js';
+import { addScheduleCommand } from './schedule-command.js';
 import { addServerCommand } from './server-command.js';
 import { addSqlCommand } from './sql-command.js';
 import { addTopicCommand } from './topic-command.js';
@@ -38,6 +39,7 @@ const COMMANDS: readonly AddCommand[] = [
   addFailureCommand,
   addTransactionCommand,
   addMessageCommand,
+  addScheduleCommand,
   addSqlCommand,
   addAsyncApiCommand,
   addNewCommand,
@@ -135,9 +137,10 @@ export async function main(args: readonly string[], importModule: ImportModule, 
   process.exitCode = isLost ? EXIT_CODES.failed : code;
 }
 
-/** Errors that are known before a server is asked. A topic or queue that does not exist is a failure, not a usage error. */
+/** Errors that are known before a server is asked. What does not exist, a topic, a queue or a package, is a failure, not a usage error. */
 function isWrongCall(error: unknown): boolean {
-  return error instanceof CommanderError || (error instanceof UsageError && !error.code.startsWith('UNKNOWN_'));
+  const isFailure = (code: string): boolean => code.startsWith('UNKNOWN_') || code === 'PACKAGE_MISSING';
+  return error instanceof CommanderError || (error instanceof UsageError && !isFailure(error.code));
 }
 
 /** The parser of the command line quotes what it cannot read, and that may be an address with a password. */

@@ -24,9 +24,9 @@ export interface PageValues extends OutputValues {
 }
 
 /** Gives a command the options of {@link PageValues}. */
-export function pageOptions(command: Command, noun: string): Command {
+export function pageOptions(command: Command, noun: string, most = 100): Command {
   return command
-    .option('--limit <count>', `maximum ${noun}s per page, up to 100`, countOf, 32)
+    .option('--limit <count>', `maximum ${noun}s per page, up to ${most}`, countOf, 32)
     .option('--after <position>', 'continue after the previous page, whose output ends with this position');
 }
 

@@ -1,0 +1,144 @@
+// `nestjs-rocketmq schedule`: what it rejects before it connects, and databases that cannot be reached. What it does on real ones is in
+// test/sql/schedule-command.long.spec.ts.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type Called, call, words } from '../../../../test/fixtures/command-line.js';
+import { eventually } from '../../../../tools/until.js';
+
+const SECRET = 'open-sesame';
+const NOWHERE = `postgres://ada:${SECRET}@127.0.0.1:1/shop`;
+
+function schedule(line: string | readonly string[], url?: string): Promise<Called> {
+  const args = typeof line === 'string' ? words(line) : line;
+  return call(['schedule', ...args], url === undefined ? {} : { DATABASE_URL: url });
+}
+
+async function failed(line: string | readonly string[], url: string | undefined, code: number): Promise<string> {
+  const called = await schedule(line, url);
+  expect({ code: called.code, out: called.out }).toEqual({ code, out: '' });
+  expect(called.err).not.toContain('sesame');
+  return called.err;
+}
+
+describe('a wrong call', () => {
+  it.each<[string, string | readonly string[], string]>([
+    ['without the reason of a pause', 'pause nightly', "required option '--reason <text>' not specified"],
+    ['with a blank reason', ['pause', 'nightly', '--reason', ' '], 'reason must be a string of 1 to 500 characters'],
+    ['without a key', 'cancel', "missing required argument 'key'"],
+    ['with a key that cannot be one', ['run', 'a b', '--yes'], 'the key of a schedule must be a string of 1 to 255'],
+    ['with another in the list', ['list', '--key', 'a b'], 'the key of a schedule must be a string of 1 to 255'],
+    ['with a page that is too long', 'list --limit 1001', 'limit must be an integer from 1 to 1000'],
+    ['with no position', 'list --after x', 'option after must be next of the page before'],
+    ['with no name of a table', 'list --schedule-table a-b', 'ILLEGAL_TABLE_NAME'],
+  ])('%s is found before it connects', async (_, line, problem) => {
+    expect(await failed(line, NOWHERE, 2)).toContain(problem);
+  });
+
+  it('has no database', async () => {
+    for (const url of [undefined, ''])
+      expect(await failed('list', url, 2)).toContain('set DATABASE_URL in the environment, or add --database-url');
+  });
+
+  it.each([
+    `redis://ada:${SECRET}@h/0`,
+    `ada:${SECRET}@h/shop`,
+    `host=h password=${SECRET}`,
+    `postgres:ada:${SECRET}@h`,
+  ])('has a URL of another kind, which is not quoted: %s', async (url) => {
+    expect(await failed('list', url, 2)).toContain(
+      'must begin with postgres://, postgresql://, mysql:// or mariadb://',
+    );
+    expect(await failed(['list', '--database-url', url, '--json'], undefined, 2)).toContain('must begin with');
+  });
+
+  it.each([
+    `postgres://ada:${SECRET}#1@h/shop`,
+    `postgres://ada:${SECRET}/1@h/shop`,
+    // These would be a port and a database.
+    `mysql://sesame:1#${SECRET}@h/shop`,
+    `mysql://sesame:1/${SECRET}@h/shop`,
+    `mysql://sesame:1?${SECRET}@h/shop`,
+    'postgres://h:x/shop',
+  ])('has a URL that cannot be read, which is not quoted: %s', async (url) => {
+    expect(await failed('cancel nightly --yes', url, 2)).toContain('must be percent-encoded');
+  });
+});
+
+describe('the package of a database', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'no-packages-'));
+    jest.spyOn(process, 'cwd').mockReturnValue(folder);
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    ['postgres', 'pg'],
+    ['postgresql', 'pg'],
+    ['mysql', 'mysql2'],
+    ['mariadb', 'mysql2'],
+  ])('of %s:// is that of the folder: without it, the command fails and names it', async (scheme, name) => {
+    const url = `${scheme}://ada:${SECRET}@127.0.0.1:1/shop`;
+    const err = await failed('run nightly --yes', url, 1);
+    expect(err).toContain(`[PACKAGE_MISSING] this database needs the package ${name}, which cannot be loaded from`);
+    expect(err).toContain(
+      `nothing was changed; run this command in the folder of the application, or install it there`,
+    );
+    expect(err).toContain(`npm install ${name}\n`);
+    const { error } = JSON.parse(await failed('list --json', url, 1));
+    expect(error).toMatchObject({ code: 'PACKAGE_MISSING', outcome: 'not-sent' });
+  });
+});
+
+describe('a database that cannot be used', () => {
+  const sockets = new Set<Socket>();
+  let server: Server;
+  let address: string;
+  beforeEach(async () => {
+    server = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}));
+      socket.resume().on('close', () => sockets.delete(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    address = `127.0.0.1:${(server.address() as { port: number }).port}`;
+  });
+  afterEach(async () => {
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  });
+
+  it.each(['postgres', 'mysql'])('does not answer (%s): the wait ends, and so does the connection', async (scheme) => {
+    const url = `${scheme}://ada:${SECRET}@${address}/shop`;
+    const err = await failed('pause nightly --reason x --timeout 300', url, 1);
+    expect(err).toMatch(
+      /^\[DEADLINE_EXCEEDED\] schedule pause of nightly did not finish within 300 ms: no answer from/,
+    );
+    expect(err).toContain('nothing took effect');
+    await eventually(
+      () => sockets.size,
+      (count) => count === 0,
+    );
+  });
+
+  it.each(['postgres', 'mysql'])('is not there (%s)', async (scheme) => {
+    await new Promise((resolve) => server.close(resolve));
+    const url = `${scheme}://ada:${SECRET}@${address}/shop`;
+    expect(await failed('cancel nightly --yes', url, 1)).toMatch(
+      /^\[UNAVAILABLE\] cannot connect to the database: .*connect ECONNREFUSED \S+; nothing took effect; check that it runs/,
+    );
+    const { error } = JSON.parse(await failed('list --json', url, 1));
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
+  });
+
+  it.each(['postgres', 'mysql'])('is something else (%s)', async (scheme) => {
+    server.on('connection', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    const url = `${scheme}://ada:${SECRET}@${address}/shop`;
+    expect(await failed('list', url, 1)).toMatch(/cannot connect to the database: .*; nothing took effect/);
+  });
+});

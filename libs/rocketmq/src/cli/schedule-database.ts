@@ -1,0 +1,243 @@
+// The application's database, for the commands that read or change its schedule: its URL, and a connection by the driver that the application has.
+
+import { createRequire } from 'node:module';
+import { connect, Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { Schedule } from '../sql/schedule/schedule.js';
+import type { SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
+import { raceAbort } from '../support/abort.js';
+import { SECOND_MS } from '../support/clock.js';
+import { type Deadline, waitWithin, withNotedEffects } from '../support/deadline.js';
+import {
+  MAY_HAVE_TAKEN_EFFECT,
+  NOTHING_TOOK_EFFECT,
+  RocketMQError,
+  TransportError,
+  UsageError,
+} from '../support/errors.js';
+import { describeError } from '../support/logger.js';
+import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';
+import type { OutputValues } from './output.js';
+
+export interface DatabaseValues extends OutputValues {
+  readonly databaseUrl?: string;
+  readonly scheduleTable?: string;
+  readonly timeout: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Gives a command the options of {@link DatabaseValues}. The default of the URL is read late: the parser would quote a value with a password. */
+export function databaseOptions(command: Command): Command {
+  return command
+    .option(
+      '--database-url <url>',
+      "postgres:// or mysql:// URL of the application's database, by the package pg or mysql2 of the folder this runs in (default: DATABASE_URL in the environment, where a password belongs)",
+    )
+    .option('--schedule-table <name>', 'default: rocketmq_schedule')
+    .option('--timeout <ms>', 'how long to wait for the database, in milliseconds', countOf, DEFAULT_TIMEOUT_MS)
+    .addOption(jsonOption());
+}
+
+/** What a command does in the database. */
+export interface ScheduleWork<T> {
+  /** For errors: "pause of nightly". */
+  readonly what: string;
+  /** What to do when it is unknown whether the transaction was committed; undefined for one that only reads. */
+  readonly whenUnknown: string | undefined;
+  run(schedule: Schedule, tx: SqlExecutor): Promise<T>;
+}
+
+/**
+ * Runs the work in one transaction of the application's database, over a connection that is closed afterwards, and repeats it after conflicts.
+ * @throws UsageError for the URL or the name of the table, and `PACKAGE_MISSING`, before it connects; StateError `TABLE_NOT_READY`; TransportError
+ *   `DEADLINE_EXCEEDED`, `UNAVAILABLE`; Error for what the database rejected. None has a part of the URL
+ */
+export async function withSchedule<T>(values: DatabaseValues, { env }: CommandIo, work: ScheduleWork<T>): Promise<T> {
+  const { Schedule } = await import('../sql/schedule/schedule.js');
+  const { retryTransaction } = await import('../sql/log/retry-transaction.js');
+  const { scheduleTable: tableName } = values;
+  const schedule = new Schedule(tableName === undefined ? {} : { tableName });
+  const opening = await openingOf(values.databaseUrl ?? env.DATABASE_URL);
+  const { what, whenUnknown, run } = work;
+  return withNotedEffects(what, values.timeout, undefined, async (deadline) => {
+    const { signal } = deadline;
+    deadline.noteQuestion('the database');
+    let opened: OpenedDatabase | undefined;
+    const connection = opening();
+    try {
+      opened = await raceAbort(connection.opened, signal);
+      const { database } = opened;
+      await raceAbort(schedule.assertReady(database), signal);
+      const transaction = (): Promise<T> =>
+        database.transaction(async (tx) => {
+          const result = await run(schedule, tx);
+          // What follows is the commit.
+          if (whenUnknown !== undefined) deadline.noteEffect();
+          return result;
+        });
+      return await raceAbort(retryTransaction(transaction, { signal }), signal);
+    } catch (error) {
+      throw explained(error, deadline, opened !== undefined, whenUnknown);
+    } finally {
+      // A statement that waits in the database would keep the end of the connection waiting.
+      if (!deadline.isOver) await opened?.end();
+      connection.destroy();
+    }
+  });
+}
+
+interface OpenedDatabase {
+  readonly database: SqlDatabase;
+  /** Disconnects from a server that answers. */
+  end(): Promise<void>;
+}
+
+/** A connection that may not be open yet. */
+interface Opening {
+  readonly opened: Promise<OpenedDatabase>;
+  /** Whatever state it is in: the drivers cannot do that. */
+  destroy(): void;
+}
+
+const END_MS = SECOND_MS;
+
+/** What the driver `pg` has. */
+interface PgClient extends SqlExecutor {
+  connect(): Promise<unknown>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
+  end(): Promise<void>;
+}
+interface Pg {
+  readonly Client: new (options: { readonly connectionString: string; readonly stream: Socket }) => PgClient;
+}
+
+/** What the driver `mysql2/promise` has. */
+interface Mysql2Client {
+  query(statement: object, values: unknown[]): Promise<readonly [unknown, unknown]>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  destroy(): void;
+  end(): Promise<void>;
+}
+interface Mysql2Address {
+  readonly socketPath?: string;
+  readonly host: string;
+  readonly port: number;
+}
+interface Mysql2 {
+  createConnection(options: {
+    readonly uri: string;
+    /** 0: none of its own. */
+    readonly connectTimeout: 0;
+    stream(opening: { readonly config: Mysql2Address }): Socket;
+  }): Promise<Mysql2Client>;
+}
+
+/** @throws UsageError, without any part of the URL */
+async function openingOf(url: string | undefined): Promise<() => Opening> {
+  if (url === undefined || url === '')
+    throw wrongCall('the database is not given; set DATABASE_URL in the environment, or add --database-url');
+  const scheme = /^(postgres(?:ql)?|mysql|mariadb):\/\//i.exec(url)?.[1]?.toLowerCase();
+  if (scheme === undefined)
+    throw wrongCall(
+      'the URL of the database, in --database-url or DATABASE_URL, must begin with postgres://, postgresql://, mysql:// or mariadb://',
+    );
+  // Otherwise a part of a password could be taken for a host or a name, which errors quote.
+  const [, rest = ''] = /^[^:]+:\/\/[^/?#]*(.*)$/su.exec(url) ?? [];
+  if (!URL.canParse(url) || /[#@]/.test(rest))
+    throw wrongCall(
+      'the URL of the database, in --database-url or DATABASE_URL, cannot be read; characters such as : / ? # @ in a user or password must be percent-encoded',
+    );
+  if (scheme.startsWith('postgres')) {
+    const { poolDatabase } = await import('../sql/ports/node-postgres.js');
+    const driver = loaded<Pg>('pg', 'pg');
+    return () => {
+      const stream = new Socket();
+      const open = async (): Promise<OpenedDatabase> => {
+        const client = new driver.Client({ connectionString: url, stream });
+        client.on('error', ignore);
+        await client.connect();
+        const pooled = Object.assign(client, { release: ignore });
+        return { database: poolDatabase({ connect: async () => pooled }), end: () => endsSoon(client.end()) };
+      };
+      return { opened: open(), destroy: () => void stream.destroy() };
+    };
+  }
+  const { mysql2Database } = await import('../sql/ports/mysql2.js');
+  const driver = loaded<Mysql2>('mysql2/promise', 'mysql2');
+  return () => {
+    let socket: Socket | undefined;
+    const stream = ({ config }: { readonly config: Mysql2Address }): Socket => {
+      const { socketPath, host, port } = config;
+      socket = socketPath === undefined ? connect({ host, port, noDelay: true }) : connect(socketPath);
+      return socket;
+    };
+    const open = async (): Promise<OpenedDatabase> => {
+      const client = await driver.createConnection({ uri: url, connectTimeout: 0, stream });
+      client.on('error', ignore);
+      const pooled = Object.assign(client, { release: ignore });
+      return { database: mysql2Database({ getConnection: async () => pooled }), end: () => endsSoon(client.end()) };
+    };
+    return { opened: open(), destroy: () => void socket?.destroy() };
+  };
+}
+
+function ignore(): void {}
+
+async function endsSoon(ended: Promise<void>): Promise<void> {
+  await waitWithin('the end of the connection', END_MS, undefined, ended).catch(ignore);
+}
+
+/** From the folder of the application, whose version of it is meant. @throws UsageError `PACKAGE_MISSING` */
+function loaded<T>(module: string, name: string): T {
+  const folder = process.cwd();
+  try {
+    return createRequire(join(folder, 'package.json'))(module) as T;
+  } catch (cause) {
+    const why = describeError(cause).split('\n')[0];
+    const text = `this database needs the package ${name}, which cannot be loaded from ${folder} (${why})`;
+    throw new UsageError(
+      'PACKAGE_MISSING',
+      `${text}; nothing was changed; run this command in the folder of the application, or install it there with: npm install ${name}`,
+      undefined,
+      { cause },
+    );
+  }
+}
+
+/** The error of a driver or of the library, with what it means for the work and what to do. */
+function explained(error: unknown, deadline: Deadline, isOpen: boolean, whenUnknown: string | undefined): unknown {
+  const isUnknown = deadline.mayHaveTakenEffect;
+  const cure = isUnknown ? `; ${whenUnknown}` : '';
+  if (RocketMQError.is(error)) {
+    if (error.code === 'TABLE_NOT_READY')
+      error.message +=
+        '. If the application has it elsewhere, name that with --schedule-table or the URL of the database';
+    if (error.code === 'DEADLINE_EXCEEDED')
+      error.message += isUnknown ? cure : '; another transaction may hold the entry: try again, or increase --timeout';
+    return error;
+  }
+  // A host can have several addresses.
+  const { errors } = Object(error) as { readonly errors?: unknown };
+  const why = (Array.isArray(errors) ? errors : [error]).map(describeError).join(', ');
+  const effect = isUnknown ? MAY_HAVE_TAKEN_EFFECT : NOTHING_TOOK_EFFECT;
+  if (!isOpen) {
+    const text = `cannot connect to the database: ${why}; ${effect}; check that it runs, and the URL in --database-url or DATABASE_URL`;
+    return isAnswer(error) ? new Error(text, { cause: error }) : unavailable(text, 'not-sent', error);
+  }
+  if (isUnknown) return unavailable(`the database failed at the commit: ${why}; ${effect}${cure}`, 'unknown', error);
+  if (isAnswer(error)) return new Error(`the database rejected it: ${why}; ${effect}`, { cause: error });
+  return unavailable(`the connection to the database failed: ${why}; ${effect}; try again`, 'not-sent', error);
+}
+
+function unavailable(text: string, outcome: 'not-sent' | 'unknown', cause: unknown): TransportError {
+  return new TransportError('UNAVAILABLE', text, outcome, true, { cause });
+}
+
+/** Whether the server itself says no: PostgreSQL with a severity, MySQL with a state. */
+function isAnswer(error: unknown): boolean {
+  const { severity, sqlState } = Object(error) as { readonly severity?: unknown; readonly sqlState?: unknown };
+  return severity !== undefined || sqlState !== undefined;
+}
