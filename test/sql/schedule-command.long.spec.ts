@@ -291,7 +291,8 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
       expect(await failed('list', nowhere)).toMatch(kind.noDatabase);
       expect(await failed(['list', '--database-url', nowhere], '')).toMatch(/^cannot connect to the database: /);
       // This PostgreSQL accepts any password.
-      if (dialect === 'mysql') expect(await failed('list', as('command', `not ${SECRET}`))).toMatch(/: Access denied for/);
+      if (dialect === 'mysql')
+        expect(await failed('list', as('command', `not ${SECRET}`))).toMatch(/: Access denied for/);
     });
 
     it('by another transaction that holds the entry ends in time, and changes nothing', async () => {

@@ -33,13 +33,12 @@ function addList(schedule: Command, io: CommandIo): void {
   type Values = DatabaseValues & PageValues & { readonly key?: string };
   databaseOptions(pageOptions(command, 'scheduled message', MAX_PAGE)).action(async (values: Values) => {
     const { limit, after, key } = values;
-    const { listOptionsOf } = await import('../sql/schedule/pending-entries.js');
     const wanted = { limit, ...(after !== undefined && { after }), ...(key !== undefined && { key }) };
-    listOptionsOf(wanted);
     const page = await withSchedule(values, io, {
       what: 'list of the schedule',
       whenUnknown: undefined,
       run: async (own, tx) => ({ ...(await own.pending(tx, wanted)), ...(await own.lag(tx)) }),
+      check: (own, tx) => own.pending(tx, wanted),
     });
     print(io, values, page, () => {
       const { entries, next, scheduled, overdueMs } = page;
@@ -110,8 +109,6 @@ function addPause(schedule: Command, io: CommandIo): void {
     .requiredOption('--reason <text>', 'why, for those who look for the cause');
   type Values = ChangeValues & { readonly reason: string };
   databaseOptions(command).action(async (key: string, { reason, ...values }: Values) => {
-    const checks: Checks = await import('../sql/schedule/schedule-tick.js');
-    checks.assertPauseReason(reason);
     const { after } = await change(io, values, 'pause', key, (own, tx) => own.pause(tx, key, reason));
     print(io, values, { key, entry: after }, () => `${key} is paused ${pauseText(after)}\n`);
   });
@@ -137,17 +134,11 @@ function addResume(schedule: Command, io: CommandIo): void {
   withExamples(command, [['schedule resume nightly-report', 'let it go on']]);
 }
 
-/** What is checked before a command connects. */
-interface Checks {
-  assertScheduleKey(key: unknown): void;
-  assertPauseReason(reason: unknown): void;
-}
-
 /**
  * Finds an entry and changes it in one transaction.
  * @param make false: it is only looked at
  * @returns the entry before and after; after it is removed, as it was
- * @throws UsageError `ILLEGAL_KEY` before it connects; Error when there is none
+ * @throws as {@link withSchedule}; Error when there is none
  */
 async function change(
   io: CommandIo,
@@ -156,8 +147,6 @@ async function change(
   key: string,
   make: false | ((own: Schedule, tx: SqlExecutor) => Promise<boolean>),
 ): Promise<{ readonly before: PendingEntry; readonly after: PendingEntry }> {
-  const checks: Checks = await import('../sql/schedule/schedule-tick.js');
-  checks.assertScheduleKey(key);
   const { scheduleTable } = values;
   const list = (...words: readonly string[]): string =>
     commandLine(
@@ -175,6 +164,7 @@ async function change(
       if (before === undefined || (make !== false && !(await make(own, tx)))) return undefined;
       return { before, after: (await entry()) ?? before };
     },
+    check: make === false ? (own, tx) => own.pending(tx, { key }) : make,
   });
   if (found !== undefined) return found;
   const why = `no entry "${key}" waits in the schedule: it was sent or canceled, or never set; nothing was changed`;

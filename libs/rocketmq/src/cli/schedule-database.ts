@@ -41,26 +41,33 @@ export function databaseOptions(command: Command): Command {
 }
 
 /** What a command does in the database. */
-export interface ScheduleWork<T> {
+interface ScheduleWork<T> {
   /** For errors: "pause of nightly". */
   readonly what: string;
   /** What to do when it is unknown whether the transaction was committed; undefined for one that only reads. */
   readonly whenUnknown: string | undefined;
   run(schedule: Schedule, tx: SqlExecutor): Promise<T>;
+  /** The call of `run` that checks its arguments. */
+  check(schedule: Schedule, tx: SqlExecutor): Promise<unknown>;
 }
 
 /**
  * Runs the work in one transaction of the application's database, over a connection that is closed afterwards, and repeats it after conflicts.
- * @throws UsageError for the URL or the name of the table, and `PACKAGE_MISSING`, before it connects; StateError `TABLE_NOT_READY`; TransportError
+ * @throws UsageError for the arguments, the URL and the name of the table, and `PACKAGE_MISSING`, before it connects; StateError `TABLE_NOT_READY`; TransportError
  *   `DEADLINE_EXCEEDED`, `UNAVAILABLE`; Error for what the database rejected. None has a part of the URL
  */
 export async function withSchedule<T>(values: DatabaseValues, { env }: CommandIo, work: ScheduleWork<T>): Promise<T> {
-  const { Schedule } = await import('../sql/schedule/schedule.js');
-  const { retryTransaction } = await import('../sql/log/retry-transaction.js');
+  // The whole entry: a part of it would be more files in the package.
+  const { Schedule, retryTransaction } = await import('../entries/sql.js');
   const { scheduleTable: tableName } = values;
   const schedule = new Schedule(tableName === undefined ? {} : { tableName });
+  const { what, whenUnknown, run, check } = work;
+  // Arguments are checked before the first statement, which ends this.
+  const isChecked = new Error('not connected yet');
+  await check(schedule, { query: () => Promise.reject(isChecked) }).catch((error) => {
+    if (error !== isChecked) throw error;
+  });
   const opening = await openingOf(values.databaseUrl ?? env.DATABASE_URL);
-  const { what, whenUnknown, run } = work;
   return withNotedEffects(what, values.timeout, undefined, async (deadline) => {
     const { signal } = deadline;
     deadline.noteQuestion('the database');
@@ -150,8 +157,8 @@ async function openingOf(url: string | undefined): Promise<() => Opening> {
     throw wrongCall(
       'the URL of the database, in --database-url or DATABASE_URL, cannot be read; characters such as : / ? # @ in a user or password must be percent-encoded',
     );
+  const { mysql2Database, poolDatabase } = await import('../entries/sql.js');
   if (scheme.startsWith('postgres')) {
-    const { poolDatabase } = await import('../sql/ports/node-postgres.js');
     const driver = loaded<Pg>('pg', 'pg');
     return () => {
       const stream = new Socket();
@@ -165,7 +172,6 @@ async function openingOf(url: string | undefined): Promise<() => Opening> {
       return { opened: open(), destroy: () => void stream.destroy() };
     };
   }
-  const { mysql2Database } = await import('../sql/ports/mysql2.js');
   const driver = loaded<Mysql2>('mysql2/promise', 'mysql2');
   return () => {
     let socket: Socket | undefined;
