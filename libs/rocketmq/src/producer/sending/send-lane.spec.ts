@@ -116,8 +116,8 @@ describe('messages that share a request', () => {
 
   it('wait for requests that hang only for a share of their timeout', async () => {
     const ended: string[] = [];
-    const occupied = (await occupy(1_500)).map((one) => one.then(() => ended.push('occupied')));
-    await producer.send(order('urgent'), { timeoutMs: 400 }).then(() => ended.push('urgent'));
+    const occupied = (await occupy(4_500)).map((one) => one.then(() => ended.push('occupied')));
+    await producer.send(order('urgent'), { timeoutMs: 2_000 }).then(() => ended.push('urgent'));
     await Promise.all(occupied);
     expect(ended[0]).toBe('urgent');
   });
