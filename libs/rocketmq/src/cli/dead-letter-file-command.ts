@@ -2,16 +2,9 @@
 
 import type { Command } from 'commander';
 import { accessOptions, commandOn, withAdmin } from './admin-access.js';
-import { type CommandIo, plural, withExamples } from './command.js';
-import { type ChoiceValues, choiceOptions, selectOf } from './dead-letter-choice.js';
-import {
-  assertExists,
-  PlanTotal,
-  printPlan,
-  ReplayTotal,
-  type SendValues,
-  sendOptions,
-} from './dead-letter-replay-command.js';
+import { type CommandIo, plural, withExamples, wrongCall } from './command.js';
+import { type ChoiceValues, choiceOf, choiceOptions, groupsOf, subjectOf } from './dead-letter-choice.js';
+import { PlanTotal, printPlan, ReplayTotal, type SendValues, sendOptions } from './dead-letter-replay-command.js';
 import { print, reportFailures } from './output.js';
 
 type ExportValues = ChoiceValues & { after?: string };
@@ -22,30 +15,50 @@ export function addExport(dlq: Command, io: CommandIo): void {
     .description(
       'Writes dead letters into a new file, with their bodies: a line of JSON for each, with all that dlq import needs to send it later or on another cluster. With --operations-topic, each with its reason. The last line says whether the file is complete, or where to continue and who did not answer.',
     )
-    .argument('<group>')
-    .argument('<file>')
-    .option('--after <position>', 'begin at this position: next of the last line of a file, or position of any line');
-  accessOptions(choiceOptions(command)).action(async (group: string, file: string, values: ExportValues) => {
-    const { exportTo } = await import('./dead-letter-file.js');
-    const { after, operationsTopic } = values;
-    const { count, next, failures } = await withAdmin(values, io, async (admin) => {
-      await assertExists(admin, group, values);
-      const select = await selectOf(admin, group, values);
-      return exportTo(file, { admin, group, select, after, operationsTopic }, io);
-    });
-    print(io, values, { consumerGroup: group, file, exported: count, next, failures }, () => {
-      return `${plural(count, 'dead letter')} in ${file}\n`;
-    });
-    reportFailures(io, failures);
-    if (next === undefined) return;
-    const rest = commandOn(values, 'dlq', 'export', group, 'FILE', '--after', next);
-    io.warn(`${file} is full; write the rest into another file: ${rest}`);
-    io.fail();
-  });
+    .usage('[options] <group>|--all-groups <file>')
+    .argument('[group]')
+    .argument('[file]')
+    .option(
+      '--after <position>',
+      'begin at this position: next of the last line of a file, or position of any line; with --all-groups, after its group and a slash',
+    );
+  accessOptions(choiceOptions(command)).action(
+    async (first: string | undefined, second: string | undefined, values: ExportValues) => {
+      const { group, file } = argumentsOf(first, second, values);
+      const { exportTo } = await import('./dead-letter-file.js');
+      const { after, operationsTopic } = values;
+      const { count, next, failures } = await withAdmin(values, io, async (admin) => {
+        const { groups, failures } = await groupsOf(admin, group, values);
+        const choice = await choiceOf(admin, values);
+        const scope = group === undefined ? { groups, failures } : { group };
+        return exportTo(file, { admin, scope, choice, after, operationsTopic }, io);
+      });
+      print(io, values, { ...subjectOf(group), file, exported: count, next, failures }, () => {
+        return `${plural(count, 'dead letter')} in ${file}\n`;
+      });
+      reportFailures(io, failures);
+      if (next === undefined) return;
+      const rest = commandOn(values, 'dlq', 'export', group ?? '--all-groups', 'FILE', '--after', next);
+      io.warn(`${file} is full; write the rest into another file: ${rest}`);
+      io.fail();
+    },
+  );
   withExamples(command, [
     ['dlq export billing billing.jsonl', 'all of them'],
+    ['dlq export --all-groups all.jsonl', 'those of all groups'],
     ['dlq export billing cards.jsonl --error CardError --operations-topic operations', 'those of one kind of error'],
   ]);
+}
+
+/** @throws UsageError */
+function argumentsOf(
+  first: string | undefined,
+  second: string | undefined,
+  { allGroups = false }: ExportValues,
+): { readonly group: string | undefined; readonly file: string } {
+  const [group, file, more] = allGroups ? [undefined, first, second] : [first, second];
+  if (file !== undefined && more === undefined) return { group, file };
+  throw wrongCall('name a group and a file, or a file alone with --all-groups');
 }
 
 export function addImport(dlq: Command, io: CommandIo): void {

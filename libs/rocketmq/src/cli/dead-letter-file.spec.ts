@@ -10,6 +10,7 @@ import { NestBench } from '../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../tools/until.js';
 import type { ExportedDeadLetter } from '../admin/dead-letters/exported-dead-letters.js';
 import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
+import { Connection, Producer, SimpleConsumer } from '../entries/client.js';
 import { DeadLetterError, RocketMQListener, RocketMQProducer } from '../entries/nest.js';
 import { exportTo } from './dead-letter-file.js';
 
@@ -27,6 +28,12 @@ class Billing {
   }
 }
 
+const WHOLE_GROUP = {
+  scope: { group: 'billing' },
+  choice: { isMeant: () => true, byError: undefined },
+  after: undefined,
+  operationsTopic: undefined,
+};
 const OPERATIONS = '--operations-topic operations';
 const folder = mkdtempSync(join(tmpdir(), 'dead-letters-'));
 let bench: NestBench;
@@ -126,7 +133,7 @@ describe('dlq export', () => {
 
   it('says in the last line where to continue when the file is full, and continues there', async () => {
     const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint ?? '' });
-    const request = { admin, group: 'billing', after: undefined, operationsTopic: undefined };
+    const request = { admin, ...WHOLE_GROUP };
     const { next } = await exportTo(file, { ...request, maxBytes: 10 }, { warn() {} });
     await admin.close();
     const [first, end] = linesOf(file);
@@ -143,7 +150,7 @@ describe('dlq export', () => {
         return admin.exportDeadLetters(group, { limit: 1 });
       },
     } as unknown as RocketMQAdmin;
-    const request = { admin: failing, group: 'billing', after: undefined, operationsTopic: undefined };
+    const request = { admin: failing, ...WHOLE_GROUP };
     const error = await exportTo(file, request, { warn() {} }).catch((reason: Error) => reason);
     const [, end] = linesOf(file);
     expect(error).toMatchObject({
@@ -162,7 +169,7 @@ describe('dlq export', () => {
         failures: [{ name: 'broker-b', error: 'timed out' }],
       }),
     } as unknown as RocketMQAdmin;
-    const request = { admin: lacking, group: 'billing', after: undefined, operationsTopic: undefined };
+    const request = { admin: lacking, ...WHOLE_GROUP };
     await exportTo(file, request, { warn() {} });
     await admin.close();
     expect(linesOf(file).at(-1)).toEqual({ exported: 3, next: null, unanswered: ['broker-b'] });
@@ -170,6 +177,97 @@ describe('dlq export', () => {
     expect(err).toContain(
       'is not complete: its export ended without the dead letters of broker-b, which did not answer',
     );
+  });
+});
+
+describe('dlq export --all-groups', () => {
+  beforeAll(async () => {
+    await bench.broker.declareGroup({ name: 'audit' });
+    const connection = new Connection({ endpoints: bench.broker.endpoints });
+    const producer = new Producer(connection);
+    await producer.start();
+    await producer.send({ topic: 'other', body: 'Cyd', keys: ['Cyd'] });
+    await producer.close();
+    const consumer = new SimpleConsumer(connection, { consumerGroup: 'audit', subscriptions: [{ topic: 'other' }] });
+    await consumer.start();
+    await until(async () => {
+      const [message] = await consumer.receive();
+      if (message !== undefined) await consumer.forwardToDeadLetterQueue(message);
+      return message !== undefined;
+    });
+    await consumer.close();
+    await connection.close();
+  });
+
+  it('writes those of each group after another, and an import sends each to its own', async () => {
+    expect(await on(`dlq export --all-groups ${file}`)).toEqual({
+      code: 0,
+      out: `4 dead letters in ${file}\n`,
+      err: '',
+    });
+    const lines = linesOf(file);
+    expect(lines.at(-1)).toEqual({ exported: 4, next: null });
+    expect(lines.slice(0, -1).map(({ consumerGroup }) => consumerGroup)).toEqual([
+      'audit',
+      'billing',
+      'billing',
+      'billing',
+    ]);
+    const imported = await on(`dlq import ${file} --only-this-group`);
+    expect(imported).toMatchObject({ code: 0, err: '' });
+    expect(imported.out).toContain('topic other is consumed by: audit\n');
+    expect(imported.out).toContain('4 dead letters would be replayed');
+  });
+
+  it('continues in the group where a file is full, and at the position of any line', async () => {
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint ?? '' });
+    const scope = { groups: ['audit', 'billing'], failures: [] };
+    const { next } = await exportTo(file, { admin, ...WHOLE_GROUP, scope, maxBytes: 10 }, { warn() {} });
+    await admin.close();
+    const [first, end] = linesOf(file);
+    expect([first.consumerGroup, end]).toEqual(['audit', { exported: 1, next }]);
+    expect(next).toMatch(/^billing\/.+\/\d+\/\d+$/);
+    const keysFrom = async (after: string): Promise<readonly unknown[]> => {
+      const name = `${file}-${++count}`;
+      expect(await on(`dlq export --all-groups ${name} --after ${after}`)).toMatchObject({ code: 0, err: '' });
+      return keysOf(linesOf(name).slice(0, -1));
+    };
+    expect(await keysFrom(`${next}`)).toEqual(['Ada', 'Bob', 'hopeless']);
+    expect(await keysFrom('billing')).toEqual(['Ada', 'Bob', 'hopeless']);
+    expect(await keysFrom(`audit/${first.position}`)).toEqual(['Ada', 'Bob', 'Cyd', 'hopeless']);
+  });
+
+  it('says in the last line where to continue when a server fails at the beginning of a group', async () => {
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint ?? '' });
+    const failing = {
+      exportDeadLetters: async (group: string, options: object) => {
+        if (group === 'billing') throw new Error('gone');
+        return admin.exportDeadLetters(group, options);
+      },
+    } as unknown as RocketMQAdmin;
+    const scope = {
+      groups: ['audit', 'billing'],
+      failures: [{ name: 'broker-b', address: '', error: new Error('away') }],
+    };
+    const error = await exportTo(file, { admin: failing, ...WHOLE_GROUP, scope } as never, { warn() {} }).catch(
+      (reason: Error) => reason,
+    );
+    await admin.close();
+    expect(error).toMatchObject({
+      message: expect.stringContaining('write the rest into another file with --after billing'),
+    });
+    expect(linesOf(file).at(-1)).toEqual({ exported: 1, next: 'billing', unanswered: ['broker-b'] });
+  });
+
+  it.each([
+    ['dlq export billing', 'name a group and a file, or a file alone with --all-groups'],
+    ['dlq export --all-groups', 'name a group and a file, or a file alone with --all-groups'],
+    ['dlq export --all-groups billing FILE', 'name a group and a file, or a file alone with --all-groups'],
+    ['dlq export --all-groups FILE --after nobody/b/0/0', 'there is no group "nobody"'],
+    ['dlq export --all-groups FILE --after billing/0', 'after is "0"; it must be'],
+  ])('rejects %s', async (line, problem) => {
+    expect(await on(line.replace('FILE', file))).toMatchObject({ code: 2, err: expect.stringContaining(problem) });
+    expect(() => statSync(file)).toThrow('ENOENT');
   });
 });
 

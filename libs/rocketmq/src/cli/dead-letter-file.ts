@@ -2,12 +2,13 @@
 
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import type { SelectOptions } from '../admin/dead-letters/dead-letters.js';
 import { type ExportedDeadLetter, exportedProblem } from '../admin/dead-letters/exported-dead-letters.js';
 import type { BrokerFailure } from '../admin/each-broker.js';
+import { parsePositions } from '../admin/messages/positions.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { describeError } from '../support/logger.js';
 import { type CommandIo, plural, wrongCall } from './command.js';
+import type { Choice } from './dead-letter-choice.js';
 import { latestFailures, reasonText } from './failure-records.js';
 import { jsonLine } from './output.js';
 
@@ -31,9 +32,16 @@ interface End {
   readonly unanswered?: readonly string[];
 }
 
-interface ExportRequest extends SelectOptions {
+/** One group, or all of the cluster in the order of their names. */
+type Scope =
+  | { readonly group: string }
+  | { readonly groups: readonly string[]; readonly failures: readonly BrokerFailure[] };
+
+interface ExportRequest {
   readonly admin: RocketMQAdmin;
-  readonly group: string;
+  readonly scope: Scope;
+  readonly choice: Choice;
+  /** A position of the group; of all groups `GROUP` or `GROUP/POSITION`. */
   readonly after: string | undefined;
   readonly operationsTopic: string | undefined;
   /** For tests. */
@@ -49,58 +57,93 @@ interface Exported {
 
 /** @throws when the file exists; when a server fails, after it has written where to continue */
 export async function exportTo(file: string, request: ExportRequest, io: Pick<CommandIo, 'warn'>): Promise<Exported> {
+  const { scope } = request;
+  const starts = startsOf(request);
   const handle = await open(file, 'wx', PRIVATE_FILE).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') throw wrongCall(`${file} exists; nothing was written; name a new file`);
     throw error;
   });
   const writer = new FileWriter(handle, request.maxBytes ?? MAX_FILE_BYTES);
-  let after = request.after;
-  const failures: BrokerFailure[] = [];
+  const failures: BrokerFailure[] = 'groups' in scope ? [...scope.failures] : [];
+  const ended = async (next: string | undefined): Promise<Exported> => {
+    await writer.end(next ?? null, failures);
+    return { count: writer.count, next, failures };
+  };
+  let here: string | undefined;
   try {
-    do {
-      const page = await pageOf(request, after, io);
-      failures.push(...page.failures.filter(({ name }) => failures.every((one) => one.name !== name)));
-      for (const one of page.exported) {
-        if (await writer.add(one)) continue;
-        await writer.end(one.position, failures);
-        return { count: writer.count, next: one.position, failures };
-      }
-      after = page.next;
-    } while (after !== undefined);
-    await writer.end(null, failures);
-    return { count: writer.count, next: undefined, failures };
+    for (const { group, after: start } of starts) {
+      let after = start;
+      do {
+        here = placeOf(scope, group, after);
+        const page = await pageOf(request, group, after, io);
+        failures.push(...page.failures.filter(({ name }) => failures.every((one) => one.name !== name)));
+        for (const one of page.exported)
+          if (!(await writer.add(one))) return await ended(placeOf(scope, group, one.position));
+        after = page.next;
+      } while (after !== undefined);
+    }
+    return await ended(undefined);
   } catch (error) {
     if (writer.count === 0) {
       await rm(file);
       throw error;
     }
     // A page that was written in part is in the next file as a whole: what is in two files is sent once.
-    if (after !== undefined) await writer.end(after, failures).catch(() => {});
+    if (here !== undefined) await writer.end(here, failures).catch(() => {});
     const count = plural(writer.count, 'dead letter');
     const rest =
-      after === undefined ? 'export again into another file' : `write the rest into another file with --after ${after}`;
+      here === undefined ? 'export again into another file' : `write the rest into another file with --after ${here}`;
     throw new Error(`${count} in ${file}, then failed: ${describeError(error)}; ${rest}`, { cause: error });
   } finally {
     await handle.close();
   }
 }
 
-/** Those of a page, with their reasons where they are known. */
+interface Start {
+  readonly group: string;
+  readonly after: string | undefined;
+}
+
+/** @throws UsageError for a position that is not of these groups */
+function startsOf({ scope, after }: ExportRequest): readonly Start[] {
+  if ('group' in scope) return [{ group: scope.group, after }];
+  const all = scope.groups.map((group): Start => ({ group, after: undefined }));
+  if (after === undefined) return all;
+  const slash = after.indexOf('/');
+  const [group, position] = slash < 0 ? [after] : [after.slice(0, slash), after.slice(slash + 1)];
+  const index = scope.groups.indexOf(group);
+  const wanted = 'of all groups, it is GROUP/POSITION, or GROUP to begin with its first dead letter';
+  if (index < 0) throw wrongCall(`--after is "${after}", but there is no group "${group}"; ${wanted}`);
+  if (position !== undefined) parsePositions(position, 'oldest-first');
+  return [{ group, after: position }, ...all.slice(index + 1)];
+}
+
+/** Where an export begins at this position. @param position undefined: at the first of the group */
+function placeOf(scope: Scope, group: string, position: string | undefined): string | undefined {
+  if ('group' in scope) return position;
+  return position === undefined ? group : `${group}/${position}`;
+}
+
+/** Those of a page that are chosen, with their reasons where they are known. */
 async function pageOf(
-  { admin, group, select, operationsTopic }: ExportRequest,
+  { admin, choice, operationsTopic }: ExportRequest,
+  group: string,
   after: string | undefined,
   io: Pick<CommandIo, 'warn'>,
 ) {
-  const page = await admin.exportDeadLetters(group, { limit: PAGE, after, select });
+  const { isMeant, byError } = choice;
+  const page = await admin.exportDeadLetters(group, { limit: PAGE, after, select: isMeant });
   if (operationsTopic === undefined) return page;
   const ids = page.exported.map(({ messageId }) => messageId);
   const known = await latestFailures(admin, operationsTopic, group, ids).catch((error: unknown) => {
+    if (byError !== undefined) throw error;
     io.warn(`why these dead letters failed is not known: ${describeError(error)}`);
     return undefined;
   });
-  const exported = page.exported.map((one): ExportedDeadLetter => {
+  const exported = page.exported.flatMap((one): readonly ExportedDeadLetter[] => {
     const failure = known?.get(one.messageId);
-    return failure === undefined ? one : { ...one, reason: reasonText(failure) };
+    if (byError !== undefined && !byError.matches(failure)) return [];
+    return [failure === undefined ? one : { ...one, reason: reasonText(failure) }];
   });
   return { ...page, exported };
 }

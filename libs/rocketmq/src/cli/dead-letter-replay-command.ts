@@ -2,12 +2,12 @@
 
 import type { Command } from 'commander';
 import type { PlannedReplay, ReplayPlan } from '../admin/dead-letters/dead-letter-plan.js';
-import type { ReplayResult } from '../admin/dead-letters/dead-letter-replay.js';
+import type { ReplayOptions, ReplayResult } from '../admin/dead-letters/dead-letter-replay.js';
 import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
-import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
-import { assertGroupExists, type CommandIo, plural, withExamples, wrongCall, yesOption } from './command.js';
-import { type ChoiceValues, choiceOptions, selectOf } from './dead-letter-choice.js';
+import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
+import { type CommandIo, plural, withExamples, wrongCall, yesOption } from './command.js';
+import { type ChoiceValues, choiceOf, choiceOptions, groupsOf, selectOf, subjectOf } from './dead-letter-choice.js';
 import { messageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
 
@@ -17,7 +17,7 @@ export type SendValues = AccessValues & {
   yes?: boolean;
 };
 
-type ReplayValues = ChoiceValues & SendValues & { allGroups?: boolean };
+type ReplayValues = ChoiceValues & SendValues;
 
 /** Gives a command the options of {@link SendValues}. */
 export function sendOptions(command: Command): Command {
@@ -36,15 +36,10 @@ export function addReplay(dlq: Command, io: CommandIo): void {
     .description(
       'Sends the dead letters of a consumer group to their original topics again, at least once. Every group of the topic receives them, unless --only-this-group is set. They also stay in the dead letter queue; those that were already replayed are skipped.',
     )
-    .argument('[group]')
-    .option('--all-groups', 'the dead letters of all consumer groups, in place of a group');
+    .argument('[group]');
   accessOptions(sendOptions(choiceOptions(command))).action(async (group: string | undefined, values: ReplayValues) => {
     if ((group === undefined) !== (values.allGroups === true)) throw wrongCall('name a group, or add --all-groups');
-    if (values.yes === true) return replay(io, group, values);
-    const plan = await withAdmin(values, io, (admin) => planAll(admin, io, group, values));
-    const planned = plan.letters;
-    const columns = group === undefined ? [OF_GROUP, FROM_TOPIC] : [FROM_TOPIC];
-    printPlan(io, values, plan, subjectOf(group), () => messageTable(planned, columns));
+    await (values.yes === true ? replay : plan)(io, group, values);
   });
   withExamples(command, [
     ['dlq replay billing', 'show what would be sent'],
@@ -62,47 +57,52 @@ const PAGE = 100;
 /** Each is looked up in the topic of the failures, within the time for the page. */
 const PAGE_BY_ERROR = 32;
 
-/** Works page by page, since a group may have many dead letters. @param group undefined: all groups */
+/** @param group undefined: all groups */
 async function replay(io: CommandIo, group: string | undefined, values: ReplayValues): Promise<void> {
   const total = new ReplayTotal(io, values, subjectOf(group));
-  await withAdmin(values, io, async (admin) => {
-    for (const one of await groupsOf(admin, io, group, values)) {
-      const options = await optionsOf(admin, one, values);
-      let after: string | undefined;
-      do {
-        const done = await total.added(() => admin.replayDeadLetters(one, { ...options, after }));
-        reportFailures(io, done.failures);
-        after = done.next;
-      } while (after !== undefined);
-    }
+  await eachPage(io, group, values, async (admin, one, options) => {
+    const done = await total.added(() => admin.replayDeadLetters(one, options));
+    reportFailures(io, done.failures);
+    return done.next;
   });
   total.print();
 }
 
-function subjectOf(group: string | undefined): Readonly<Record<string, string>> {
-  return group === undefined ? {} : { consumerGroup: group };
+/** @param group undefined: all groups */
+async function plan(io: CommandIo, group: string | undefined, values: ReplayValues): Promise<void> {
+  const letters: DeadLetterView[] = [];
+  const total = new PlanTotal();
+  await eachPage(io, group, values, async (admin, one, options) => {
+    const page = await admin.planReplay(one, options);
+    total.add(page);
+    letters.push(...page.planned.map(({ deadLetter }) => deadLetter));
+    return page.next;
+  });
+  const columns = group === undefined ? [OF_GROUP, FROM_TOPIC] : [FROM_TOPIC];
+  printPlan(io, values, total, subjectOf(group), () => messageTable(letters, columns));
 }
 
-/** The group, or else all of the cluster without the server's own. */
-async function groupsOf(
-  admin: RocketMQAdmin,
+/** Page by page, since a group may have many. @param work returns where the next page begins, undefined at the end */
+async function eachPage(
   io: CommandIo,
   group: string | undefined,
-  values: AccessValues,
-): Promise<readonly string[]> {
-  if (group !== undefined) {
-    await assertExists(admin, group, values);
-    return [group];
-  }
-  const { groups, failures } = await admin.listGroups();
-  reportFailures(io, failures);
-  return groups.map(({ consumerGroup }) => consumerGroup);
-}
-
-async function optionsOf(admin: RocketMQAdmin, group: string, values: ReplayValues) {
+  values: ReplayValues,
+  work: (admin: RocketMQAdmin, group: string, options: ReplayOptions) => Promise<string | undefined>,
+): Promise<void> {
   const { again = false, onlyThisGroup = false, error } = values;
   const limit = error === undefined ? PAGE : PAGE_BY_ERROR;
-  return { select: await selectOf(admin, group, values), again, onlyThisGroup, limit };
+  await withAdmin(values, io, async (admin) => {
+    const { groups, failures } = await groupsOf(admin, group, values);
+    reportFailures(io, failures);
+    const choice = await choiceOf(admin, values);
+    for (const one of groups) {
+      const select = selectOf(admin, one, choice);
+      let after: string | undefined;
+      do {
+        after = await work(admin, one, { select, again, onlyThisGroup, limit, after });
+      } while (after !== undefined);
+    }
+  });
 }
 
 interface FailedLetter {
@@ -207,29 +207,6 @@ export function printPlan(
     return `${lettersText()}${receiversText(planned, values)}${counts}; nothing was sent; add --yes to replay them\n`;
   });
   for (const { messageId, error } of failed) io.warn(`${messageId} cannot be replayed: ${error.message}`);
-}
-
-/** The plan of all pages. @param group undefined: all groups */
-async function planAll(admin: RocketMQAdmin, io: CommandIo, group: string | undefined, values: ReplayValues) {
-  const letters: DeadLetterView[] = [];
-  const total = new PlanTotal();
-  for (const one of await groupsOf(admin, io, group, values)) {
-    const options = await optionsOf(admin, one, values);
-    let after: string | undefined;
-    do {
-      const page = await admin.planReplay(one, { ...options, after });
-      total.add(page);
-      letters.push(...page.planned.map(({ deadLetter }) => deadLetter));
-      after = page.next;
-    } while (after !== undefined);
-  }
-  return Object.assign(total, { letters });
-}
-
-/** The dead letters of a group that was deleted are still there. */
-export async function assertExists(admin: RocketMQAdmin, group: string, values: AccessValues): Promise<void> {
-  const { total, failures } = await admin.listDeadLetters(group, { limit: 1 });
-  if (total === 0 && failures.length === 0) await assertGroupExists(admin, group, commandOn(values, 'group', 'list'));
 }
 
 /** Who would receive what is replayed: often more groups than the one that failed. */
