@@ -152,14 +152,15 @@ export class Console {
     await this.assertAllowed(request, found.change, plan);
     // Another request may have carried it out meanwhile.
     if (this.plans.find(plan) === undefined) throw noPlan();
-    const { exclusive } = found.change;
-    if (exclusive !== undefined && this.running.has(exclusive)) {
-      const text = `another ${exclusive} is under way; nothing was changed; plan again when it is done`;
+    const { exclusive = [] } = found.change;
+    const busy = exclusive.find((name) => this.running.has(name));
+    if (busy !== undefined) {
+      const text = `another ${busy} is under way; nothing was changed; plan again when it is done`;
       this.note(request, wholeOf(found.change), { plan, outcome: 'refused', text });
       throw new ConsoleRejection(409, 'BUSY', text);
     }
     const change = this.plans.take(plan);
-    if (exclusive !== undefined) this.running.add(exclusive);
+    for (const name of exclusive) this.running.add(name);
     const note = (outcome: AuditEntry['outcome'], text: string): void =>
       this.note(request, wholeOf(change), { plan, outcome, text, ...(reason !== undefined && { reason }) });
     try {
@@ -172,7 +173,7 @@ export class Console {
       note('failed', messageOf(error) + (isUnknown ? '; it may have taken effect' : ''));
       throw error;
     } finally {
-      if (exclusive !== undefined) this.running.delete(exclusive);
+      for (const name of exclusive) this.running.delete(name);
       this.watch.forgetLists();
     }
   }

@@ -54,8 +54,8 @@ function opened(options: ConsoleOptions = {}, source: Partial<ConsoleSource> = {
   return core;
 }
 
-async function bury(bodies: readonly string[], topic = 'orders'): Promise<void> {
-  const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic }] });
+async function bury(bodies: readonly string[], topic = 'orders', consumerGroup = 'billing'): Promise<void> {
+  const consumer = new SimpleConsumer(connection, { consumerGroup, subscriptions: [{ topic }] });
   await consumer.start();
   for (const body of bodies) await producer.send({ topic, body });
   let left = bodies.length;
@@ -160,6 +160,75 @@ describe('a plan', () => {
     expect(await core.change({ ...replay, positions: [letter.position], edited })).toMatchObject({ outcome: 'done' });
     const { preview } = await core.plan(replay);
     expect([preview.planned, preview.skipped]).toMatchObject([[], [{ position: letter.position }]]);
+  });
+});
+
+describe('a plan to replay the dead letters of all groups', () => {
+  const all = { action: 'replay', allGroups: true };
+
+  beforeEach(async () => {
+    broker.declareGroup({ name: 'audit' });
+    await bury(['a', 'b']);
+    await bury(['c'], 'other', 'audit');
+  });
+
+  it('sends those of each group once, and is written down with the groups', async () => {
+    const core = opened();
+    const plan = await core.plan({ ...all, onlyThisGroup: true });
+    const { planned, skipped, failed, problems } = plan.preview;
+    expect({ skipped, failed, problems }).toEqual({ skipped: [], failed: [], problems: [] });
+    expect(planned.map(({ deadLetter, topic }: Json) => `${deadLetter.consumerGroup} ${topic}`)).toEqual([
+      'audit other',
+      'billing orders',
+      'billing orders',
+    ]);
+    await bury(['after the plan'], 'other', 'audit');
+    const done = await core.execute(plan);
+    expect(done).toMatchObject({ outcome: 'done', details: { replayed: 3, missing: 0 } });
+    expect(done.details.results.map(({ consumerGroup }: Json) => consumerGroup)).toEqual([
+      'audit',
+      'billing',
+      'billing',
+    ]);
+    expect([(await admin.topicOffsets('orders')).total, (await admin.topicOffsets('other')).total]).toEqual([4, 3]);
+    const target = { consumerGroups: 'audit billing', deadLetters: '3', onlyThisGroup: 'true', topic: 'orders other' };
+    expect(await core.audit()).toMatchObject([{ action: 'replay', target, outcome: 'done' }]);
+    const { preview } = await core.plan(all);
+    expect([preview.planned, preview.skipped]).toMatchObject([
+      [{ deadLetter: { consumerGroup: 'audit' } }],
+      [{}, {}, {}],
+    ]);
+  });
+
+  it('asks for each group and its topics, as the plan of a group does', async () => {
+    const asked: Json[] = [];
+    const core = opened({
+      authorize: (_, __, target) => {
+        asked.push(target);
+        return target.consumerGroup !== 'billing';
+      },
+    });
+    expect(await core.plan(all)).toMatchObject({ status: 403, error: { code: 'NOT_ALLOWED' } });
+    expect(asked).toEqual([
+      { consumerGroup: 'audit', deadLetters: '1', topic: 'other' },
+      { consumerGroup: 'billing', deadLetters: '2', topic: 'orders' },
+    ]);
+    expect(await opened({ actions: ['rewind'] }).plan(all)).toMatchObject({ status: 403 });
+  });
+
+  it('does not run beside the replay of one of its groups', async () => {
+    const core = opened();
+    const [whole, slow] = [await core.plan(all), await core.plan({ ...replay, perSecond: 1 })];
+    const running = core.execute(slow);
+    await soon(async () => (await admin.topicOffsets('orders')).total === 3);
+    expect(await core.execute(whole)).toMatchObject({ status: 409, error: { code: 'BUSY' } });
+    expect(await running).toMatchObject({ outcome: 'done' });
+    expect(await core.execute(whole)).toMatchObject({ details: { replayed: 1, replayedBefore: 2 } });
+  });
+
+  it('leaves nothing chosen out in silence', async () => {
+    const chosen = { ...all, consumerGroup: 'billing' };
+    expect(await opened().plan(chosen)).toMatchObject({ status: 400, error: { code: 'WRONG_PARAMETER' } });
   });
 });
 

@@ -19,10 +19,12 @@ export interface Change {
   readonly target: Readonly<Record<string, string>>;
   /** Those whose messages or groups it changes: the rule is asked about each. */
   readonly topics: readonly string[];
+  /** What it consists of when its topics are not those of all of its target: the rule is asked about each of these instead. */
+  readonly parts?: readonly Pick<Change, 'action' | 'target' | 'topics'>[];
   /** For the viewer: what would be done, what cannot, and who is affected. */
   readonly preview: unknown;
-  /** What it is called; no two of a name run at a time. Default: it excludes none. */
-  readonly exclusive?: string;
+  /** What it is called; no two with a name in common run at a time. Default: it excludes none. */
+  readonly exclusive?: readonly string[];
   /** @returns what was done, for the viewer */
   run(signal: AbortSignal): Promise<ChangeResult>;
 }
@@ -42,10 +44,11 @@ export interface Asked {
   readonly target: Readonly<Record<string, string>>;
 }
 
-type About = Pick<Change, 'action' | 'isWritten' | 'target' | 'topics'>;
+type About = Pick<Change, 'action' | 'isWritten' | 'target' | 'topics' | 'parts'>;
 
 /** Each of these must be allowed. */
-export function asksOf({ action, isWritten, target, topics }: About): readonly Asked[] {
+export function asksOf({ action, isWritten, target, topics, parts = [] }: About): readonly Asked[] {
+  if (parts.length > 0) return parts.flatMap(asksOf);
   const actions: readonly ConsoleAction[] = isWritten ? [action, 'send'] : [action];
   const targets = topics.length === 0 ? [target] : topics.map((topic) => ({ ...target, topic }));
   return actions.flatMap((one) => targets.map((about) => ({ action: one, target: about })));

@@ -1,5 +1,7 @@
 // The dead letters of which this console has sent an edited copy, as far as its process remembers: no broker knows a copy for a replay.
 
+import { type DeadLetterView, positionOf } from 'nestjs-rocketmq/admin';
+
 const MAX_COPIES = 10_000;
 
 /** A dead letter: another one may be at its position when the queue was created again. */
@@ -7,6 +9,10 @@ export interface EditedLetter {
   readonly consumerGroup: string;
   readonly position: string;
   readonly messageId: string;
+}
+
+export function letterOf(one: DeadLetterView): EditedLetter {
+  return { consumerGroup: one.consumerGroup, position: positionOf(one), messageId: one.messageId };
 }
 
 export class EditedCopies {

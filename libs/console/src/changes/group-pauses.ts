@@ -34,7 +34,7 @@ export async function planPause({ admin, request }: PageContext, fields: Fields)
   };
   const target = { consumerGroup, change, ...(reason !== undefined && { reason }) };
   const preview = { pause: described.pause, consumers: clients.length };
-  return { action: 'pause', target, topics, preview, exclusive: `pause of ${consumerGroup}`, run };
+  return { action: 'pause', target, topics, preview, exclusive: [`pause of ${consumerGroup}`], run };
 }
 
 /** Who pauses it, for everybody who asks why it is paused. */

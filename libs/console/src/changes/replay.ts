@@ -1,24 +1,14 @@
-// Sends dead letters to their topics again: as they are, at a rate if wanted, or one of them with another body.
+// Sends dead letters to their topics again, as they are, at a rate if wanted. edited-replay.ts sends one with another body.
 
 import { setTimeout as wait } from 'node:timers/promises';
-import {
-  type DeadLetterView,
-  positionOf,
-  type ReplayInterruptedError,
-  type ReplayResult,
-  type TopicDescription,
-} from 'nestjs-rocketmq/admin';
-import { forwarded, type OutgoingMessage } from 'nestjs-rocketmq/client';
+import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
+import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRejection } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
-import { causesOf, deadLetterAt, shortDeadLetter } from '../pages/groups.js';
-import type { EditedLetter } from './edited-copies.js';
+import { causesOf, shortDeadLetter } from '../pages/groups.js';
+import { letterOf } from './edited-copies.js';
 import { type Fields, wrong } from './fields.js';
-import { assertOrdinary, bodyIn, senderOf } from './send.js';
-
-/** The property of an edited copy that names its dead letter, as `group/broker/queue/offset`. Consumers can see it. */
-export const EDIT_PROPERTY = 'DEAD_LETTER_EDIT';
 
 const PAGE = 100;
 const MAX_SELECTED = 1_000;
@@ -29,63 +19,153 @@ const MAX_PER_SECOND = 1_000;
 const MAX_SECONDS = 300;
 
 interface Result {
+  readonly consumerGroup: string;
   readonly position: string;
   readonly messageId: string;
   readonly outcome: 'replayed' | 'replayed-before' | 'failed';
   readonly error?: Error;
 }
 
-/** The dead letters of a group: those with these positions, of a topic or with the same error; or all. */
+/** How they are sent. */
+interface How {
+  readonly again: boolean;
+  readonly onlyThisGroup: boolean;
+  readonly perSecond: number | undefined;
+}
+
+/** The dead letters of a group: those with these positions, of a topic or with the same error; or all. Or all of all groups. */
 export async function planReplay(context: PageContext, fields: Fields): Promise<Change> {
+  const how = {
+    again: fields.flag('again'),
+    onlyThisGroup: fields.flag('onlyThisGroup'),
+    perSecond: fields.optionalCount('perSecond', 1, MAX_PER_SECOND),
+  };
+  if (fields.flag('allGroups')) {
+    fields.end();
+    return planAllGroups(context, how);
+  }
   const consumerGroup = fields.text('consumerGroup');
   const chosen = fields.texts('positions', MAX_SELECTED);
   const originTopic = fields.optionalText('originTopic');
   const cause = fields.optionalText('cause');
-  const again = fields.flag('again');
-  const onlyThisGroup = fields.flag('onlyThisGroup');
-  const perSecond = fields.optionalCount('perSecond', 1, MAX_PER_SECOND);
   fields.end();
   const wanted = chosen && new Set(chosen);
   const causeOf = cause === undefined ? undefined : await causesOf(context, consumerGroup);
   const isOfKind = (one: DeadLetterView): boolean =>
     (originTopic === undefined || one.originTopic === originTopic) && (causeOf === undefined || causeOf(one) === cause);
-  const preview = await previewOf(context, consumerGroup, { wanted, isOfKind, again });
-  const positions = new Map(preview.planned.map(({ deadLetter: { position, messageId } }) => [position, messageId]));
-  if (perSecond !== undefined && positions.size / perSecond > MAX_SECONDS)
-    throw wrong(
-      `at ${perSecond} a second this takes longer than ${MAX_SECONDS} s; choose fewer dead letters, or a higher rate`,
-    );
-  const replay = new Replay(context, { consumerGroup, again, onlyThisGroup, positions, perSecond });
+  const preview = await previewOf(context, consumerGroup, { wanted, isOfKind, again: how.again, most: MAX_SELECTED });
+  const planned = { consumerGroup, cause, preview };
+  return {
+    ...partOf(how, planned),
+    ...replayOf(context, how, [planned]),
+    preview: { ...preview, perSecond: how.perSecond },
+  };
+}
+
+/** @throws ConsoleRejection when there are too many in all groups together */
+async function planAllGroups(context: PageContext, how: How): Promise<Change> {
+  const { admin, request } = context;
+  const { topics, failures } = await admin.listTopics({ includeSystem: true, signal: request.signal });
+  const named = topics.filter(({ kind }) => kind === 'dead-letter').map(({ topic }) => groupOfDeadLetters(topic));
+  const groups: GroupPlan[] = [];
+  let most = MAX_SELECTED;
+  for (const consumerGroup of named.sort()) {
+    const wanted = { wanted: undefined, isOfKind: () => true, again: how.again, most };
+    const preview = await previewOf(context, consumerGroup, wanted);
+    most -= preview.planned.length;
+    groups.push({ consumerGroup, preview });
+  }
+  const all = <T>(of: (preview: Preview) => readonly T[]): readonly T[] => groups.flatMap(({ preview }) => of(preview));
+  const problems = [...failures.map(textOf), ...all((one) => one.problems)];
+  const sending = groups.filter(({ preview }) => preview.planned.length > 0);
   return {
     action: 'replay',
     target: {
-      consumerGroup,
-      deadLetters: String(positions.size),
-      ...(cause !== undefined && { cause }),
-      ...(onlyThisGroup && { onlyThisGroup: 'true' }),
+      consumerGroups: sending.map(({ consumerGroup }) => consumerGroup).join(' '),
+      ...countOf(how, MAX_SELECTED - most),
     },
-    topics: [...new Set(preview.planned.map(({ topic }) => topic))].sort(),
-    preview: { ...preview, perSecond },
+    topics: [...new Set(sending.flatMap(({ preview }) => topicsOf(preview)))].sort(),
+    // What the plan shows of a group is its viewer's to see if they may replay it.
+    parts: groups.filter(({ preview }) => lettersIn(preview) > 0).map((one) => partOf(how, one)),
+    preview: {
+      planned: all((one) => one.planned),
+      skipped: all((one) => one.skipped),
+      failed: all((one) => one.failed),
+      problems: [...new Set(problems)],
+      perSecond: how.perSecond,
+    },
+    ...replayOf(context, how, sending),
+  };
+}
+
+type Preview = Awaited<ReturnType<typeof previewOf>>;
+
+interface GroupPlan {
+  readonly consumerGroup: string;
+  readonly cause?: string | undefined;
+  readonly preview: Preview;
+}
+
+function partOf(how: How, { consumerGroup, cause, preview }: GroupPlan): Pick<Change, 'action' | 'target' | 'topics'> {
+  const target = { consumerGroup, ...(cause !== undefined && { cause }), ...countOf(how, preview.planned.length) };
+  return { action: 'replay', target, topics: topicsOf(preview) };
+}
+
+function countOf({ onlyThisGroup }: How, deadLetters: number): Readonly<Record<string, string>> {
+  return { deadLetters: String(deadLetters), ...(onlyThisGroup && { onlyThisGroup: 'true' }) };
+}
+
+function topicsOf({ planned }: Preview): readonly string[] {
+  return [...new Set(planned.map(({ topic }) => topic))].sort();
+}
+
+function lettersIn({ planned, skipped, failed }: Preview): number {
+  return planned.length + skipped.length + failed.length;
+}
+
+function textOf({ name, error }: { readonly name: string; readonly error: Error }): string {
+  return `${name}: ${error.message}`;
+}
+
+/** @throws ConsoleRejection when it takes too long */
+function replayOf(context: PageContext, how: How, plans: readonly GroupPlan[]): Pick<Change, 'exclusive' | 'run'> {
+  const groups = plans.map(({ consumerGroup, preview: { planned } }) => {
+    const positions = new Map(planned.map(({ deadLetter: { position, messageId } }) => [position, messageId]));
+    return { consumerGroup, positions };
+  });
+  const replay = new Replay(context, how, groups);
+  if (how.perSecond !== undefined && replay.missing / how.perSecond > MAX_SECONDS)
+    throw wrong(
+      `at ${how.perSecond} a second this takes longer than ${MAX_SECONDS} s; choose fewer dead letters, or a higher rate`,
+    );
+  return {
     // Each looks for what was replayed before it sends.
-    exclusive: `replay of ${consumerGroup}`,
+    exclusive: groups.map(({ consumerGroup }) => exclusiveOf(consumerGroup)),
     run: (signal) => replay.run(signal),
   };
+}
+
+/** No two changes that send dead letters of a group run at a time. */
+export function exclusiveOf(consumerGroup: string): string {
+  return `replay of ${consumerGroup}`;
 }
 
 interface PreviewRequest {
   readonly wanted: ReadonlySet<string> | undefined;
   readonly isOfKind: (one: DeadLetterView) => boolean;
   readonly again: boolean;
+  /** More are rejected. */
+  readonly most: number;
 }
 
 async function previewOf(
   { admin, edited, redaction, request: { signal } }: PageContext,
   consumerGroup: string,
-  { wanted, isOfKind, again }: PreviewRequest,
+  { wanted, isOfKind, again, most }: PreviewRequest,
 ) {
   const isWanted = (one: DeadLetterView): boolean =>
     (wanted === undefined || wanted.has(positionOf(one))) && isOfKind(one);
-  const isEdited = (one: DeadLetterView): boolean => !again && edited.has(letterOf(consumerGroup, one));
+  const isEdited = (one: DeadLetterView): boolean => !again && edited.has(letterOf(one));
   const select = (one: DeadLetterView): boolean => {
     if (!isWanted(one)) return false;
     if (!isEdited(one)) return true;
@@ -113,11 +193,11 @@ async function previewOf(
     failed.push(
       ...page.failed.map(({ deadLetter, error }) => ({ deadLetter: shortDeadLetter(redaction, deadLetter), error })),
     );
-    problems.push(...page.failures.map(({ name, error }) => `${name}: ${error.message}`));
+    problems.push(...page.failures.map(textOf));
     for (const { deadLetter } of [...page.planned, ...page.failed]) seen.add(positionOf(deadLetter));
     for (const one of page.replayedBefore) seen.add(positionOf(one));
     after = page.next;
-    if (planned.length > MAX_SELECTED) {
+    if (planned.length > most) {
       const text = `more than ${MAX_SELECTED} dead letters would be replayed; choose fewer, or replay with the command line; nothing was changed`;
       throw new ConsoleRejection(400, 'TOO_MANY', text);
     }
@@ -126,17 +206,10 @@ async function previewOf(
   return { planned, skipped, failed, gone, problems: [...new Set(problems)] };
 }
 
-function letterOf(consumerGroup: string, one: DeadLetterView): EditedLetter {
-  return { consumerGroup, position: positionOf(one), messageId: one.messageId };
-}
-
-interface ReplayOrder {
+interface GroupOrder {
   readonly consumerGroup: string;
-  readonly again: boolean;
-  readonly onlyThisGroup: boolean;
   /** Exactly those of the plan: position and id, since another dead letter may be there when the queue was created again. */
   readonly positions: ReadonlyMap<string, string>;
-  readonly perSecond: number | undefined;
 }
 
 class Replay {
@@ -144,17 +217,18 @@ class Replay {
 
   constructor(
     private readonly context: PageContext,
-    private readonly order: ReplayOrder,
+    private readonly how: How,
+    private readonly groups: readonly GroupOrder[],
   ) {}
 
+  /** Those that were not reached. */
+  get missing(): number {
+    return this.groups.reduce((sum, { positions }) => sum + positions.size, 0) - this.results.length;
+  }
+
   async run(signal: AbortSignal): Promise<ChangeResult> {
-    const left = new Map(this.order.positions);
-    let after: string | undefined;
     try {
-      do {
-        const done = await this.page(left, after, signal);
-        after = done.next;
-      } while (after !== undefined && left.size > 0);
+      for (const group of this.groups) await this.group(group, signal);
     } catch (error) {
       if (isInterrupted(error)) this.add(error.done);
       else if (this.results.length === 0) throw error;
@@ -163,32 +237,37 @@ class Replay {
     return this.result(undefined);
   }
 
-  private async page(left: Map<string, string>, after: string | undefined, signal: AbortSignal): Promise<ReplayResult> {
-    const { consumerGroup, again, onlyThisGroup, perSecond } = this.order;
-    const limit = perSecond === undefined ? PAGE : Math.min(PAGE, perSecond);
+  private async group({ consumerGroup, positions }: GroupOrder, signal: AbortSignal): Promise<void> {
+    const { again, onlyThisGroup, perSecond } = this.how;
+    const left = new Map(positions);
     const select = (one: DeadLetterView): boolean => left.get(positionOf(one)) === one.messageId && !this.isEdited(one);
-    const options = { select, again, onlyThisGroup, limit, after, timeoutMs: PAGE_MS, signal };
-    const done = await this.context.admin.replayDeadLetters(consumerGroup, options);
-    this.add(done);
-    for (const { position } of this.results) left.delete(position);
-    const sent = done.replayed.length;
-    if (perSecond !== undefined && sent > 0 && left.size > 0)
-      await wait((sent / perSecond) * 1_000, undefined, { signal });
-    return done;
+    const limit = perSecond === undefined ? PAGE : Math.min(PAGE, perSecond);
+    let after: string | undefined;
+    do {
+      const options = { select, again, onlyThisGroup, limit, after, timeoutMs: PAGE_MS, signal };
+      const done = await this.context.admin.replayDeadLetters(consumerGroup, options);
+      this.add(done);
+      for (const one of this.results) if (one.consumerGroup === consumerGroup) left.delete(one.position);
+      const sent = done.replayed.length;
+      if (perSecond !== undefined && sent > 0 && this.missing > 0)
+        await wait((sent / perSecond) * 1_000, undefined, { signal });
+      after = done.next;
+    } while (after !== undefined && left.size > 0);
   }
 
   /** An edited copy may have been sent since the plan. */
   private isEdited(one: DeadLetterView): boolean {
-    const { consumerGroup, again } = this.order;
-    if (again || !this.context.edited.has(letterOf(consumerGroup, one))) return false;
-    if (!this.results.some(({ position }) => position === positionOf(one)))
-      this.results.push({ position: positionOf(one), messageId: one.messageId, outcome: 'replayed-before' });
+    const letter = letterOf(one);
+    if (this.how.again || !this.context.edited.has(letter)) return false;
+    const { consumerGroup, position, messageId } = letter;
+    if (!this.results.some((known) => known.consumerGroup === consumerGroup && known.position === position))
+      this.results.push({ consumerGroup, position, messageId, outcome: 'replayed-before' });
     return true;
   }
 
   private add({ replayed, replayedBefore, failed }: ReplayResult): void {
     const result = (outcome: Result['outcome'], one: DeadLetterView, error?: Error): Result => {
-      return { position: positionOf(one), messageId: one.messageId, outcome, ...(error && { error }) };
+      return { ...letterOf(one), outcome, ...(error && { error }) };
     };
     this.results.push(
       ...replayed.map(({ deadLetter }) => result('replayed', deadLetter)),
@@ -202,7 +281,7 @@ class Replay {
       this.results.filter(({ outcome }) => outcome === wanted).length;
     const counts = { replayed: count('replayed'), replayedBefore: count('replayed-before'), failed: count('failed') };
     const { replayed, replayedBefore, failed } = counts;
-    const missing = this.order.positions.size - this.results.length;
+    const { missing } = this;
     const parts = [`${replayed} replayed, ${replayedBefore} were replayed before, ${failed} failed`];
     if (missing > 0) parts.push(`${missing} were not reached`);
     if (interruption !== undefined) parts.push(interruption);
@@ -215,74 +294,4 @@ class Replay {
 /** By its code: the command line may have loaded another copy of the class. */
 function isInterrupted(error: unknown): error is ReplayInterruptedError {
   return (error as { readonly code?: unknown }).code === 'REPLAY_INTERRUPTED';
-}
-
-/** One dead letter with another body: a new message with an id of its own. */
-export async function planEdited(context: PageContext, fields: Fields, edited: Fields): Promise<Change> {
-  const send = senderOf(context);
-  const { admin, redaction, request } = context;
-  const consumerGroup = fields.text('consumerGroup');
-  const [position, ...more] = fields.texts('positions', 1) ?? [];
-  fields.end();
-  const body = bodyIn(edited);
-  edited.end();
-  if (position === undefined || more.length > 0) throw wrong('positions must have the one dead letter that is edited');
-  const deadLetter = await deadLetterAt(admin, consumerGroup, position, request.signal);
-  const { originTopic: topic, messageId } = deadLetter;
-  if (topic === undefined)
-    throw new ConsoleRejection(409, 'ORIGIN_UNKNOWN', 'the topic of this dead letter is unknown; nothing was sent');
-  assertOrdinary(topic);
-  const { signal } = request;
-  const [described, { consumerGroups }] = await Promise.all([
-    admin.describeTopic(topic, { signal }),
-    admin.groupsOfTopic(topic, { signal }),
-  ]);
-  if (described === undefined) {
-    const text = `topic ${topic} of this dead letter no longer exists; create it first; nothing was sent`;
-    throw new ConsoleRejection(409, 'ORIGIN_GONE', text);
-  }
-  const story = { [EDIT_PROPERTY]: `${consumerGroup}/${position}` };
-  // Other clients store labels that a send rejects.
-  const copy = forwarded({ ...deadLetter, body: Buffer.from(body) }, story);
-  const message = { topic, ...copy, ...placeIn(described.type, deadLetter) } as OutgoingMessage;
-  const properties = copy.properties;
-  const letter = letterOf(consumerGroup, deadLetter);
-  const editedBefore = context.edited.has(letter);
-  const run = async (signal: AbortSignal): Promise<ChangeResult> => {
-    if (!editedBefore && context.edited.has(letter)) {
-      const text =
-        'an edited copy of this dead letter was sent since the plan; nothing was sent; plan again to send another';
-      throw new ConsoleRejection(409, 'EDITED_BEFORE', text);
-    }
-    const receipt = await send(message, { signal }).catch((error: unknown) => {
-      if ((error as { readonly outcome?: unknown }).outcome === 'unknown') context.edited.add(letter);
-      throw error;
-    });
-    context.edited.add(letter);
-    return { outcome: 'done', text: `an edited copy was sent as message ${receipt.messageId}`, details: receipt };
-  };
-  const bytes = Buffer.byteLength(body);
-  const shown = shortDeadLetter(redaction, deadLetter);
-  const preview = { deadLetter: shown, topic, bytes, consumerGroups, properties, editedBefore };
-  const target = { consumerGroup, messageId, position, edited: 'true' };
-  const exclusive = `replay of ${consumerGroup}`;
-  return { action: 'replay', isWritten: true, target, topics: [topic], preview, exclusive, run };
-}
-
-/** What the type of the topic takes: other clients label messages with a message group or a priority in any topic. */
-function placeIn(
-  type: TopicDescription['type'],
-  { messageGroup, priority, liteTopic }: DeadLetterView,
-): Pick<OutgoingMessage, 'messageGroup' | 'priority' | 'liteTopic'> {
-  switch (type) {
-    case 'fifo':
-    case 'mixed':
-      return { messageGroup };
-    case 'priority':
-      return { priority };
-    case 'lite':
-      return { liteTopic };
-    default:
-      return {};
-  }
 }

@@ -44,7 +44,7 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
     return { outcome: failed.length === 0 ? 'done' : 'partly', text: parts.join('; '), details: { moved } };
   };
   const target = { consumerGroup, to: to.kind, ...(to.kind === 'time' && { time: to.time.toISOString() }) };
-  const exclusive = `rewind of ${consumerGroup}`;
+  const exclusive = [`rewind of ${consumerGroup}`];
   return { action: 'rewind', target, topics: [topic], preview: { moves }, exclusive, run };
 }
 

@@ -28,7 +28,13 @@ export function DeadLetterGroupsPage() {
   const read = useResource<Groups>('dead-letters', REFRESH_MS);
   return (
     <>
-      <Head title="Dead letters" />
+      <Head title="Dead letters">
+        {may('replay') && (read.value?.groups.length ?? 0) > 0 && (
+          <button type="button" data-key="r" onClick={() => openReplay({})}>
+            Replay those of all groups
+          </button>
+        )}
+      </Head>
       <Loaded of={read}>
         {({ groups, problems }) => (
           <>

@@ -14,7 +14,8 @@ interface ReplayValues {
 }
 
 interface ReplayRequest {
-  readonly consumerGroup: string;
+  /** Default: all groups. */
+  readonly consumerGroup?: string;
   /** Default: all of the group. */
   readonly positions?: readonly string[];
   /** Only those of this topic. */
@@ -37,28 +38,32 @@ interface Preview {
 }
 
 export function openReplay({ consumerGroup, positions, ...kind }: ReplayRequest): void {
+  const isOne = positions?.length === 1;
   openChange<ReplayValues, Preview>({
-    title: positions?.length === 1 ? 'Replay a dead letter' : `Replay dead letters of ${consumerGroup}`,
+    title: isOne ? 'Replay a dead letter' : `Replay dead letters of ${consumerGroup ?? 'all groups'}`,
     form: { perSecond: '', isAgain: false, isOnlyThisGroup: false },
-    Form: ReplayForm,
+    Form: consumerGroup === undefined ? AllGroupsForm : ReplayForm,
     body: ({ perSecond, isAgain, isOnlyThisGroup }) => ({
       action: 'replay',
       consumerGroup,
+      allGroups: consumerGroup === undefined || undefined,
       positions,
       ...kind,
       again: isAgain || undefined,
       onlyThisGroup: isOnlyThisGroup || undefined,
       perSecond: perSecond === '' ? undefined : Number(perSecond),
     }),
-    preview: (preview, { isOnlyThisGroup }) => (
-      <Shown preview={preview} consumerGroup={consumerGroup} isOnlyThisGroup={isOnlyThisGroup} />
-    ),
+    preview: (preview, { isOnlyThisGroup }) => <Shown preview={preview} isOnlyThisGroup={isOnlyThisGroup} />,
     confirm: ({ planned }) => (planned.length === 0 ? undefined : `Send ${plural(planned.length, 'message')}`),
     result: (outcome) => <Result outcome={outcome} />,
   });
 }
 
-function ReplayForm({ form, set }: FormProps<ReplayValues>) {
+function AllGroupsForm(props: FormProps<ReplayValues>) {
+  return <ReplayForm {...props} who="Only the group that failed handles each" />;
+}
+
+function ReplayForm({ form, set, who = 'Only this group handles them' }: FormProps<ReplayValues> & { who?: string }) {
   return (
     <>
       <label class="field">
@@ -84,7 +89,7 @@ function ReplayForm({ form, set }: FormProps<ReplayValues>) {
           checked={form.isOnlyThisGroup}
           onChange={({ currentTarget }) => set({ isOnlyThisGroup: currentTarget.checked })}
         />
-        <span>Only this group handles them</span>
+        <span>{who}</span>
       </label>
     </>
   );
@@ -92,11 +97,10 @@ function ReplayForm({ form, set }: FormProps<ReplayValues>) {
 
 interface ShownProps {
   readonly preview: Preview;
-  readonly consumerGroup: string;
   readonly isOnlyThisGroup: boolean;
 }
 
-function Shown({ preview, consumerGroup, isOnlyThisGroup }: ShownProps) {
+function Shown({ preview, isOnlyThisGroup }: ShownProps) {
   const { planned, skipped, failed, gone = [], problems } = preview;
   const topics = [...new Set(planned.map(({ topic }) => topic))].map((topic) => ({
     topic,
@@ -106,22 +110,24 @@ function Shown({ preview, consumerGroup, isOnlyThisGroup }: ShownProps) {
     <>
       <Problems list={problems} />
       {topics.map(({ topic, some }) => {
-        const others = [...new Set(some.flatMap(({ consumerGroups }) => consumerGroups))].filter(
-          (name) => name !== consumerGroup,
+        const others = new Set(
+          some.flatMap(({ deadLetter, consumerGroups }) =>
+            consumerGroups.filter((name) => name !== deadLetter.consumerGroup),
+          ),
         );
         return (
           <div key={topic} class="outcome">
             <p>
               <strong>{plural(some.length, 'message')}</strong> will be sent to <strong>{topic}</strong>.
             </p>
-            {others.length > 0 && (
+            {others.size > 0 && (
               <p class="notice">
                 <strong>
                   {isOnlyThisGroup ? 'Other groups skip' : 'Other groups get'} {some.length === 1 ? 'it' : 'them'}
                   {!isOnlyThisGroup && ' too'}
                 </strong>
                 <span>
-                  {others.map((name, index) => (
+                  {[...others].map((name, index) => (
                     <span key={name}>
                       {index > 0 && ', '}
                       <GroupLink name={name} />

@@ -5,6 +5,7 @@ import type { DeadLetterView, SelectOptions } from '../admin/dead-letters/dead-l
 import type { BrokerFailure } from '../admin/each-broker.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import type { FailureRecord } from '../protocol/model/failure-record.js';
+import { DEAD_LETTER_PREFIX } from '../protocol/model/names.js';
 import { type AccessValues, commandOn } from './admin-access.js';
 import { assertGroupExists, assertTopicExists, eachOf, wrongCall } from './command.js';
 import { operationsTopicOption } from './failure-command.js';
@@ -70,7 +71,7 @@ export function selectOf(
   };
 }
 
-/** The group, or else all of the cluster without the server's own, by name. */
+/** The group, or else all that have a dead letter queue, also those that were deleted, by name. */
 export async function groupsOf(
   admin: RocketMQAdmin,
   group: string | undefined,
@@ -80,8 +81,9 @@ export async function groupsOf(
     await assertExists(admin, group, values);
     return { groups: [group], failures: [] };
   }
-  const { groups, failures } = await admin.listGroups();
-  return { groups: groups.map(({ consumerGroup }) => consumerGroup).sort(), failures };
+  const { topics, failures } = await admin.listTopics({ includeSystem: true });
+  const queues = topics.filter(({ kind }) => kind === 'dead-letter');
+  return { groups: queues.map(({ topic }) => topic.slice(DEAD_LETTER_PREFIX.length)).sort(), failures };
 }
 
 /** The dead letters of a group that was deleted are still there. */

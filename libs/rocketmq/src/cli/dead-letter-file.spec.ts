@@ -263,7 +263,7 @@ describe('dlq export --all-groups', () => {
     ['dlq export billing', 'name a group and a file, or a file alone with --all-groups'],
     ['dlq export --all-groups', 'name a group and a file, or a file alone with --all-groups'],
     ['dlq export --all-groups billing FILE', 'name a group and a file, or a file alone with --all-groups'],
-    ['dlq export --all-groups FILE --after nobody/b/0/0', 'there is no group "nobody"'],
+    ['dlq export --all-groups FILE --after nobody/b/0/0', 'no dead letters of a group "nobody"'],
     ['dlq export --all-groups FILE --after billing/0', 'after is "0"; it must be'],
   ])('rejects %s', async (line, problem) => {
     expect(await on(line.replace('FILE', file))).toMatchObject({ code: 2, err: expect.stringContaining(problem) });

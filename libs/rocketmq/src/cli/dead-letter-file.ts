@@ -113,7 +113,8 @@ function startsOf({ scope, after }: ExportRequest): readonly Start[] {
   const [group, position] = slash < 0 ? [after] : [after.slice(0, slash), after.slice(slash + 1)];
   const index = scope.groups.indexOf(group);
   const wanted = 'of all groups, it is GROUP/POSITION, or GROUP to begin with its first dead letter';
-  if (index < 0) throw wrongCall(`--after is "${after}", but there is no group "${group}"; ${wanted}`);
+  if (index < 0)
+    throw wrongCall(`--after is "${after}", but there are no dead letters of a group "${group}"; ${wanted}`);
   if (position !== undefined) parsePositions(position, 'oldest-first');
   return [{ group, after: position }, ...all.slice(index + 1)];
 }
