@@ -187,6 +187,8 @@ export class Gateway {
       get address() {
         return broker();
       },
+      brokers: async (deadline) =>
+        (await this.cluster.masters(deadline)).map(({ address: at }) => this.options.mapAddress(at)),
       group: earlier?.group,
       consumption,
       onJoin: async (settings, deadline) => this.positions?.join(groupOf(settings), topicsOf(settings), deadline),

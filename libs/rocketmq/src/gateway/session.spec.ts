@@ -29,6 +29,7 @@ describe('a session with a broker', () => {
       clientId: 'client',
       client,
       timeoutMs: 5_000,
+      brokers: async () => [],
       address,
       group: undefined,
       consumption: 'pop' as const,

@@ -1,5 +1,6 @@
 // Stands in for the telemetry stream of a proxy: registers the client with one broker, answers its settings with those of its group,
 // and hands on the broker's requests. It lives as long as the connection to the broker.
+// Over 300 lines: the state of one stream, and all that changes it.
 
 import { toDuration } from '../protocol/grpc/duration.js';
 import {
@@ -26,6 +27,7 @@ import { abilitiesOf } from './broker-release.js';
 import { filterStatus } from './filter-answers.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
+import { missingGroup } from './missing-group.js';
 import { pulledGroup } from './pull/pulled-group.js';
 import { groupOf, heartbeatOf } from './registration.js';
 import { OK, rejection, statusOf } from './statuses.js';
@@ -37,6 +39,8 @@ interface SessionPort {
   readonly timeoutMs: number;
   /** A broker, or undefined for the session with the name servers, where nothing is registered. */
   readonly address: string | undefined;
+  /** All brokers of the cluster, which the session with the name servers asks for the group. */
+  readonly brokers: (deadline: Deadline) => Promise<readonly string[]>;
   /** What an earlier session with the broker knew. */
   readonly group: GroupSettings | undefined;
   readonly consumption: Consumption;
@@ -183,7 +187,7 @@ export class GatewaySession {
         this.closing.signal,
         async (deadline) => {
           if (address !== undefined) await this.connect(address, deadline);
-          const status = isConsumer && address !== undefined ? await this.learnGroup(address, settings, deadline) : OK;
+          const status = isConsumer ? await this.learnGroup(address, settings, deadline) : OK;
           if (this.port.consumption === 'broadcast' && status.code === Code.OK && this.latest === settings)
             await this.port.onJoin(settings, deadline);
           const registered = status.code === Code.OK ? await this.heartbeat(deadline) : status;
@@ -215,7 +219,8 @@ export class GatewaySession {
   }
 
   /** @returns why the client cannot consume from this broker, or OK */
-  private async learnGroup(address: string, settings: Settings, deadline: Deadline): Promise<Status> {
+  private async learnGroup(address: string | undefined, settings: Settings, deadline: Deadline): Promise<Status> {
+    if (address === undefined) return missingGroup(this.port, settings, deadline);
     const { client } = this.port;
     const release = await client.releaseAt(address, deadline);
     const abilities = abilitiesOf(release);

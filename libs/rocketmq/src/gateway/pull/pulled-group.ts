@@ -81,7 +81,7 @@ function configIn(answer: RemotingFrame, consumerGroup: string): GroupConfig | u
 }
 
 /** Whether the broker creates a group at its first heartbeat, as it does by default. With access control, few are permitted to read that. */
-async function createsGroups(client: RemotingClient, address: string, deadline: Deadline): Promise<boolean> {
+export async function createsGroups(client: RemotingClient, address: string, deadline: Deadline): Promise<boolean> {
   const answer = await client.ask(address, { code: REQUEST_CODES.getBrokerConfig }, deadline, { isOptional: true });
   return settingIn(answer, 'autoCreateSubscriptionGroup') !== 'false';
 }
