@@ -18,6 +18,14 @@ const MAIN_CLASSES: Record<string, string> = {
   mqproxy: 'org.apache.rocketmq.proxy.ProxyStartup',
 };
 
+/** The services of one RocketMQ of the file. */
+export interface ServerServices {
+  readonly nameServer: string;
+  readonly broker: string;
+  /** Undefined where clients connect by name server. */
+  readonly proxy: string | undefined;
+}
+
 /**
  * Starts name server, broker and proxy as the model says.
  * @param model of compose.yaml
@@ -25,9 +33,10 @@ const MAIN_CLASSES: Record<string, string> = {
  */
 export async function startComposeServer(
   model: ComposeModel,
+  services: ServerServices,
   log: (line: string) => void,
 ): Promise<{ grpcPort: number; nameServer: string; metricsUrls: string[]; stop: () => Promise<void> }> {
-  const version = serviceOf(model, 'broker').image.replace(/^.*:/, '');
+  const version = serviceOf(model, services.broker).image.replace(/^.*:/, '');
   const jars = await ensureJars(version, { log });
   const block = await takePortBlock();
   const ports = {
@@ -52,7 +61,7 @@ export async function startComposeServer(
     const local = args.map((arg) => {
       const mounted = volumes.find(({ target, type }) => type === 'bind' && target === arg);
       if (mounted !== undefined) return adapt(mounted.source, run.folder, ports);
-      return arg === 'name-server:9876' ? nameServer : arg;
+      return arg === `${services.nameServer}:9876` ? nameServer : arg;
     });
     const mainClass = MAIN_CLASSES[program];
     if (mainClass === undefined) throw new Error(`${name} runs ${program}, which is not known here`);
@@ -66,11 +75,11 @@ export async function startComposeServer(
     mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
     const file = join(run.folder, 'ns.conf');
     writeFileSync(file, `listenPort=${ports.nameServer}\n`);
-    await start('name-server', ['-c', file], () => accepts(ports.nameServer), 'the name server');
+    await start(services.nameServer, ['-c', file], () => accepts(ports.nameServer), 'the name server');
     const isRegistered = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
-    await start('broker', [], isRegistered, 'the broker to register');
+    await start(services.broker, [], isRegistered, 'the broker to register');
     const serves = async (child: ChildProcess) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
-    await start('proxy', [], serves, 'the proxy to serve');
+    if (services.proxy !== undefined) await start(services.proxy, [], serves, 'the proxy to serve');
   } catch (error) {
     await stop();
     throw error;
@@ -97,6 +106,7 @@ function adapt(
     writeFileSync(file, JSON.stringify({ ...JSON.parse(text), ...own }));
   } else {
     const own = text
+      .replace(/^brokerIP1=.*$/m, '')
       .replace(/^listenPort=.*$/m, `listenPort=${ports.broker}\nbrokerIP1=127.0.0.1`)
       .replace(/^metricsPromExporterPort=.*$/m, `metricsPromExporterPort=${ports.brokerMetrics}`)
       .replaceAll('/home/rocketmq/store', join(folder, 'store'));

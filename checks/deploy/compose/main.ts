@@ -22,7 +22,7 @@ import { databaseUrlOf, loadOn, lookAtDatabases, serverOf } from './compose-data
 import { composeLoader, loadCompose, serviceOf } from './compose-loader.js';
 import type { ComposeModel, ComposeService } from './compose-model.js';
 import { lookAtWatching } from './compose-observe.js';
-import { startComposeServer } from './compose-server.js';
+import { type ServerServices, startComposeServer } from './compose-server.js';
 
 type ComposeServer = Awaited<ReturnType<typeof startComposeServer>>;
 type DatabaseName = 'postgres' | 'mysql';
@@ -39,6 +39,8 @@ interface Run {
 const root = join(import.meta.dirname, '../../..');
 const file = join(root, 'compose.yaml');
 const cli = join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js');
+const DEMO: ServerServices = { nameServer: 'name-server', broker: 'broker', proxy: 'proxy' };
+const ON_HOST: ServerServices = { nameServer: 'host-name-server', broker: 'host-broker', proxy: undefined };
 const READY_MS = 90_000;
 const STOP_MS = 10_000;
 const APPS = ['order-demo', 'inventory-demo'];
@@ -119,6 +121,16 @@ async function lookAt(models: readonly [ComposeModel, ...ComposeModel[]], checks
     const [port] = serviceOf(model, 'proxy').ports ?? [];
     if (port?.published !== '8081' || port.target !== 8081) throw new Error(`it is ${port?.published}:${port?.target}`);
   });
+  await checks.check('the broker for the host is published where clients are sent to, and keeps its logs', () => {
+    const { ports = [], volumes = [] } = serviceOf(model, ON_HOST.broker);
+    const conf = readFileSync(join(root, 'docker/host-broker.conf'), 'utf8');
+    const [, port] = /^listenPort=(\d+)$/m.exec(conf) ?? [];
+    const isPublished = ports.some(({ published, target }) => published === port && String(target) === port);
+    if (!isPublished || !/^brokerIP1=127\.0\.0\.1$/m.test(conf))
+      throw new Error(`port ${port} is not published as it is`);
+    if (!volumes.some(({ type, target }) => type === 'volume' && target === '/home/rocketmq/logs'))
+      throw new Error('its logs are in no volume');
+  });
   await each('who waits for another waits until that is healthy, or has succeeded', ({ depends_on = {} }, _, model) =>
     Object.entries(depends_on).flatMap(([other, { condition }]) => {
       const { healthcheck, restart } = serviceOf(model, other);
@@ -129,7 +141,7 @@ async function lookAt(models: readonly [ComposeModel, ...ComposeModel[]], checks
   );
   await each('what is mounted is there, and what is to be kept is in a volume', ({ volumes = [], image }, name) => [
     ...volumes.filter(({ type, source }) => type === 'bind' && !existsSync(source)).map(({ source }) => source),
-    ...((/^(postgres|mysql):/.test(image) || name === 'broker') && !volumes.some(({ type }) => type === 'volume')
+    ...((/^(postgres|mysql):/.test(image) || name.endsWith('broker')) && !volumes.some(({ type }) => type === 'volume')
       ? ['keeps nothing']
       : []),
   ]);
@@ -175,7 +187,7 @@ async function runWithoutDocker(models: Models, about: Run): Promise<void> {
   await build();
   const { postgres: model } = models;
   const server = await checks.need('its RocketMQ starts, by its commands and configuration files', () =>
-    startComposeServer(model, log),
+    startComposeServer(model, DEMO, log),
   );
   ends.push(() => server.stop());
   const env = { ...process.env, ROCKETMQ_NAME_SERVER: server.nameServer };
@@ -185,6 +197,23 @@ async function runWithoutDocker(models: Models, about: Run): Promise<void> {
   });
   await tryAddresses(server, about);
   await runApps(models, server, about);
+  await tryFromHost(model, about);
+}
+
+/** A program on the host asks the name server for the broker, and reaches it. */
+async function tryFromHost(model: ComposeModel, { checks, log }: Run): Promise<void> {
+  await checks.check('a program on the host sends by the name server of the profile host', async () => {
+    const server = await startComposeServer(model, ON_HOST, log);
+    try {
+      const env = { ...process.env, ROCKETMQ_NAME_SERVER: server.nameServer };
+      await run(process.execPath, [cli, 'topic', 'create', 'from-host', '--type', 'normal'], { env });
+      const endpoints = `name-server:${server.nameServer}`;
+      await run(process.execPath, [cli, 'doctor', endpoints, '--topic', 'from-host'], { env });
+      await run(process.execPath, [cli, 'send', 'from-host', 'hello', '--endpoints', endpoints], { env });
+    } finally {
+      await server.stop();
+    }
+  });
 }
 
 /** Routes contain the address of the request: that of a container, the host, or the host with another port. */
