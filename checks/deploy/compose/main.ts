@@ -209,7 +209,7 @@ async function tryFromHost(model: ComposeModel, { checks, log }: Run): Promise<v
       await run(process.execPath, [cli, 'topic', 'create', 'from-host', '--type', 'normal'], { env });
       const endpoints = `name-server:${server.nameServer}`;
       await run(process.execPath, [cli, 'doctor', endpoints, '--topic', 'from-host'], { env });
-      await run(process.execPath, [cli, 'send', 'from-host', 'hello', '--endpoints', endpoints], { env });
+      await run(process.execPath, [cli, 'message', 'send', 'from-host', '--body', 'hello'], { env });
     } finally {
       await server.stop();
     }
