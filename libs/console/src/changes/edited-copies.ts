@@ -5,7 +5,7 @@ import { type DeadLetterView, positionOf } from 'nestjs-rocketmq/admin';
 const MAX_COPIES = 10_000;
 
 /** A dead letter: another one may be at its position when the queue was created again. */
-export interface EditedLetter {
+interface EditedLetter {
   readonly consumerGroup: string;
   readonly position: string;
   readonly messageId: string;
