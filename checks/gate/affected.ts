@@ -17,6 +17,15 @@ const EVERYTHING =
   /^(package(-lock)?\.json|jest\.config\.mjs|tsconfig[\w.]*\.json|\.ci\/.*|tools\/.*|test\/fixtures\/.*|checks\/(gate\/)?[\w.]+\.ts)$|\/package\.json$/;
 /** These start applications, servers or commands, or read documents: their imports do not show what they depend on. */
 const BY_MORE_THAN_IMPORTS = /^test\/(alone|control|docs|e2e|observability|processes|real|restarts|runners|secured)\//;
+/** Checks that run with `--full` only, or whose folder has another name: which files are theirs. */
+const HOMES: Readonly<Record<string, string>> = {
+  bench: 'checks/bench/',
+  dockerfile: 'checks/deploy/dockerfile/',
+  http2: 'checks/http2/',
+  load: 'checks/bench/load/',
+  model: 'checks/model/',
+  mutations: 'checks/simulation/mutate.ts',
+};
 const PARTS: Readonly<Record<string, readonly string[]>> = PART_FOLDERS;
 
 export type ImportGraph = ReadonlyMap<string, readonly string[]>;
@@ -84,12 +93,14 @@ interface Change {
   readonly checks: readonly Check[];
   /** Stages that run in turn with others. They run out of turn when a suite or check of theirs has changed itself. */
   readonly inTurn: readonly Stage[];
+  /** The stages of `--full`. Of those that no other gate has, checks that have changed themselves run, for as long as they do by default. */
+  readonly full: readonly Stage[];
 }
 
 /** The stages that what has changed can break, each with the suites that it can break. */
 export function affectedStages(
   stages: readonly Stage[],
-  { changed, specs, imports, checks, inTurn }: Change,
+  { changed, specs, imports, checks, inTurn, full }: Change,
 ): readonly Stage[] {
   if (changed.some((path) => EVERYTHING.test(path))) return stages;
   const reached = reachedFrom(changed, imports);
@@ -119,10 +130,11 @@ export function affectedStages(
     }
     const name = checkOf(stage);
     const isWanted =
-      name === undefined || own.has(`checks/${name}/check.ts`) || (!isOutOfTurn && isJudged(name, checks, changed));
+      name === undefined || isOwn(name, own, changed) || (!isOutOfTurn && isJudged(name, checks, changed));
     return isWanted ? [stage] : [];
   };
-  const others = inTurn.filter(({ name }) => stages.every((stage) => stage.name !== name));
+  const fullOnly = full.filter(({ name }) => name in HOMES).map(forItsUsualTime);
+  const others = [...inTurn, ...fullOnly].filter(({ name }) => stages.every((stage) => stage.name !== name));
   return [...stages.flatMap((stage) => affected(stage, false)), ...others.flatMap((stage) => affected(stage, true))];
 }
 
@@ -153,6 +165,19 @@ function withPaths(command: Command, paths: readonly string[]): Command {
 function checkOf(stage: Exclude<Stage, { kind: 'same-contract' | 'suite' }>): string | undefined {
   const command = stage.kind === 'commands' ? stage.commands[0] : stage.command;
   return command?.includes('check') ? command[command.indexOf('--') + 1] : undefined;
+}
+
+function forItsUsualTime(stage: Stage): Stage {
+  if (stage.kind !== 'cases') return stage;
+  const [program, ...args] = stage.command;
+  return { ...stage, command: [program, ...args.filter((word) => word !== '--long')] };
+}
+
+/** Whether a check has changed itself, or what it imports of other checks. */
+function isOwn(name: string, own: ReadonlySet<string>, changed: readonly string[]): boolean {
+  const home = HOMES[name] ?? `checks/${name}/`;
+  const isPart = (path: string): boolean => isAt(home, path) && !/\.(md|spec\.ts)$/.test(path);
+  return own.has(home.endsWith('/') ? `${home}check.ts` : home) || changed.some(isPart);
 }
 
 function isJudged(name: string, checks: readonly Check[], changed: readonly string[]): boolean {

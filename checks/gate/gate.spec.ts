@@ -123,7 +123,7 @@ describe('the stages that a change can break', () => {
   const imports = readImports();
   const inTurn = stagesInTurn(COMMIT).flat();
   const stagesAfter = (...changed: string[]) =>
-    affectedStages(usual, { changed, specs: SPECS, imports, checks: CHECKS, inTurn });
+    affectedStages(usual, { changed, specs: SPECS, imports, checks: CHECKS, inTurn, full });
   const namesAfter = (...changed: string[]) => stagesAfter(...changed).map(({ name }) => name);
   const suitesOf = (stages: readonly Stage[], name: string): readonly string[] => {
     const stage = stages.find((one) => one.name === name);
@@ -197,6 +197,29 @@ describe('the stages that a change can break', () => {
       expect(after.includes(name)).toBe(usual.some((stage) => stage.name === name));
     },
   );
+
+  it.each([
+    ['checks/http2/main.ts', 'http2'],
+    ['checks/http2/go/main.go', 'http2'],
+    ['checks/model/main.ts', 'model'],
+    ['checks/deploy/dockerfile/main.ts', 'dockerfile'],
+    ['checks/simulation/mutations.ts', 'mutations'],
+    ['checks/bench/ratios.json', 'bench'],
+    ['checks/bench/load/main.ts', 'load'],
+  ])('have a check of --full when it has changed itself, for its usual time: %s', (changed, name) => {
+    expect(existsSync(changed)).toBe(true);
+    const stage = stagesAfter(changed).find((one) => one.name === name);
+    expect(commandsOf(stage === undefined ? [] : [stage]).map((words) => words.includes('--long'))).toEqual([false]);
+    expect(usual.map((one) => one.name)).not.toContain(name);
+    expect(namesAfter('libs/rocketmq/src/support/clock.ts')).not.toContain(name);
+  });
+
+  it('have none of these for their pages and specs', () => {
+    expect(namesAfter('checks/model/README.md', 'checks/bench/load.spec.ts')).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/^(model|bench)$/)]),
+    );
+    expect(namesAfter('checks/simulation/main.ts')).not.toContain('mutations');
+  });
 
   it('have a suite that has changed itself, whatever has the turn and however long it takes', () => {
     expect(suitesOf(stagesAfter('test/alone/order-flow.spec.ts'), 'alone').length).toBeGreaterThan(0);

@@ -40,6 +40,7 @@ export async function runGate(
           imports: readImports(),
           checks,
           inTurn: stagesInTurn(given).flat(),
+          full: stagesOf({ ...given, full: true }),
         });
   if (plan) {
     for (const stage of stages) tools.print(lineOf(stage));
