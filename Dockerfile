@@ -13,6 +13,7 @@ COPY apps/inventory-demo/package.json apps/inventory-demo/
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY nest-cli.json tsconfig.base.json tsconfig.json ./
 COPY scripts scripts
+COPY tools/typescript tools/typescript
 COPY libs libs
 COPY apps apps
 RUN npm run build

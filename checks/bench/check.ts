@@ -57,7 +57,7 @@ const BACKLOG_OPTIONS = {
 
 /** With the library built: the programs that are measured use it as users do. */
 async function built({ folder, print, signal }: Tools) {
-  const { build } = await import('../../scripts/build/build.mjs');
+  const { build } = await import('../../scripts/build/build.js');
   await build({ names: ['nestjs-rocketmq'] });
   return { root: join(import.meta.dirname, '../..'), home: folder, log: print, signal };
 }

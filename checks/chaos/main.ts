@@ -4,7 +4,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasProxy } from '../../libs/rocketmq/src/cli/server/jars.js';
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import type { Counts, Tools } from '../check.js';
 import { newSeed, OptionError } from '../options.js';
 import type { DatabaseName } from './databases.js';

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 
 const DELAY_MS = 800;
 /** Attaches to a process of this test and detaches again. */
@@ -33,7 +34,8 @@ const name = hasStrace
   let log: string;
 
   beforeAll(() => {
-    const built = spawnSync(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq'], { encoding: 'utf8' });
+    const args = [...TYPESCRIPT_ARGS, 'scripts/build/build.ts', 'nestjs-rocketmq'];
+    const built = spawnSync(process.execPath, args, { encoding: 'utf8' });
     expect(built.stderr).toBe('');
   });
 

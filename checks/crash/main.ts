@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import { takePortBlock } from '../../tools/ports.js';
 import { within } from '../../tools/process/within.js';
 import { seededRandom } from '../../tools/random.js';

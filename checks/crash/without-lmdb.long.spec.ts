@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 
 /** The package is CommonJS, whose `require` no loader of ES modules sees. */
 const missing = `
@@ -22,7 +23,8 @@ it('a broker with a folder and without the package lmdb reports what to install'
   const data = join(folder, 'data');
   try {
     writeFileSync(join(folder, 'missing.cjs'), missing);
-    const built = spawnSync(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq'], options);
+    const build = [...TYPESCRIPT_ARGS, 'scripts/build/build.ts', 'nestjs-rocketmq'];
+    const built = spawnSync(process.execPath, build, options);
     expect([built.status, built.stderr]).toEqual([0, expect.any(String)]);
     const start = ['libs/rocketmq/bin/nestjs-rocketmq.js', 'broker', '--port', '0', '--data', data];
     const args = ['--require', join(folder, 'missing.cjs'), ...start];

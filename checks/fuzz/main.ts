@@ -3,7 +3,7 @@
 // checks. The same seed and number of requests send the same.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import { within } from '../../tools/process/within.js';
 import { seededRandom } from '../../tools/random.js';
 import { type Counts, type Tools, verdictOf } from '../check.js';

@@ -27,7 +27,7 @@ export const READS: Readonly<Record<string, readonly string[]>> = {
   'checks/pack/packed-library.long.spec.ts': ['libs/rocketmq/', 'scripts/build/', 'checks/pack/fixtures/'],
   'checks/pack/workflows.long.spec.ts': ['.github/workflows/'],
   'checks/simulation/mutations.long.spec.ts': ['libs/rocketmq/src/'],
-  'libs/console/src/http/page-files.ts': ['libs/console/web/', 'libs/console/build.mjs'],
+  'libs/console/src/http/page-files.ts': ['libs/console/web/', 'libs/console/build.ts'],
   'libs/demo-kit/src/database.long.spec.ts': ['apps/inventory-demo/migrations/', 'apps/order-demo/migrations/'],
   'libs/demo-kit/src/topics.long.spec.ts': ['scripts/demo/resources.json'],
   'libs/rocketmq/src/cli/help.spec.ts': ['docs/guide/command-line.md', 'libs/rocketmq/src/cli/'],

@@ -1,6 +1,6 @@
 // Judges both sides of the library's HTTP/2 by implementations of others: the embedded broker by h2spec, the client by servers.
 
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import type { Counts, Tools } from '../check.js';
 import { runH2spec } from './h2spec.js';
 import { judgePeer } from './judge-peer.js';

@@ -1,7 +1,7 @@
 // Runs programs written with the official clients against the embedded broker and a real Apache RocketMQ, side by side, and
 // compares what they saw. Then it spoils what the embedded broker delivers, which must be noticed. See checks/interop.
 
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import type { Counts, Tools } from '../check.js';
 import { OptionError } from '../options.js';
 import { isTest, judgeTest } from './any-language.js';

@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import type { Counts, Tools } from '../check.js';
 import { newSeed } from '../options.js';
 import { readFacts } from './facts.js';

@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import { Checks } from '../../tools/checks.js';
 import { run } from '../../tools/process/run-command.js';
 import type { Counts, Tools } from '../check.js';

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import typescript from 'typescript';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 
 const run = promisify(execFile);
 const root = process.cwd();
@@ -53,7 +54,7 @@ describe('the packed library', () => {
   const installed = join(app, 'node_modules', 'nestjs-rocketmq');
 
   beforeAll(async () => {
-    await run(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq'], { cwd: root });
+    await run(process.execPath, [...TYPESCRIPT_ARGS, 'scripts/build/build.ts', 'nestjs-rocketmq'], { cwd: root });
     const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', app], {
       cwd: library,
     });

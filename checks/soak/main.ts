@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { build } from '../../scripts/build/build.mjs';
+import { build } from '../../scripts/build/build.js';
 import { within } from '../../tools/process/within.js';
 import { type Counts, type Tools, verdictOf } from '../check.js';
 import { RealSoakBroker, SoakBroker } from './soak-broker.js';

@@ -3,7 +3,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from '../build/build.mjs';
+import { build } from '../build/build.js';
 import { assertPortFree, freePort, portFrom } from './demo-ports.js';
 import { DemoProcess } from './demo-process.js';
 import { watchParents } from './parent-watch.js';

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from '../../scripts/demo/demo-ports.js';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 
 const root = process.cwd();
 const COPIED = [
@@ -33,7 +34,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 
 /** Copies the built repository and links its packages. */
 export async function copyTree(): Promise<string> {
-  await promisify(execFile)(process.execPath, ['scripts/build/build.mjs'], { cwd: root });
+  await promisify(execFile)(process.execPath, [...TYPESCRIPT_ARGS, 'scripts/build/build.ts'], { cwd: root });
   const copy = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-tree-'));
   for (const name of COPIED) {
     cpSync(join(root, name), join(copy, name), {

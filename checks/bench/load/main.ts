@@ -1,7 +1,7 @@
 // Orders per second that the two demos sustain, and how long it takes from POST to reserved: README.md.
 
 import { join } from 'node:path';
-import { build } from '../../../scripts/build/build.mjs';
+import { build } from '../../../scripts/build/build.js';
 import { postgresFolder } from '../../../tools/servers/postgres-server.ts';
 import { type Counts, type Tools, verdictOf } from '../../check.js';
 import { type LoadValues, planOf } from './plan.js';

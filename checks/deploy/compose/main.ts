@@ -10,7 +10,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { DEFAULT_VERSION } from '../../../libs/rocketmq/src/cli/server/jars.js';
-import { build } from '../../../scripts/build/build.mjs';
+import { build } from '../../../scripts/build/build.js';
 import { DemoClient, until } from '../../../scripts/demo/demo-client.js';
 import { Checks } from '../../../tools/checks.js';
 import { boardMetrics, servedMetrics } from '../../../tools/dashboard-metrics.js';

@@ -3,8 +3,8 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { rolldown } from 'rolldown';
-import { Declarations } from './declarations.mjs';
+import { type OutputChunk, rolldown } from 'rolldown';
+import { Declarations } from './declarations.js';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -19,17 +19,18 @@ const NOT_EXPORTED = ['cli/main', 'schematics/add', 'schematics/listener', 'sche
 const HANDED_OVER = /^(?:@nestjs\/.+|vitest|@jest\/globals|@opentelemetry\/api)$/;
 const HANDED_OVER_HERE = 'packages/handed-over.js';
 
-/** @typedef {import('rolldown').OutputChunk} Chunk */
+/** What was bundled, by its files in `dist/cjs`. */
+type Chunks = ReadonlyMap<string, OutputChunk>;
 
 /**
  * Reads `dist/modules`, which stays for programs of this repository.
- * @param {string} library its folder
+ * @param library its folder
  */
-export async function bundle(library) {
+export async function bundle(library: string): Promise<void> {
   const dist = join(library, 'dist');
   const { exports, devDependencies } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'));
   const packed = Object.keys(devDependencies);
-  const entries = Object.values(exports)
+  const entries = Object.values<string | { readonly require: { readonly default: string } }>(exports)
     .filter((conditions) => typeof conditions === 'object')
     .map((conditions) => relative('dist/cjs', conditions.require.default).replace(/\.js$/, ''));
   const chunks = await bundleCode(dist, entries, packed);
@@ -41,17 +42,14 @@ export async function bundle(library) {
   writeTypes(dist, entries);
 }
 
-/**
- * @param {string} dist @param {readonly string[]} entries @param {readonly string[]} packed packages that become part of the code
- * @returns {Promise<ReadonlyMap<string, Chunk>>} by their files in `dist/cjs`
- */
-async function bundleCode(dist, entries, packed) {
+/** @param packed packages that become part of the code */
+async function bundleCode(dist: string, entries: readonly string[], packed: readonly string[]): Promise<Chunks> {
   const modules = join(dist, 'modules');
   const files = [
     ...entries.map((name) => [name, join(modules, 'entries', `${name}.js`)]),
     ...NOT_EXPORTED.map((name) => [name, join(modules, `${name}.js`)]),
   ];
-  const handedOver = new Set();
+  const handedOver = new Set<string>();
   const build = await rolldown({
     cwd: modules,
     input: Object.fromEntries(files),
@@ -91,8 +89,8 @@ async function bundleCode(dist, entries, packed) {
   return new Map(output.flatMap((one) => (one.type === 'chunk' ? [[one.fileName, one]] : [])));
 }
 
-/** Who hands on the code of a package hands on its licence. @param {string} dist @param {readonly string[]} packed */
-function writeLicences(dist, packed) {
+/** Who hands on the code of a package hands on its licence. */
+function writeLicences(dist: string, packed: readonly string[]): void {
   const texts = packed.map((name) => {
     const folder = join(root, 'node_modules', name);
     const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -103,13 +101,12 @@ function writeLicences(dist, packed) {
   write(join(dist, 'cjs/packages/LICENSES'), texts.join('\n\n'));
 }
 
-/** @param {string} id */
-function packageFile(id) {
+function packageFile(id: string): string {
   return `packages/${id}.js`;
 }
 
-/** Where the code finds a package: as it was handed over, or else by require(). @param {string} cjs @param {string} id */
-function writePackage(cjs, id) {
+/** Where the code finds a package: as it was handed over, or else by require(). */
+function writePackage(cjs: string, id: string): void {
   const file = join(cjs, packageFile(id));
   write(
     file,
@@ -117,16 +114,16 @@ function writePackage(cjs, id) {
   );
 }
 
-/**
- * The ES module of an entry: the names that its CommonJS module exports.
- * @param {string} dist @param {string} name @param {ReadonlyMap<string, Chunk>} chunks
- */
-function writeModule(dist, name, chunks) {
+/** The ES module of an entry: the names that its CommonJS module exports. */
+function writeModule(dist: string, name: string, chunks: Chunks): void {
   const cjs = join(dist, 'cjs');
   const code = join(cjs, `${name}.js`);
   const file = join(dist, 'esm', `${name}.js`);
   const packages = packagesOf(`${name}.js`, chunks);
-  if (packages.length === 0) return writeReexports(cjs, file, name, chunks);
+  if (packages.length === 0) {
+    writeReexports(cjs, file, name, chunks);
+    return;
+  }
   const names = chunks.get(`${name}.js`)?.exports.join(', ');
   // Jest evaluates a CommonJS module before the ES module that imports it, so that the code must wait behind a function.
   const loader = join(cjs, 'packages/hand-over', `${name}.js`);
@@ -138,15 +135,14 @@ function writeModule(dist, name, chunks) {
   const imports = packages.map((id, index) => `import * as package${index} from '${id}';\n`).join('');
   const argument = packages.map((id, index) => `'${id}': package${index}`).join(', ');
   const load = `import load from '${pathFrom(file, loader)}';\n`;
-  return write(file, `${imports}${load}export const { ${names} } = load({ ${argument} });\n`);
+  write(file, `${imports}${load}export const { ${names} } = load({ ${argument} });\n`);
 }
 
 /**
  * An entry that needs no package handed over. It re-exports from one small file for each chunk: a bundler leaves out the chunks that an
  * application needs nothing of, and Node.js, which searches what an ES module imports for the names of its exports, has little to search.
- * @param {string} cjs @param {string} file @param {string} name @param {ReadonlyMap<string, Chunk>} chunks
  */
-function writeReexports(cjs, file, name, chunks) {
+function writeReexports(cjs: string, file: string, name: string, chunks: Chunks): void {
   let text = '';
   for (const [path, names] of exportsByFile(`${name}.js`, chunks)) {
     const part = join(cjs, 'exports', name, basename(path));
@@ -157,12 +153,8 @@ function writeReexports(cjs, file, name, chunks) {
   write(file, text);
 }
 
-/**
- * Which file of `dist/cjs` has what an entry exports, and by which name.
- * @param {string} fileName @param {ReadonlyMap<string, Chunk>} chunks
- * @returns {ReadonlyMap<string, ReadonlyMap<string, string>>}
- */
-function exportsByFile(fileName, chunks) {
+/** Which file of `dist/cjs` has what an entry exports, and by which name. */
+function exportsByFile(fileName: string, chunks: Chunks): ReadonlyMap<string, ReadonlyMap<string, string>> {
   const { code = '', exports = [] } = chunks.get(fileName) ?? {};
   const files = new Map(
     [...code.matchAll(/^const (\w+) = require\("(\..+)"\);$/gm)].map(([, variable, path = '']) => [
@@ -172,8 +164,7 @@ function exportsByFile(fileName, chunks) {
   );
   const found = [...code.matchAll(/^exports\.(\w+) = (?:(\w+)\.)?(\w+);$/gm)];
   if (found.length !== exports.length) throw new Error(`${fileName} exports ${found.length} of ${exports.join()}`);
-  /** @type {Map<string, Map<string, string>>} */
-  const names = new Map();
+  const names = new Map<string, Map<string, string>>();
   for (const [, name = '', variable, there = ''] of found) {
     const file = files.get(variable) ?? fileName;
     const ofFile = names.get(file) ?? new Map();
@@ -182,11 +173,8 @@ function exportsByFile(fileName, chunks) {
   return names;
 }
 
-/**
- * The packages that must be handed over before a file of `dist/cjs` is loaded.
- * @param {string} fileName @param {ReadonlyMap<string, Chunk>} chunks @returns {readonly string[]}
- */
-function packagesOf(fileName, chunks) {
+/** The packages that must be handed over before a file of `dist/cjs` is loaded. */
+function packagesOf(fileName: string, chunks: Chunks): readonly string[] {
   const reached = new Set([fileName]);
   for (const one of reached) {
     const { imports = [], dynamicImports = [] } = chunks.get(one) ?? {};
@@ -195,11 +183,8 @@ function packagesOf(fileName, chunks) {
   return [...reached].flatMap((one) => /(?:^|\/)packages\/(.+)\.js$/.exec(one)?.[1] ?? []).sort();
 }
 
-/**
- * The declarations that an entry refers to, as those of CommonJS: an ES module may import these, not the other way round.
- * @param {string} dist @param {readonly string[]} entries
- */
-function writeTypes(dist, entries) {
+/** The declarations that an entry refers to, as those of CommonJS: an ES module may import these, not the other way round. */
+function writeTypes(dist: string, entries: readonly string[]): void {
   const modules = join(dist, 'modules');
   const types = join(dist, 'types');
   const declarations = new Declarations();
@@ -212,14 +197,13 @@ function writeTypes(dist, entries) {
   writeFileSync(join(types, 'package.json'), '{"type":"commonjs"}\n');
 }
 
-/** How a file names another one. @param {string} file @param {string} to */
-function pathFrom(file, to) {
+/** How a file names another one. */
+function pathFrom(file: string, to: string): string {
   const path = relative(dirname(file), to);
   return path.startsWith('.') ? path : `./${path}`;
 }
 
-/** @param {string} file @param {string} text */
-function write(file, text) {
+function write(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 }

@@ -7,10 +7,9 @@ const TIMEOUT_MS = 300_000;
 
 /**
  * Waits for its turn.
- * @param {string} file
- * @returns {Promise<() => void>} what ends the turn
+ * @returns what ends the turn
  */
-export async function lock(file) {
+export async function lock(file: string): Promise<() => void> {
   for (let waitedMs = 0; waitedMs < TIMEOUT_MS; waitedMs += POLL_MS) {
     if (taken(file)) return () => rmSync(file, { force: true });
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -20,20 +19,18 @@ export async function lock(file) {
   );
 }
 
-/** @param {string} file */
-function taken(file) {
+function taken(file: string): boolean {
   try {
     writeFileSync(file, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     if (!ownerIsAlive(file)) rmSync(file, { force: true });
     return false;
   }
 }
 
-/** @param {string} file */
-function ownerIsAlive(file) {
+function ownerIsAlive(file: string): boolean {
   try {
     const pid = Number(readFileSync(file, 'utf8'));
     // Another process is between creating the file and writing into it.
@@ -41,6 +38,6 @@ function ownerIsAlive(file) {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

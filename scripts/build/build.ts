@@ -1,24 +1,30 @@
 // npm run build: builds what has changed since its last build, in the order of the dependencies.
-// `node scripts/build/build.mjs nestjs-rocketmq` builds only that workspace and what it needs; `--force` builds whatever the state.
+// `npm run build -- nestjs-rocketmq` builds only that workspace and what it needs; `--force` builds whatever the state.
 
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundle } from './bundle.mjs';
-import { lock } from './file-lock.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { bundle } from './bundle.js';
+import { lock } from './file-lock.js';
 
 const root = join(import.meta.dirname, '../..');
 const tsc = ['node_modules/typescript-native/bin/tsc', '-p'];
 const nest = ['node_modules/@nestjs/cli/bin/nest.js', 'build'];
 
-/**
- * `after` finishes a build when its commands are done.
- * @typedef {{ name: string, folder: string, commands: string[][], needs: string[], after?: () => Promise<void> }} Workspace
- */
+interface Workspace {
+  readonly name: string;
+  readonly folder: string;
+  /** Arguments of node, for what runs at once. */
+  readonly commands: readonly (readonly string[])[];
+  readonly needs: readonly string[];
+  /** Finishes a build when its commands are done. */
+  readonly after?: () => Promise<void>;
+}
 
-/** In order of their dependencies. @type {Workspace[]} */
-const WORKSPACES = [
+/** In order of their dependencies. */
+const WORKSPACES: readonly Workspace[] = [
   {
     name: 'nestjs-rocketmq',
     folder: 'libs/rocketmq',
@@ -33,7 +39,7 @@ const WORKSPACES = [
     commands: [
       [...tsc, 'libs/console/tsconfig.build.json'],
       [...tsc, 'libs/console/tsconfig.cjs.json'],
-      ['libs/console/build.mjs'],
+      [...TYPESCRIPT_ARGS, 'libs/console/build.ts'],
     ],
     after: async () => finishConsole(),
   },
@@ -52,7 +58,7 @@ const WORKSPACES = [
 ];
 
 /** What tsc leaves undone: `here` is not TypeScript, and the CommonJS build says what it is. */
-function finishConsole() {
+function finishConsole(): void {
   const dist = join(root, 'libs/console/dist');
   for (const format of ['esm', 'cjs'])
     for (const name of ['here.cjs', 'here.d.cts'])
@@ -60,14 +66,20 @@ function finishConsole() {
   writeFileSync(join(dist, 'cjs/package.json'), '{"type":"commonjs"}\n');
 }
 
-/**
- * Builds what is out of date. Two at once take turns.
- * @param {{ names?: readonly string[], force?: boolean }} [options] the workspaces wanted, default all; their needs come with them
- */
-export async function build({ names = WORKSPACES.map(({ name }) => name), force = false } = {}) {
+interface BuildOptions {
+  /** The workspaces wanted; their needs come with them. Default: all. */
+  readonly names?: readonly string[];
+  readonly force?: boolean;
+}
+
+/** Builds what is out of date. Two at once take turns. */
+export async function build({
+  names = WORKSPACES.map(({ name }) => name),
+  force = false,
+}: BuildOptions = {}): Promise<void> {
   const unlock = await lock(join(root, 'node_modules', '.build-lock'));
   try {
-    const rebuilt = new Set();
+    const rebuilt = new Set<string>();
     for (const workspace of withNeeds(names)) {
       const isWanted = force && names.includes(workspace.name);
       if (!isWanted && !workspace.needs.some((name) => rebuilt.has(name)) && !isOutOfDate(workspace)) continue;
@@ -79,8 +91,7 @@ export async function build({ names = WORKSPACES.map(({ name }) => name), force 
   }
 }
 
-/** @param {Workspace} workspace */
-async function buildOne(workspace) {
+async function buildOne(workspace: Workspace): Promise<void> {
   process.stdout.write(`building ${workspace.name}\n`);
   rmSync(join(root, workspace.folder, 'dist'), { recursive: true, force: true });
   const beganAt = new Date();
@@ -91,29 +102,26 @@ async function buildOne(workspace) {
   utimesSync(stampOf(workspace), beganAt, beganAt);
 }
 
-/** @param {readonly string[]} names */
-function withNeeds(names) {
+function withNeeds(names: readonly string[]): readonly Workspace[] {
   const wanted = new Set(names);
   for (const { name, needs } of [...WORKSPACES].reverse())
     if (wanted.has(name)) for (const need of needs) wanted.add(need);
   return WORKSPACES.filter(({ name }) => wanted.has(name));
 }
 
-/** @param {Workspace} workspace */
-function stampOf({ folder }) {
+function stampOf({ folder }: Workspace): string {
   return join(root, folder, 'dist', '.built');
 }
 
-/** @param {Workspace} workspace */
-function isOutOfDate(workspace) {
+function isOutOfDate(workspace: Workspace): boolean {
   const stamp = stampOf(workspace);
   if (!existsSync(stamp)) return true;
   const builtAt = statSync(stamp).mtimeMs;
   const configs = readdirSync(join(root, workspace.folder)).filter((name) => name.endsWith('.json'));
   const files = [
     'tsconfig.base.json',
-    'scripts/build/bundle.mjs',
-    'scripts/build/declarations.mjs',
+    'scripts/build/bundle.ts',
+    'scripts/build/declarations.ts',
     ...configs.map((name) => join(workspace.folder, name)),
     ...['src', 'web'].flatMap((folder) => sourcesIn(join(root, workspace.folder, folder))),
   ];
@@ -122,21 +130,20 @@ function isOutOfDate(workspace) {
   return WORKSPACES.some((one) => workspace.needs.includes(one.name) && statSync(stampOf(one)).mtimeMs > builtAt);
 }
 
-/** @param {string} folder */
-function sourcesIn(folder) {
+function sourcesIn(folder: string): readonly string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.name.endsWith('.spec.ts'))
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
 }
 
-/** @param {string[]} args of node */
-function run(args) {
+/** @param args of node */
+function run(args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      if (code === 0) resolve(undefined);
+      if (code === 0) resolve();
       else reject(new Error(`${args.join(' ')} ended with ${signal ?? `exit code ${code}`}`));
     });
   });

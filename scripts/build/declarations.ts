@@ -4,28 +4,30 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 
-/**
- * A declaration file. `locals` are its declarations by name, `imports` where an imported name is from, `kept` the statements and the names in
- * braces that stay.
- * @typedef {object} DeclarationFile
- * @property {ts.SourceFile} source
- * @property {Map<string, ts.Statement[]>} locals
- * @property {Map<string, { specifier: ts.ImportSpecifier, from: string }>} imports
- * @property {Set<ts.Node>} kept
- */
+interface DeclarationFile {
+  readonly source: ts.SourceFile;
+  /** Its declarations, by name. */
+  readonly locals: Map<string, readonly ts.Statement[]>;
+  /** Where an imported name is from. */
+  readonly imports: Map<string, { readonly specifier: ts.ImportSpecifier; readonly from: string }>;
+  /** The statements and the names in braces that stay. */
+  readonly kept: Set<ts.Node>;
+}
 
 export class Declarations {
-  /** @type {Map<string, DeclarationFile>} */
-  #files = new Map();
+  readonly #files = new Map<string, DeclarationFile>();
 
-  /** Keeps everything that a file exports. @param {string} path */
-  keepAll(path) {
+  /** Keeps everything that a file exports. */
+  keepAll(path: string): void {
     const file = this.#open(path);
     for (const statement of file.source.statements) this.#keepStatement(path, file, statement);
   }
 
-  /** Writes what is kept. @param {string} from the folder that was read @param {string} to */
-  write(from, to) {
+  /**
+   * Writes what is kept.
+   * @param from the folder that was read
+   */
+  write(from: string, to: string): void {
     for (const [path, { source, kept }] of this.#files) {
       const text = source.statements.map((statement) => textOf(statement, kept)).join('');
       const target = join(to, relative(from, path));
@@ -34,13 +36,11 @@ export class Declarations {
     }
   }
 
-  /** @param {string} path @returns {DeclarationFile} */
-  #open(path) {
+  #open(path: string): DeclarationFile {
     const known = this.#files.get(path);
     if (known !== undefined) return known;
     const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
-    /** @type {DeclarationFile} */
-    const file = { source, locals: new Map(), imports: new Map(), kept: new Set() };
+    const file: DeclarationFile = { source, locals: new Map(), imports: new Map(), kept: new Set() };
     this.#files.set(path, file);
     for (const statement of source.statements) {
       for (const name of namesOf(statement)) file.locals.set(name, [...(file.locals.get(name) ?? []), statement]);
@@ -53,8 +53,8 @@ export class Declarations {
     return file;
   }
 
-  /** @param {string} path @param {string} name that the file exports */
-  #keepExport(path, name) {
+  /** @param name that the file exports */
+  #keepExport(path: string, name: string): void {
     const file = this.#open(path);
     const exported = file.source.statements.flatMap(exportsOf).find((one) => one.name.text === name);
     if (exported !== undefined) this.#keepExported(path, file, exported);
@@ -62,8 +62,7 @@ export class Declarations {
     else throw new Error(`${path} does not export ${name}`);
   }
 
-  /** @param {string} path @param {DeclarationFile} file @param {ts.ExportSpecifier} specifier */
-  #keepExported(path, file, specifier) {
+  #keepExported(path: string, file: DeclarationFile, specifier: ts.ExportSpecifier): void {
     file.kept.add(specifier);
     const { text } = specifier.propertyName ?? specifier.name;
     const declaration = specifier.parent.parent;
@@ -71,13 +70,12 @@ export class Declarations {
     else this.#keepFrom(path, moduleOf(declaration), text);
   }
 
-  /** @param {string} path @param {string} from as it is imported there @param {string} name */
-  #keepFrom(path, from, name) {
+  /** @param from as it is imported there */
+  #keepFrom(path: string, from: string, name: string): void {
     if (from.startsWith('.')) this.#keepExport(fileOf(path, from), name);
   }
 
-  /** @param {string} path @param {DeclarationFile} file @param {string} name */
-  #keepLocal(path, file, name) {
+  #keepLocal(path: string, file: DeclarationFile, name: string): void {
     for (const statement of file.locals.get(name) ?? []) this.#keepStatement(path, file, statement);
     const imported = file.imports.get(name);
     if (imported === undefined || file.kept.has(imported.specifier)) return;
@@ -86,16 +84,14 @@ export class Declarations {
     this.#keepFrom(path, from, (specifier.propertyName ?? specifier.name).text);
   }
 
-  /** @param {string} path @param {DeclarationFile} file @param {ts.Statement} statement */
-  #keepStatement(path, file, statement) {
+  #keepStatement(path: string, file: DeclarationFile, statement: ts.Statement): void {
     if (ts.isImportDeclaration(statement) || file.kept.has(statement)) return;
     file.kept.add(statement);
     for (const specifier of exportsOf(statement)) this.#keepExported(path, file, specifier);
     if (!ts.isExportDeclaration(statement)) this.#keepReferences(path, file, statement);
   }
 
-  /** @param {string} path @param {DeclarationFile} file @param {ts.Node} node */
-  #keepReferences(path, file, node) {
+  #keepReferences(path: string, file: DeclarationFile, node: ts.Node): void {
     // The name of a member or a parameter refers to nothing.
     const isName = 'name' in node.parent && node.parent.name === node;
     if (ts.isIdentifier(node) && !isName) this.#keepLocal(path, file, node.text);
@@ -104,21 +100,19 @@ export class Declarations {
   }
 }
 
-/** @param {string} path @param {string} from */
-function fileOf(path, from) {
+function fileOf(path: string, from: string): string {
   return resolve(dirname(path), from).replace(/\.js$/, '.d.ts');
 }
 
-/** What a statement declares. @param {ts.Statement} statement @returns {string[]} */
-function namesOf(statement) {
+/** What a statement declares. */
+function namesOf(statement: ts.Statement): readonly string[] {
   if (ts.isVariableStatement(statement))
     return statement.declarationList.declarations.map(({ name }) => name.getText());
-  const { name } = /** @type {{ name?: ts.Node }} */ (/** @type {unknown} */ (statement));
+  const { name } = statement as { readonly name?: ts.Node };
   return name !== undefined && ts.isIdentifier(name) && !isAugmentation(statement) ? [name.text] : [];
 }
 
-/** @param {ts.Statement} statement @returns {readonly ts.ImportSpecifier[]} */
-function importsOf(statement) {
+function importsOf(statement: ts.Statement): readonly ts.ImportSpecifier[] {
   if (!ts.isImportDeclaration(statement)) return [];
   const bindings = statement.importClause?.namedBindings;
   if (bindings !== undefined && ts.isNamedImports(bindings) && statement.importClause?.name === undefined)
@@ -126,8 +120,7 @@ function importsOf(statement) {
   throw new Error(`only names in braces can be imported: ${statement.getText()}`);
 }
 
-/** @param {ts.Statement} statement @returns {readonly ts.ExportSpecifier[]} */
-function exportsOf(statement) {
+function exportsOf(statement: ts.Statement): readonly ts.ExportSpecifier[] {
   if (ts.isExportAssignment(statement)) throw new Error(`a default export: ${statement.getText()}`);
   if (!ts.isExportDeclaration(statement)) return [];
   if (statement.exportClause !== undefined && ts.isNamedExports(statement.exportClause))
@@ -135,34 +128,30 @@ function exportsOf(statement) {
   throw new Error(`only names in braces can be exported: ${statement.getText()}`);
 }
 
-/** @param {ts.Statement} statement */
-function isAugmentation(statement) {
+function isAugmentation(statement: ts.Statement): boolean {
   return (
     ts.isModuleDeclaration(statement) &&
     (ts.isStringLiteral(statement.name) || (statement.flags & ts.NodeFlags.GlobalAugmentation) !== 0)
   );
 }
 
-/** @param {{ readonly moduleSpecifier?: ts.Expression }} declaration */
-function moduleOf({ moduleSpecifier }) {
+function moduleOf({ moduleSpecifier }: { readonly moduleSpecifier?: ts.Expression }): string {
   return moduleSpecifier !== undefined && ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : '';
 }
 
-/** @param {ts.TypeNode} type */
-function stringOf(type) {
+function stringOf(type: ts.TypeNode): string {
   return ts.isLiteralTypeNode(type) && ts.isStringLiteral(type.literal) ? type.literal.text : '';
 }
 
-/** `X` of `import('./x.js').X` and of `typeof import('./x.js')['X']`. @param {ts.ImportTypeNode} node @returns {string} */
-function nameInModule(node) {
+/** `X` of `import('./x.js').X` and of `typeof import('./x.js')['X']`. */
+function nameInModule(node: ts.ImportTypeNode): string {
   let { qualifier } = node;
   while (qualifier !== undefined && ts.isQualifiedName(qualifier)) qualifier = qualifier.left;
   if (qualifier !== undefined) return qualifier.text;
   return ts.isIndexedAccessTypeNode(node.parent) ? stringOf(node.parent.indexType) : '';
 }
 
-/** @param {ts.Statement} statement @param {ReadonlySet<ts.Node>} kept */
-function textOf(statement, kept) {
+function textOf(statement: ts.Statement, kept: ReadonlySet<ts.Node>): string {
   if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement))
     return kept.has(statement) ? statement.getFullText() : '';
   const specifiers = [...importsOf(statement), ...exportsOf(statement)];
