@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../libs/rocketmq/src/cli/server/jars.js';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { MIXED, prefixOf } from './resources.js';
 
 const NODE_CLIENT_VERSION = '1.0.8';
@@ -100,7 +101,7 @@ const CLIENTS: Record<string, Client> = {
       ],
     ],
   },
-  // The Java clients among them come with the server, and the library is the one that was built.
+  // The Java clients among them come with the server.
   [MIXED]: {
     async prepare(log) {
       await ensureJars(DEFAULT_VERSION, { log });
@@ -108,8 +109,8 @@ const CLIENTS: Record<string, Client> = {
     },
     command: (folder, endpoints, steps, _home, nameServer) => {
       const jars = join(cacheFolder(), DEFAULT_VERSION);
-      const program = join(import.meta.dirname, 'mixed', 'program.mjs');
-      return [process.execPath, [program, folder, jars, endpoints, nameServer, prefixOf(MIXED), steps.join(',')]];
+      const program = [...TYPESCRIPT_ARGS, join(import.meta.dirname, 'mixed', 'program.ts')];
+      return [process.execPath, [...program, folder, jars, endpoints, nameServer, prefixOf(MIXED), steps.join(',')]];
     },
   },
   'java-4': remotingJavaClient(4),

@@ -23,7 +23,7 @@ interface InteropValues {
 export async function runInterop(values: InteropValues, { print, signal, folder }: Tools): Promise<Counts> {
   const { client, backend, steps = STEPS, mutate, keep, recorded, record } = values;
   if (recorded && record) throw new OptionError('--record needs the real server: leave --recorded out');
-  // The programs and the embedded broker are processes of their own, with the library that was built.
+  // The embedded broker is a process of its own, with the library that was built.
   await build({ names: ['nestjs-rocketmq'] });
   const clients = client.filter((one) => !isTest(one));
   const judged = await judgeClients({

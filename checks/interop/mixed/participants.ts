@@ -11,57 +11,60 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const [UNKNOWN, COMMIT, ROLLBACK] = [0, 1, 2];
 const SILENT = { debug() {}, info() {}, warn() {}, error() {}, close() {} };
 
-/**
- * A message to send. Its name travels as a property.
- * @typedef {object} Outgoing
- * @property {string} name unique
- * @property {string} topic
- * @property {string} body
- * @property {string} [tag]
- * @property {readonly string[]} [keys]
- * @property {Record<string, string>} [properties]
- * @property {string} [messageGroup]
- * @property {number} [delayLevel] only the Java client has it
- * @property {number} [deliverAtMs]
- *
- * A message as a consumer saw it.
- * @typedef {object} Seen
- * @property {string} id
- * @property {string} topic
- * @property {string} body its hash
- * @property {string | null} tag
- * @property {readonly string[]} keys
- * @property {Record<string, string>} properties
- * @property {string | null} messageGroup
- * @property {number} attempt
- * @property {number | null} bornMs
- * @property {number | null} deliverAtMs
- *
- * @typedef {object} Consumption
- * @property {string} topic
- * @property {string} group
- * @property {boolean} [ordered] the Java client then pulls; a group that the server keeps in order is so for the others
- * @property {(seen: Seen) => void} onSeen
- *
- * @typedef {object} Participant
- * @property {string} name
- * @property {(message: Outgoing) => Promise<unknown>} send
- * @property {(message: Outgoing) => Promise<unknown>} begin sends a half message and leaves: others have to answer its checks
- * @property {(options: Consumption) => Promise<void>} consume
- * @property {(topic: string, report: (name: string) => void) => Promise<void>} answerChecks commits what is named "... commit", rolls back the rest
- * @property {() => Promise<void>} close
- */
+/** A message to send. Its name travels as a property. */
+export interface Outgoing {
+  /** Unique. */
+  readonly name: string;
+  readonly topic: string;
+  readonly body: string;
+  readonly tag?: string;
+  readonly keys?: readonly string[];
+  readonly properties?: Readonly<Record<string, string>>;
+  readonly messageGroup?: string;
+  /** Only the Java client has it. */
+  readonly delayLevel?: number;
+  readonly deliverAtMs?: number;
+}
 
-/**
- * @param {string} name @param {string} endpoints
- * @returns {Participant}
- */
-export function ownParticipant(name, endpoints) {
+/** A message as a consumer saw it. */
+export interface Seen {
+  readonly id: string;
+  readonly topic: string;
+  /** Its hash. */
+  readonly body: string;
+  readonly tag: string | null;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+  readonly messageGroup: string | null;
+  readonly attempt: number;
+  readonly bornMs: number | null;
+  readonly deliverAtMs: number | null;
+}
+
+interface Consumption {
+  readonly topic: string;
+  readonly group: string;
+  /** The Java client then pulls; a group that the server keeps in order is so for the others. */
+  readonly ordered?: boolean;
+  readonly onSeen: (seen: Seen) => void;
+}
+
+export interface Participant {
+  readonly name: string;
+  send(message: Outgoing): Promise<unknown>;
+  /** Sends a half message and leaves: others have to answer its checks. */
+  begin(message: Outgoing): Promise<unknown>;
+  consume(options: Consumption): Promise<void>;
+  /** Commits what is named "... commit", rolls back the rest. */
+  answerChecks(topic: string, report: (name: string) => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function ownParticipant(name: string, endpoints: string): Participant {
   const connection = new Connection({ endpoints, requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const producer = new Producer(connection, { compression: { thresholdBytes: 4096 } });
-  /** @type {{ close: () => Promise<void> }[]} */
-  const opened = [producer];
-  const messageOf = (/** @type {Outgoing} */ { name: title, deliverAtMs, delayLevel: _, ...rest }) => ({
+  const opened: { close(): Promise<void> }[] = [producer];
+  const messageOf = ({ name: title, deliverAtMs, delayLevel: _, ...rest }: Outgoing) => ({
     ...rest,
     properties: { name: title, ...rest.properties },
     ...(deliverAtMs !== undefined && { deliverAt: new Date(deliverAtMs) }),
@@ -117,25 +120,17 @@ export function ownParticipant(name, endpoints) {
   };
 }
 
-/**
- * @param {typeof import('rocketmq-client-nodejs')} client @param {string} endpoints
- * @returns {Participant}
- */
-export function nodeParticipant(client, endpoints) {
+export function nodeParticipant(client: typeof import('rocketmq-client-nodejs'), endpoints: string): Participant {
   const options = { endpoints, namespace: '', requestTimeout: REQUEST_TIMEOUT_MS, logger: SILENT };
-  /** @type {(() => Promise<unknown>)[]} */
-  const closers = [];
-  /** @type {Promise<import('rocketmq-client-nodejs').Producer> | undefined} */
-  let ordinary;
-  const started = async (/** @type {import('rocketmq-client-nodejs').ProducerOptions} */ more = {}) => {
+  const closers: (() => Promise<unknown>)[] = [];
+  let ordinary: Promise<import('rocketmq-client-nodejs').Producer> | undefined;
+  const started = async (more: import('rocketmq-client-nodejs').ProducerOptions = {}) => {
     const producer = new client.Producer({ ...options, ...more });
     await producer.startup();
     closers.push(() => producer.shutdown());
     return producer;
   };
-  const messageOf = (
-    /** @type {Outgoing} */ { name, body, keys, properties, deliverAtMs, delayLevel: _, ...rest },
-  ) => ({
+  const messageOf = ({ name, body, keys, properties, deliverAtMs, delayLevel: _, ...rest }: Outgoing) => ({
     ...rest,
     ...(keys !== undefined && { keys: [...keys] }),
     body: Buffer.from(body),
@@ -205,12 +200,11 @@ export function nodeParticipant(client, endpoints) {
   };
 }
 
-/** Its types do not list it. @param {import('rocketmq-client-nodejs').MessageView & { bornTimestamp?: Date }} view */
-function bornOf({ bornTimestamp }) {
+/** Its types do not list it. */
+function bornOf({ bornTimestamp }: import('rocketmq-client-nodejs').MessageView & { bornTimestamp?: Date }) {
   return bornTimestamp?.getTime() ?? null;
 }
 
-/** @param {Uint8Array} body */
-export function hashOf(body) {
+export function hashOf(body: Uint8Array): string {
   return createHash('sha256').update(body).digest('hex');
 }

@@ -5,9 +5,9 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nodeParticipant, ownParticipant } from './participants.mjs';
-import { remotingParticipant } from './remoting.mjs';
-import { STEPS } from './steps.mjs';
+import { nodeParticipant, ownParticipant } from './participants.js';
+import { remotingParticipant } from './remoting.js';
+import { STEPS } from './steps.js';
 
 /** All at once would starve a small machine. */
 const STAGGER_MS = 300;
@@ -25,10 +25,8 @@ await Promise.allSettled(everyone.map((one) => one.close()));
 // Closed Node clients do not let the process end.
 process.exit();
 
-/** @param {string} step */
-async function run(step) {
-  const emit = (/** @type {string} */ what, facts = {}) =>
-    process.stdout.write(`${JSON.stringify({ step, what, ...facts })}\n`);
+async function run(step: string): Promise<void> {
+  const emit = (what: string, facts = {}) => process.stdout.write(`${JSON.stringify({ step, what, ...facts })}\n`);
   try {
     const work = STEPS[step];
     if (work === undefined) throw new Error(`there is no step ${step}`);

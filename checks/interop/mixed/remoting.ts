@@ -3,28 +3,33 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Outgoing, Participant, Seen } from './participants.js';
 
-/**
- * @typedef {import('./participants.mjs').Participant} Participant
- * @typedef {import('./participants.mjs').Seen} Seen
- */
+export interface RemotingParticipant extends Participant {
+  sendBatch(messages: readonly Outgoing[]): Promise<unknown>;
+}
 
-/**
- * @param {{ nameServer: string, jars: string, home: string }} options
- * @returns {Participant & { sendBatch: (messages: readonly import('./participants.mjs').Outgoing[]) => Promise<void> }}
- */
-export function remotingParticipant({ nameServer, jars, home }) {
+interface RemotingClients {
+  readonly nameServer: string;
+  /** Folder of the Java clients. */
+  readonly jars: string;
+  readonly home: string;
+}
+
+interface Asked {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+export function remotingParticipant({ nameServer, jars, home }: RemotingClients): RemotingParticipant {
   const source = join(import.meta.dirname, 'Remoting.java');
   const args = ['-Xmx256m', `-Duser.home=${home}`, '-cp', join(jars, '*'), source, nameServer];
   const child = spawn('java', args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('close', resolve));
-  /** @type {Map<number, { resolve: (result: any) => void, reject: (error: Error) => void }>} */
-  const asked = new Map();
-  /** @type {Map<string, (seen: Seen) => void>} */
-  const listeners = new Map();
-  /** @type {Set<(name: string) => void>} */
-  const reports = new Set();
-  const failAll = (/** @type {Error} */ error) => {
+  const asked = new Map<number, Asked>();
+  const listeners = new Map<string, (seen: Seen) => void>();
+  const reports = new Set<(name: string) => void>();
+  const failAll = (error: Error) => {
     for (const { reject } of asked.values()) reject(error);
     asked.clear();
   };
@@ -44,10 +49,9 @@ export function remotingParticipant({ nameServer, jars, home }) {
     asked.delete(answers);
   });
   let count = 0;
-  const ask = (/** @type {object} */ command) => {
+  const ask = (command: object) => {
     const id = ++count;
-    /** @type {Promise<any>} */
-    const answer = new Promise((resolve, reject) => asked.set(id, { resolve, reject }));
+    const answer = new Promise<unknown>((resolve, reject) => asked.set(id, { resolve, reject }));
     child.stdin.write(`${JSON.stringify({ id, ...command })}\n`);
     return answer;
   };

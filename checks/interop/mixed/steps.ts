@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hashOf } from './participants.mjs';
+import { hashOf, type Outgoing, type Participant, type Seen } from './participants.js';
+import type { RemotingParticipant } from './remoting.js';
 
 const TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
@@ -16,23 +17,21 @@ const OWNER = 'rocketmq-transaction-owner';
 /** Five seconds by default. */
 const DELAY_LEVEL = 2;
 
-/**
- * @typedef {import('./participants.mjs').Participant} Participant
- * @typedef {import('./participants.mjs').Outgoing} Outgoing
- * @typedef {import('./participants.mjs').Seen} Seen
- *
- * @typedef {object} World
- * @property {Participant} direct
- * @property {Participant} proxied
- * @property {Participant} node
- * @property {ReturnType<typeof import('./remoting.mjs').remotingParticipant>} java
- * @property {readonly Participant[]} everyone
- * @property {(purpose: string) => string} name of a topic or group
- * @property {(what: string, facts?: object) => void} emit
- */
+/** What each participant has handled, by its name. */
+type Handled = ReadonlyMap<string, Seen[]>;
 
-/** @type {Record<string, (world: World) => Promise<void>>} */
-export const STEPS = {
+interface World {
+  readonly direct: Participant;
+  readonly proxied: Participant;
+  readonly node: Participant;
+  readonly java: RemotingParticipant;
+  readonly everyone: readonly Participant[];
+  /** Of a topic or group. */
+  name(purpose: string): string;
+  emit(what: string, facts?: object): void;
+}
+
+export const STEPS: Readonly<Record<string, (world: World) => Promise<void>>> = {
   /** All consumers are one group: each message is handled once over all of them, whoever sent it. */
   async 'mixed-group'({ everyone, name, emit }) {
     const topic = name('mixed-group');
@@ -81,18 +80,17 @@ export const STEPS = {
     // By POP, the Java client does not keep an order.
     const ordered = [direct, proxied, node];
     const handled = handledBy([...ordered, java]);
-    /** @type {string[]} */
-    const together = [];
+    const together: string[] = [];
     for (const consumer of ordered) {
-      const onSeen = (/** @type {Seen} */ seen) => {
+      const onSeen = (seen: Seen) => {
         handled.get(consumer.name)?.push(seen);
         together.push(seen.properties.name ?? '');
       };
       await consumer.consume({ topic, group: name('mixed-order'), onSeen });
     }
-    const onSeen = (/** @type {Seen} */ seen) => handled.get('java')?.push(seen);
+    const onSeen = (seen: Seen) => handled.get('java')?.push(seen);
     await java.consume({ topic, group: name('mixed-order-java'), ordered: true, onSeen });
-    const sent = groups.map((messageGroup) => ({ messageGroup, names: /** @type {string[]} */ ([]) }));
+    const sent = groups.map((messageGroup) => ({ messageGroup, names: [] as string[] }));
     await Promise.all(
       sent.map(async ({ messageGroup, names }) => {
         for (let round = 0; round < ORDERED_ROUNDS; round++) {
@@ -112,7 +110,7 @@ export const STEPS = {
     await sleep(QUIET_MS);
     const byJava = seenBy(handled, java).map(({ properties }) => properties.name ?? '');
     for (const { messageGroup, names } of sent) {
-      const ofGroup = (/** @type {string} */ title) => title.startsWith(`${messageGroup} `);
+      const ofGroup = (title: string) => title.startsWith(`${messageGroup} `);
       assert.deepEqual(together.filter(ofGroup), names, 'the ordered group');
       assert.deepEqual(byJava.filter(ofGroup), names, 'the Java consumer');
     }
@@ -122,8 +120,8 @@ export const STEPS = {
   /** Each reads what each has sent, all of them alike. */
   async 'mixed-properties'({ everyone, direct, proxied, node, java, name, emit }) {
     const [topic, delayed, gzip, zlib] = ['mixed-properties', 'mixed-delay', 'mixed-gzip', 'mixed-zlib'].map(name);
-    /** Who can read the messages of a topic. @type {[topic: string, canRead: (consumer: Participant) => boolean][]} */
-    const allowed = [
+    /** Who can read the messages of a topic. */
+    const allowed: readonly [topic: string, canRead: (consumer: Participant) => boolean][] = [
       [topic ?? '', () => true],
       [delayed ?? '', () => true],
       // Clients of the remoting protocol know no gzip; a POP answer is lost to them from such a message on.
@@ -139,9 +137,8 @@ export const STEPS = {
         consumers.map((one) => consumeAll([one], { topic: from, group: `${from}-${one.name}` }, handled)),
       );
     }
-    /** @type {Outgoing[]} */
-    const sent = [];
-    const send = async (/** @type {Participant} */ sender, /** @type {Outgoing} */ message) => {
+    const sent: Outgoing[] = [];
+    const send = async (sender: Participant, message: Outgoing) => {
       sent.push(message);
       await sender.send(message);
     };
@@ -169,15 +166,13 @@ export const STEPS = {
     }));
     sent.push(...batch);
     await java.sendBatch(batch);
-    const expectedOf = (/** @type {Participant} */ reader) =>
-      sent.filter((message) => readers.get(message.topic)?.(reader));
+    const expectedOf = (reader: Participant) => sent.filter((message) => readers.get(message.topic)?.(reader));
     await until(
       () => everyone.every((reader) => missingOf(seenBy(handled, reader), expectedOf(reader)).length === 0),
       () => everyone.map((one) => `${one.name} misses: ${missingOf(seenBy(handled, one), expectedOf(one))}`).join('; '),
     );
     await sleep(QUIET_MS);
-    /** @type {Map<string, Seen>} */
-    const agreed = new Map();
+    const agreed = new Map<string, Seen>();
     for (const reader of everyone) {
       const seen = seenBy(handled, reader);
       assert.equal(seen.length, expectedOf(reader).length, `${reader.name} handled a message twice`);
@@ -201,10 +196,8 @@ export const STEPS = {
       [direct, other],
       [other, direct],
     ]);
-    /** @type {string[]} */
-    const delivered = [];
-    /** @type {string[]} */
-    const checked = [];
+    const delivered: string[] = [];
+    const checked: string[] = [];
     const expected = pairs.flatMap(([begin, end]) => [
       `${begin?.name} to ${end?.name}: commit`,
       `${begin?.name} to ${end?.name}: rollback`,
@@ -213,7 +206,7 @@ export const STEPS = {
       pairs.map(async ([begin, end], index) => {
         if (begin === undefined || end === undefined) return;
         const topic = name(`mixed-transactions-${index}`);
-        const onSeen = (/** @type {Seen} */ { properties }) => delivered.push(properties.name ?? '');
+        const onSeen = ({ properties }: Seen) => delivered.push(properties.name ?? '');
         await direct.consume({ topic, group: topic, onSeen });
         for (const resolution of ['commit', 'rollback']) {
           const title = `${begin.name} to ${end.name}: ${resolution}`;
@@ -222,7 +215,7 @@ export const STEPS = {
         await end.answerChecks(topic, (title) => checked.push(title));
       }),
     );
-    const isCommit = (/** @type {string} */ title) => title.endsWith('commit');
+    const isCommit = (title: string) => title.endsWith('commit');
     await until(
       () => expected.every((title) => (isCommit(title) ? delivered : checked).includes(title)),
       () => `the ends of all transactions; delivered: ${delivered.join(', ')}; checked: ${checked.join(', ')}`,
@@ -239,42 +232,40 @@ export const STEPS = {
   },
 };
 
-/** @param {readonly Participant[]} consumers @returns {Map<string, Seen[]>} */
-function handledBy(consumers) {
+function handledBy(consumers: readonly Participant[]): Handled {
   return new Map(consumers.map(({ name }) => [name, []]));
 }
 
-/** @param {ReadonlyMap<string, Seen[]>} handled @param {Participant} consumer */
-function seenBy(handled, { name }) {
+function seenBy(handled: Handled, { name }: Participant): readonly Seen[] {
   return handled.get(name) ?? [];
 }
 
-/** @param {ReadonlyMap<string, readonly Seen[]>} handled */
-function countsOf(handled) {
+function countsOf(handled: Handled): string {
   return [...handled].map(([name, { length }]) => `${name} ${length}`).join(', ');
 }
 
-/** @param {readonly Seen[]} seen @param {readonly Outgoing[]} expected @returns {string[]} the names of those that were not seen */
-function missingOf(seen, expected) {
+/** The names of those that were not seen. */
+function missingOf(seen: readonly Seen[], expected: readonly Outgoing[]): readonly string[] {
   const known = new Set(seen.map(({ properties }) => properties.name));
   return expected.flatMap((one) => (known.has(one.name) ? [] : one.name));
 }
 
-/** @param {readonly Participant[]} consumers @param {{ topic: string, group: string }} from @param {ReadonlyMap<string, Seen[]>} handled */
-async function consumeAll(consumers, from, handled) {
+async function consumeAll(
+  consumers: readonly Participant[],
+  from: { readonly topic: string; readonly group: string },
+  handled: Handled,
+): Promise<void> {
   await Promise.all(
     consumers.map((one) => one.consume({ ...from, onSeen: (seen) => handled.get(one.name)?.push(seen) })),
   );
 }
 
-/** @param {Seen} seen */
-function labelsOf({ topic, body, tag, keys, properties, attempt, deliverAtMs, messageGroup }) {
+function labelsOf({ topic, body, tag, keys, properties, attempt, deliverAtMs, messageGroup }: Seen) {
   const { name: _, ...rest } = properties;
   return { topic, body, tag, keys: [...keys], properties: rest, attempt, deliverAtMs, messageGroup };
 }
 
-/** @param {Outgoing} sent */
-function labelsSent({ topic, body, tag, keys = [], properties = {}, deliverAtMs }) {
+function labelsSent({ topic, body, tag, keys = [], properties = {}, deliverAtMs }: Outgoing) {
   return {
     topic,
     body: hashOf(Buffer.from(body)),
@@ -287,8 +278,7 @@ function labelsSent({ topic, body, tag, keys = [], properties = {}, deliverAtMs 
   };
 }
 
-/** @param {() => boolean | Promise<boolean>} condition @param {() => string} what */
-async function until(condition, what) {
+async function until(condition: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
   for (const endsAt = Date.now() + TIMEOUT_MS; !(await condition()); await sleep(POLL_MS)) {
     if (Date.now() > endsAt) throw new Error(`${TIMEOUT_MS} ms passed, waiting for ${what()}`);
   }
