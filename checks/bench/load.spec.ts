@@ -46,7 +46,7 @@ describe('the options of a load', () => {
     [['--clients', '1e9'], '--clients must be an integer'],
     [['--database', 'oracle'], '--database knows postgres, pglite, not "oracle"'],
     [['--sceonds', '3'], 'there is no option --sceonds'],
-  ])('refuse %j and name what is wrong', (args, message) => {
+  ])('reject %j and name what is wrong', (args, message) => {
     expect(() => planned(args)).toThrow(message);
   });
 
@@ -131,8 +131,8 @@ describe('a rate', () => {
 
   it('is not sustained when an order was rejected or did not complete', () => {
     const { placed, endings, limitMs } = orders([10, 10, 10]);
-    const refused = placed.map((one, index) => (index === 1 ? { ...one, id: undefined, error: '503' } : one));
-    expect(figuresOf({ placed: refused, endings, limitMs })).toMatchObject({
+    const rejected = placed.map((one, index) => (index === 1 ? { ...one, id: undefined, error: '503' } : one));
+    expect(figuresOf({ placed: rejected, endings, limitMs })).toMatchObject({
       orders: 2,
       failed: 1,
       isSustained: false,

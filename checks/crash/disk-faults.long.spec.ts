@@ -144,7 +144,7 @@ const name = hasStrace
     await until(async () => /^broker: the broker cannot write to its disk .* restart the broker/m.test(log));
     await detach();
     // The disk works again, but its content is unknown.
-    await expect(send('refused')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });
+    await expect(send('rejected')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });
     // The client would retry until the lease ends.
     const signal = AbortSignal.timeout(500);
     await expect(consumer.ack(message as NonNullable<typeof message>, { signal })).rejects.toBeInstanceOf(Error);
@@ -154,7 +154,7 @@ const name = hasStrace
     await again.producer.send({ topic: 't', body: 'after' });
     const bodies = (await again.consumer.receive({ maxMessages: 10 })).map(({ body }) => body.toString());
     expect(bodies).toContain('after');
-    expect(bodies).not.toContain('refused');
+    expect(bodies).not.toContain('rejected');
   });
 });
 

@@ -55,7 +55,7 @@ export const DIFFERENCES: readonly Difference[] = [
     embedded: 40013,
     real: 50001,
     reason:
-      'the client forgot its receipt handle when its change before was refused, and sends none: INVALID_RECEIPT_HANDLE, as to ' +
+      'the client forgot its receipt handle when its change before was rejected, and sends none: INVALID_RECEIPT_HANDLE, as to ' +
       'every void handle, since official clients try for ever after INTERNAL_SERVER_ERROR',
   },
   {

@@ -44,7 +44,7 @@ export function isOverdue(
   { disturbances }: Facts,
   { process, timeoutMs, atMs, endMs = atMs, error = '' }: SendFact,
 ): boolean {
-  if (timeoutMs < SHORT_MS) return /DEADLINE|TIMEOUT|within|refused the request/.test(error);
+  if (timeoutMs < SHORT_MS) return /DEADLINE|TIMEOUT|within|rejected the request/.test(error);
   const [, leftMs] = /did not finish within (\d+) ms/.exec(error) ?? [];
   const hasWaited = disturbances.some((one) => one.only === 'not sent' && meets(one, [process], atMs, endMs));
   return hasWaited && Number(leftMs) < SHORT_MS;

@@ -106,7 +106,7 @@ export async function bookByHand(producer: Producer, database: PGlite, log: Tran
 
 // #region own-checker
 export interface Bookings {
-  find(seat: string, signal: AbortSignal): Promise<'booked' | 'refused' | undefined>;
+  find(seat: string, signal: AbortSignal): Promise<'booked' | 'rejected' | undefined>;
 }
 
 export const checkedBy =
@@ -115,7 +115,7 @@ export const checkedBy =
     const { seat } = JSON.parse(message.body.toString());
     const state = await bookings.find(seat, signal);
     if (state === 'booked') return 'commit';
-    if (state === 'refused') return 'rollback';
+    if (state === 'rejected') return 'rollback';
     // Neither is stored: the booking may still commit.
     return 'unknown';
   };

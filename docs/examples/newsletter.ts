@@ -28,7 +28,7 @@ export class Newsletter {
         endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:',
         producer: {
           maxInFlight: 500,
-          whenFull: 'refuse',
+          whenFull: 'reject',
           compression: {},
           interceptors: [(message, next) => next({ ...message, properties: { app: 'newsletter' } })],
         },

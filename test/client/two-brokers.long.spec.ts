@@ -40,7 +40,7 @@ describe('two brokers in one process', () => {
     const [one, other] = [await start(), await start()];
     one.broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });
     await other.producer.send({ topic: 'orders', body: 'untouched' });
-    await expect(one.producer.send({ topic: 'orders', body: 'refused' })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(one.producer.send({ topic: 'orders', body: 'rejected' })).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await one.broker.stop();
     await other.producer.send({ topic: 'orders', body: 'still here' });
     expect(

@@ -21,7 +21,7 @@ describe('backpressure', () => {
   contract('a message that is rejected for want of room never arrives', async (world) => {
     const topic = await world.topic();
     const recorder = await world.record({ topic });
-    const producer = await world.producer({ maxInFlight: 1, whenFull: 'refuse' });
+    const producer = await world.producer({ maxInFlight: 1, whenFull: 'reject' });
     const sends = await Promise.allSettled(['a', 'b'].map((body) => producer.send({ topic, body })));
     expect(sends).toMatchObject([
       { status: 'fulfilled' },

@@ -229,7 +229,7 @@ describe.each([
     await setRetries(world, consumerGroup, retryMaxTimes);
     // By name server, the client goes by what it knows: a message is handled. A proxy makes it a dead letter, which ends the session.
     const isReported = (): boolean =>
-      consumer.health.sessions.some(({ status, error = '' }) => status === 'refused' && error.includes('no attempts'));
+      consumer.health.sessions.some(({ status, error = '' }) => status === 'rejected' && error.includes('no attempts'));
     await producer.send({ topic, body: 'one' });
     await world.until('it is handled, or the loss is reported', () => isReported() || deliveries.length > 0);
   });

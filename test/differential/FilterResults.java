@@ -1,6 +1,6 @@
 // What the filters of a real server say, of the cases on its input. One line for each, its texts in Base64: `P name value ...` is a message with these
 // properties, `S expression` a filter by SQL92 and `T expression` a filter by tag, which are asked of each message before it. It answers each filter
-// with a line: a digit for each message, 1 where it matches, or `refused`.
+// with a line: a digit for each message, 1 where it matches, or `rejected`.
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -50,8 +50,8 @@ public class FilterResults {
         Filter filter;
         try {
             filter = isSql ? sql(expression) : tags(expression);
-        } catch (Throwable refusal) {
-            return "refused";
+        } catch (Throwable rejection) {
+            return "rejected";
         }
         StringBuilder all = new StringBuilder();
         for (Map<String, String> properties : messages) all.append(filter.matches(properties) ? '1' : '0');

@@ -9,7 +9,7 @@ import type { StoredMessage } from '../../libs/rocketmq/src/broker/store/records
 import { FilterType } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { FILTERS, MESSAGES } from './filter-cases.js';
 
-/** A digit for each message, 1 where it matches; or `refused`. */
+/** A digit for each message, 1 where it matches; or `rejected`. */
 type Results = string;
 
 interface Table {
@@ -30,7 +30,7 @@ function byTag(expression: string): Results {
     const { matches } = new Filters().of({ type: FilterType.TAG, expression });
     return resultsOf(({ TAGS: tag }) => matches({ tag } as StoredMessage));
   } catch (error) {
-    if (error instanceof AnswerError) return 'refused';
+    if (error instanceof AnswerError) return 'rejected';
     throw error;
   }
 }
@@ -42,12 +42,12 @@ function bySql(expression: string): Results {
       matches((name) => (Object.hasOwn(properties, name) ? (properties[name] ?? null) : null)),
     );
   } catch (error) {
-    if (error instanceof SqlFilterError) return 'refused';
+    if (error instanceof SqlFilterError) return 'rejected';
     throw error;
   }
 }
 
-/** The real server reads a complete expression and ignores what is behind it, where this broker refuses the whole. */
+/** The real server reads a complete expression and ignores what is behind it, where this broker rejects the whole. */
 function isReadInPart(expression: string, real: Results): boolean {
   return Array.from(expression).some((_, length) => bySql(expression.slice(0, length)) === real);
 }
@@ -65,7 +65,7 @@ describe('the table of filters', () => {
 });
 
 describe('filters by tag', () => {
-  it('match what they match on a real server, and are refused where it refuses them', () => {
+  it('match what they match on a real server, and are rejected where it rejects them', () => {
     expect(table.tags.map(([expression]) => [expression, byTag(expression)])).toEqual(table.tags);
   });
 });
@@ -73,9 +73,9 @@ describe('filters by tag', () => {
 describe('filters by SQL92', () => {
   const differing = table.sql.filter(([expression, real]) => bySql(expression) !== real);
 
-  it('match what they match on a real server, but for text behind a complete expression, which is refused', () => {
+  it('match what they match on a real server, but for text behind a complete expression, which is rejected', () => {
     const wrong = differing.filter(
-      ([expression, real]) => bySql(expression) !== 'refused' || !isReadInPart(expression, real),
+      ([expression, real]) => bySql(expression) !== 'rejected' || !isReadInPart(expression, real),
     );
     expect(wrong).toEqual([]);
   });

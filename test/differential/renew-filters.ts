@@ -19,7 +19,7 @@ const input = [
 ].join('\n');
 const program = join(import.meta.dirname, 'FilterResults.java');
 const { status, stdout, stderr } = spawnSync('java', ['-cp', join(jars, '*'), program], { input, encoding: 'utf8' });
-const results = stdout.split('\n').filter((line) => /^(?:[01]+|refused)$/.test(line));
+const results = stdout.split('\n').filter((line) => /^(?:[01]+|rejected)$/.test(line));
 if (status !== 0 || results.length !== FILTERS.tags.length + FILTERS.sql.length) {
   throw new Error(`${results.length} results from FilterResults.java:\n${stderr.slice(-2000)}`);
 }

@@ -10,7 +10,7 @@ const [PROXIES = '', NAME_SERVERS = ''] = [
   ...exampleText('docs/examples/fragments.ts#clusters').matchAll(/endpoints: '([^']+)'/g),
 ].map(([, endpoints]) => endpoints);
 
-/** The option that a connection refuses; undefined when it accepts all. */
+/** The option that a connection rejects; undefined when it accepts all. */
 function rejected(options: Omit<ConnectionOptions, 'endpoints'>, endpoints = NAME_SERVERS): string | undefined {
   try {
     new Connection({ endpoints, ...options }).close();

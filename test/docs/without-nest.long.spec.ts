@@ -58,7 +58,7 @@ describe('the examples of transactions without Nest', () => {
 
   it.each([
     { state: 'booked' as const, visible: ['12A'], open: 0 },
-    { state: 'refused' as const, visible: [], open: 0 },
+    { state: 'rejected' as const, visible: [], open: 0 },
     { state: undefined, visible: [], open: 1 },
   ])('a checker of your own: $state', async ({ state, visible, open }) => {
     const transactionCheckers = { 'seat-booked': checkedBy({ find: async () => state }) };

@@ -60,7 +60,7 @@ describe.each(CASES)('a broker with %s', (_, durability, code, options: ClusterO
         () =>
           warmUp.send({ topic: TOPIC, body: 'first' }).then(
             ({ durability: found }) => found,
-            () => 'refused',
+            () => 'rejected',
           ),
         (found) => found === 'as-configured',
       );

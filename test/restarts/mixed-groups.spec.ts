@@ -148,7 +148,7 @@ describe('a group whose settings differ between two brokers', () => {
       const consumer = consumerWith({ requireFifo: true, handler });
       await consumer.start(START);
       await cluster.reviveBroker(1);
-      const isRejected = () => consumer.health.sessions.some(({ status }) => status === 'refused');
+      const isRejected = () => consumer.health.sessions.some(({ status }) => status === 'rejected');
       await soon(isRejected, 90_000);
       expect(lines.some(({ fields }) => String(fields.error).includes(`group create ${GROUP} --fifo --yes`))).toBe(
         true,

@@ -12,7 +12,7 @@ export interface Ids {
 }
 
 /**
- * The servers refuse to run as root; in that case they run as one of these users.
+ * The servers do not run as root; in that case they run as one of these users.
  * @throws Error if there is none
  */
 export function unprivilegedUser(...names: readonly string[]): Ids | undefined {

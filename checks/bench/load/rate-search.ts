@@ -20,15 +20,15 @@ export async function searchRate<Try extends { isSustained: boolean }>(
 ): Promise<Search<Try>> {
   const tries = [];
   let best: (Try & { rate: number }) | undefined;
-  let refused = Number.POSITIVE_INFINITY;
-  const isNear = () => best !== undefined && refused <= best.rate * NEAR;
+  let rejected = Number.POSITIVE_INFINITY;
+  const isNear = () => best !== undefined && rejected <= best.rate * NEAR;
   let rate = rounded(start);
   while (tries.length < maxTries && !isNear()) {
     const one = { ...(await attempt(rate)), rate };
     tries.push(one);
     if (one.isSustained) best = one;
-    else refused = rate;
-    const next = nextRate(best?.rate, refused);
+    else rejected = rate;
+    const next = nextRate(best?.rate, rejected);
     // At the lowest rate, or with no distinguishable rate between the two.
     if (tries.some((tried) => tried.rate === next)) break;
     rate = next;
@@ -36,10 +36,10 @@ export async function searchRate<Try extends { isSustained: boolean }>(
   return { best, isHighest: isNear(), tries };
 }
 
-/** @param refused infinite when none was */
-function nextRate(sustained: number | undefined, refused: number): number {
-  if (sustained === undefined) return rounded(refused / FAR);
-  return rounded(refused === Number.POSITIVE_INFINITY ? sustained * FAR : Math.sqrt(sustained * refused));
+/** @param rejected infinite when none was */
+function nextRate(sustained: number | undefined, rejected: number): number {
+  if (sustained === undefined) return rounded(rejected / FAR);
+  return rounded(rejected === Number.POSITIVE_INFINITY ? sustained * FAR : Math.sqrt(sustained * rejected));
 }
 
 /** To what one would say: three digits. */

@@ -1,4 +1,4 @@
-// What a broker takes and refuses, and what comes of delays, recalls and priorities.
+// What a broker takes and rejects, and what comes of delays, recalls and priorities.
 package main
 
 import (

@@ -105,7 +105,7 @@ func (w *world) emit(what string, said facts) {
 	must(os.Stdout.Write(append(text, '\n')))
 }
 
-// code prints how a call ended: 20000, the server's code, or that the client refused by itself.
+// code prints how a call ended: 20000, the server's code, or that the client rejected by itself.
 func (w *world) code(what string, err error) {
 	status, isStatus := rmq.AsErrRpcStatus(err)
 	switch {
@@ -114,7 +114,7 @@ func (w *world) code(what string, err error) {
 	case isStatus:
 		w.emit(what, facts{"code": status.GetCode()})
 	default:
-		w.emit(what, facts{"code": "refused by the client: " + err.Error()})
+		w.emit(what, facts{"code": "rejected by the client: " + err.Error()})
 	}
 }
 

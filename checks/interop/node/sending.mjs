@@ -1,4 +1,4 @@
-// What a broker takes and refuses, and what comes of delays, recalls and priorities.
+// What a broker takes and rejects, and what comes of delays, recalls and priorities.
 
 const HOUR_MS = 3_600_000;
 const RESERVED = 'KEYS';
@@ -16,7 +16,7 @@ export const SENDING_STEPS = {
     ];
     for (const [label, message] of accepted) {
       const receipt = await world.code(`a ${label} message`, () => world.send(label, message));
-      if (receipt === undefined) throw new Error(`a ${label} message was refused`);
+      if (receipt === undefined) throw new Error(`a ${label} message was rejected`);
       const { messageId, transactionId, recallHandle } = receipt;
       world.emit(`the receipt of a ${label} message`, {
         transactionId: transactionId === messageId ? 'the message id' : transactionId,
@@ -24,7 +24,7 @@ export const SENDING_STEPS = {
       });
     }
     /** @type {Record<string, import('./world.mjs').Outgoing>} */
-    const refused = {
+    const rejected = {
       'an unknown topic': { topic: 'nowhere' },
       'a normal message to an ordered topic': { topic: 'send-fifo' },
       'an ordered message to a normal topic': { topic: 'send-normal', messageGroup: 'g' },
@@ -37,7 +37,7 @@ export const SENDING_STEPS = {
       'a key with a control character': { topic: 'send-normal', keys: ['k\u0001'] },
       'a body over the limit': { topic: 'send-normal', body: Buffer.alloc(MAX_BODY_BYTES + 1) },
     };
-    for (const [what, message] of Object.entries(refused)) await world.code(what, () => world.send(what, message));
+    for (const [what, message] of Object.entries(rejected)) await world.code(what, () => world.send(what, message));
   },
 
   async large(world) {

@@ -58,7 +58,7 @@ export class World {
   }
 
   /**
-   * Runs a call and prints its code: 20000, the server's, or that the client refused by itself.
+   * Runs a call and prints its code: 20000, the server's, or that the client rejected by itself.
    * @template T @param {string} what @param {() => Promise<T>} call
    * @returns {Promise<T | undefined>} undefined when it failed
    */
@@ -275,7 +275,7 @@ function codeOf(error) {
     const [, code] = /\(code: (\d+)\)/.exec(at.message) ?? [];
     if (code !== undefined) return Number(code);
   }
-  return 'refused by the client';
+  return 'rejected by the client';
 }
 
 /** @param {number | undefined} receivedMs @param {number | undefined} sentMs */

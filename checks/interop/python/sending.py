@@ -1,4 +1,4 @@
-"""What a broker takes and refuses, and what comes of delays, recalls and priorities."""
+"""What a broker takes and rejects, and what comes of delays, recalls and priorities."""
 
 from world import now_ms
 
@@ -21,7 +21,7 @@ def send(world):
             transactionId="the message id" if is_id else receipt.transaction_id,
             recallHandle=bool(receipt.recall_handle),
         )
-    refused = {
+    rejected = {
         "an unknown topic": dict(purpose="nowhere"),
         "a normal message to an ordered topic": dict(purpose="send-fifo"),
         "an ordered message to a normal topic": dict(purpose="send-normal", group="g"),
@@ -34,7 +34,7 @@ def send(world):
         "a key with a control character": dict(purpose="send-normal", keys=["k\u0001"]),
         "a body over the limit": dict(purpose="send-normal", body=bytes(MAX_BODY_BYTES + 1)),
     }
-    for what, message in refused.items():
+    for what, message in rejected.items():
         world.code(what, lambda: world.send(what, **message))
 
 

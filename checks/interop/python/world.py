@@ -77,13 +77,13 @@ class World:
             sys.stdout.flush()
 
     def code(self, what, call):
-        """Runs a call and prints its code: 20000, the server's, or that the client refused by itself."""
+        """Runs a call and prints its code: 20000, the server's, or that the client rejected by itself."""
         try:
             result = call()
         except Exception as error:
             code = getattr(error, "code", None)
-            refused = f"refused by the client: {type(error).__name__}"
-            self.emit(what, code=int(code) if isinstance(code, int) else refused)
+            rejected = f"rejected by the client: {type(error).__name__}"
+            self.emit(what, code=int(code) if isinstance(code, int) else rejected)
             return None
         self.emit(what, code=20000)
         return result

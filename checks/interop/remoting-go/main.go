@@ -77,12 +77,12 @@ func access(w *world) {
 	from := w.producer(producer.WithCredentials(writer))
 	w.send("with permission", from, w.message("access", "sent", "a"))
 	w.send("another one", from, w.message("access", "fails once", "a"))
-	w.send("to a topic without permission", from, w.message("access-other", "refused", "a"))
-	refused := func() *primitive.Message { return w.message("access", "refused", "a") }
-	w.send("with a wrong key", w.producer(producer.WithCredentials(w.user("writer", "another secret"))), refused())
-	w.send("of an unknown user", w.producer(producer.WithCredentials(w.user("nobody", "a secret"))), refused())
-	w.send("without credentials", w.producer(), refused())
-	w.send("of a user that may only receive", w.producer(producer.WithCredentials(reader)), refused())
+	w.send("to a topic without permission", from, w.message("access-other", "rejected", "a"))
+	rejected := func() *primitive.Message { return w.message("access", "rejected", "a") }
+	w.send("with a wrong key", w.producer(producer.WithCredentials(w.user("writer", "another secret"))), rejected())
+	w.send("of an unknown user", w.producer(producer.WithCredentials(w.user("nobody", "a secret"))), rejected())
+	w.send("without credentials", w.producer(), rejected())
+	w.send("of a user that may only receive", w.producer(producer.WithCredentials(reader)), rejected())
 	w.emitAll("received", seen, 3)
 	w.emit("received for a group without permission", facts{"messages": ofOthers.count()})
 	w.emit("received without credentials", facts{"messages": unsigned.count()})
@@ -127,9 +127,9 @@ func send(w *world) {
 	}, w.message("send", "async", "a")))
 	w.emit("an asynchronous send", <-answered)
 	must(from.SendOneWay(ctx, w.message("send", "one-way", "a")))
-	refused := w.message("send", "refused", "a")
-	refused.WithProperty("own-p", strings.Repeat("v", 40_000))
-	w.send("properties of 40,000 bytes", from, refused)
+	rejected := w.message("send", "rejected", "a")
+	rejected.WithProperty("own-p", strings.Repeat("v", 40_000))
+	w.send("properties of 40,000 bytes", from, rejected)
 	w.emitAll("received", w.consume("send", all()), 7)
 }
 

@@ -126,7 +126,7 @@ func (w *world) message(topic, body, tag string) *primitive.Message {
 	return made
 }
 
-// send prints the status of a send, or that it was refused.
+// send prints the status of a send, or that it was rejected.
 func (w *world) send(what string, from rocketmq.Producer, messages ...*primitive.Message) {
 	result, err := from.SendSync(context.Background(), messages...)
 	w.emit(what, outcomeOf(result, err))
@@ -134,11 +134,11 @@ func (w *world) send(what string, from rocketmq.Producer, messages ...*primitive
 
 func outcomeOf(result *primitive.SendResult, err error) facts {
 	if err != nil {
-		var refused primitive.MQBrokerErr
-		if errors.As(err, &refused) {
-			return facts{"refused": refused.ResponseCode}
+		var rejected primitive.MQBrokerErr
+		if errors.As(err, &rejected) {
+			return facts{"rejected": rejected.ResponseCode}
 		}
-		return facts{"refused": true}
+		return facts{"rejected": true}
 	}
 	return facts{"status": result.Status}
 }

@@ -102,14 +102,14 @@ public final class Program {
 
             @Override
             public void onException(Throwable error) {
-                world.emit("an asynchronous send", "refused", World.codeOf(error));
+                world.emit("an asynchronous send", "rejected", World.codeOf(error));
                 answered.countDown();
             }
         });
         answered.await(1, TimeUnit.MINUTES);
         producer.sendOneway(world.message("send", "one-way", "a"));
         world.send("properties of 40,000 bytes", () -> {
-            Message message = world.message("send", "refused", "a");
+            Message message = world.message("send", "rejected", "a");
             message.putUserProperty("own-p", "v".repeat(40_000));
             return producer.send(message);
         });
@@ -137,9 +137,9 @@ public final class Program {
         world.emitAll("received", seen, 1);
         try {
             world.consume("sql", "sql-invalid", MessageSelector.bySql("number >"));
-            world.emit("an expression that is none", "refused", false);
+            world.emit("an expression that is none", "rejected", false);
         } catch (MQClientException error) {
-            world.emit("an expression that is none", "refused", true);
+            world.emit("an expression that is none", "rejected", true);
         }
     }
 
@@ -311,12 +311,12 @@ public final class Program {
         DefaultMQProducer producer = world.producer(writer);
         world.send("with permission", () -> producer.send(world.message("access", "sent", "a")));
         world.send("another one", () -> producer.send(world.message("access", "fails once", "a")));
-        world.send("to a topic without permission", () -> producer.send(world.message("access-other", "refused", "a")));
-        Message refused = world.message("access", "refused", "a");
-        world.send("with a wrong key", () -> world.producer(world.user("writer", "another secret")).send(refused));
-        world.send("of an unknown user", () -> world.producer(world.user("nobody", "a secret")).send(refused));
-        world.send("without credentials", () -> world.producer().send(refused));
-        world.send("of a user that may only receive", () -> world.producer(reader).send(refused));
+        world.send("to a topic without permission", () -> producer.send(world.message("access-other", "rejected", "a")));
+        Message rejected = world.message("access", "rejected", "a");
+        world.send("with a wrong key", () -> world.producer(world.user("writer", "another secret")).send(rejected));
+        world.send("of an unknown user", () -> world.producer(world.user("nobody", "a secret")).send(rejected));
+        world.send("without credentials", () -> world.producer().send(rejected));
+        world.send("of a user that may only receive", () -> world.producer(reader).send(rejected));
         world.emitAll("received", seen, 3);
         world.emit("received for a group without permission", "messages", ofOthers.size());
         world.emit("received without credentials", "messages", unsigned.size());

@@ -81,14 +81,14 @@ final class World {
         }
     }
 
-    /** Prints the status of a send, or the code by which it was refused. */
+    /** Prints the status of a send, or the code by which it was rejected. */
     SendResult send(String what, Callable<SendResult> call) {
         try {
             SendResult result = call.call();
             emit(what, "status", result.getSendStatus().toString());
             return result;
         } catch (Exception error) {
-            emit(what, "refused", codeOf(error));
+            emit(what, "rejected", codeOf(error));
             return null;
         }
     }

@@ -146,7 +146,7 @@ export class Console {
     if (found === undefined) throw noPlan();
     if (found.viewer !== request.viewer) {
       const text = 'it is the plan of another viewer';
-      this.note(request, wholeOf(found.change), { plan, outcome: 'refused', text });
+      this.note(request, wholeOf(found.change), { plan, outcome: 'rejected', text });
       throw noPlan();
     }
     await this.assertAllowed(request, found.change, plan);
@@ -156,7 +156,7 @@ export class Console {
     const busy = exclusive.find((name) => this.running.has(name));
     if (busy !== undefined) {
       const text = `another ${busy} is under way; nothing was changed; plan again when it is done`;
-      this.note(request, wholeOf(found.change), { plan, outcome: 'refused', text });
+      this.note(request, wholeOf(found.change), { plan, outcome: 'rejected', text });
       throw new ConsoleRejection(409, 'BUSY', text);
     }
     const change = this.plans.take(plan);
@@ -191,14 +191,14 @@ export class Console {
       // Only true is yes: a function without a return must not let everybody in.
       return (await this.options.authorize(request.viewer, action, target)) === true;
     } catch (error) {
-      this.note(request, asked, { plan, outcome: 'refused', text: 'authorize failed' }, messageOf(error));
+      this.note(request, asked, { plan, outcome: 'rejected', text: 'authorize failed' }, messageOf(error));
       const text = `whether you may ${NAMES[action]} could not be decided, the log says why; nothing was changed`;
       throw new ConsoleRejection(500, 'UNDECIDED', text);
     }
   }
 
   private reject(request: ConsoleRequest, asked: Asked, plan: string): never {
-    this.note(request, asked, { plan, outcome: 'refused', text: 'not allowed' });
+    this.note(request, asked, { plan, outcome: 'rejected', text: 'not allowed' });
     throw new ConsoleRejection(403, 'NOT_ALLOWED', `you may not ${NAMES[asked.action]}; nothing was changed`);
   }
 

@@ -116,7 +116,7 @@ describe('a plan', () => {
     const done = await Promise.all([core.execute(first, ada), core.execute(second, bob)]);
     expect(done.map(({ outcome, error }) => outcome ?? error.code).sort()).toEqual(['BUSY', 'done']);
     expect((await admin.topicOffsets('orders')).total - stored).toBe(12);
-    expect((await core.audit()).map(({ outcome }) => outcome).sort()).toEqual(['done', 'refused']);
+    expect((await core.audit()).map(({ outcome }) => outcome).sort()).toEqual(['done', 'rejected']);
     // What was rejected was not used up, and finds that everything was replayed.
     const [later] = await Promise.all(
       [ada, bob].flatMap((viewer, index) =>
@@ -358,7 +358,7 @@ describe('a rule', () => {
     await core.execute(plan);
     const [done, rejected] = await core.audit();
     expect(done).toMatchObject({ outcome: 'done', target: { consumerGroup: 'billing', topic: 'orders other' } });
-    expect(rejected).toMatchObject({ outcome: 'refused', target: { consumerGroup: 'billing', topic: 'orders' } });
+    expect(rejected).toMatchObject({ outcome: 'rejected', target: { consumerGroup: 'billing', topic: 'orders' } });
   });
 
   it.each([

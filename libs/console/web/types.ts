@@ -266,7 +266,7 @@ export interface AuditEntry {
   readonly remoteAddress?: string;
   readonly action: string;
   readonly target: Readonly<Record<string, string>>;
-  readonly outcome: 'done' | 'partly' | 'failed' | 'refused';
+  readonly outcome: 'done' | 'partly' | 'failed' | 'rejected';
   readonly text: string;
 }
 

@@ -38,7 +38,7 @@ describe('batches', () => {
     const written: number[] = [];
     const batches = new Batches<number>(async (items) => {
       await Promise.resolve();
-      if (items.includes(3)) throw new Error('refused');
+      if (items.includes(3)) throw new Error('rejected');
       written.push(...items);
     });
     const ended = await Promise.allSettled([1, 2, 3, 4].map((item) => batches.add(item)));

@@ -63,7 +63,7 @@ export async function openSender({ endpoints, topic, group, bodyBytes }, answere
     i: `UNIQ_KEY\u0001${'0'.repeat(32)}\u0002WAIT\u0001true\u0002`,
   };
   return calls.repeat(frame(SEND, fields, Buffer.alloc(bodyBytes, 'x')), (answer) => {
-    if (answer.code !== OK) throw refusal(answer);
+    if (answer.code !== OK) throw rejection(answer);
     answered(answer.opaque);
   });
 }
@@ -82,7 +82,7 @@ export async function openDrain({ endpoints, topic, group }, pulled) {
     const positionsAt = ['"queueOffset":"', '"commitOffset":"'].map((name) => request.indexOf(name) + name.length);
     const pull = () =>
       calls.call(request, (answer) => {
-        if (answer.code !== OK && !PULLED_NOTHING.includes(answer.code)) throw refusal(answer);
+        if (answer.code !== OK && !PULLED_NOTHING.includes(answer.code)) throw rejection(answer);
         const next = numberAfter(NEXT, answer.buffer, answer.header);
         for (const at of positionsAt) writeNumber(request, at, next, ZERO);
         pull();
@@ -105,7 +105,7 @@ async function routeOf(nameServer, topic) {
   /** @type {{ brokerDatas: { brokerAddrs: Record<string, string> }[], queueDatas: { perm: number, readQueueNums: number }[] }} */
   const { brokerDatas, queueDatas } = await new Promise((resolve) => {
     calls.call(frame(ROUTE, { topic, acceptStandardJsonOnly: 'true' }), (answer) => {
-      if (answer.code !== OK) throw refusal(answer);
+      if (answer.code !== OK) throw rejection(answer);
       resolve(JSON.parse(answer.buffer.toString('utf8', answer.body, answer.end)));
     });
   });
@@ -154,8 +154,8 @@ async function open(address, wasRead = () => {}) {
 }
 
 /** @param {Answer} answer */
-function refusal({ buffer, header, body }) {
-  return new Error(`the server refused: ${buffer.toString('utf8', header, body)}`);
+function rejection({ buffer, header, body }) {
+  return new Error(`the server rejected: ${buffer.toString('utf8', header, body)}`);
 }
 
 /** A request with room for its opaque. @param {number} code @param {Record<string, string>} extFields @param {Buffer} [body] */

@@ -127,5 +127,5 @@ export function assertOk(response, start = 0) {
     response[at + 1] === 0xa0 &&
     response[at + 2] === 0x9c &&
     response[at + 3] === 0x01;
-  if (!isOk) throw new Error(`the server refused: ${response.subarray(start, start + 200).toString('latin1')}`);
+  if (!isOk) throw new Error(`the server rejected: ${response.subarray(start, start + 200).toString('latin1')}`);
 }

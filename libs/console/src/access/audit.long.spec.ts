@@ -41,7 +41,7 @@ describe('the audit', () => {
     const core = opened({});
     const plan = await core.plan(rewind);
     expect(await core.execute(plan, { viewer: 'eve' })).toMatchObject({ error: { code: 'NO_PLAN' } });
-    expect(await core.audit()).toMatchObject([{ viewer: 'eve', action: 'rewind', outcome: 'refused' }]);
+    expect(await core.audit()).toMatchObject([{ viewer: 'eve', action: 'rewind', outcome: 'rejected' }]);
     expect(await core.execute(plan)).toMatchObject({ outcome: 'done' });
   });
 
@@ -63,9 +63,9 @@ describe('the audit', () => {
     ]);
     const shown = await core.audit();
     const target = { consumerGroup: 'billing', topic: 'orders', to: 'end' };
-    expect(shown).toMatchObject([{ outcome: 'refused', target, text: 'authorize failed; the log says why' }]);
+    expect(shown).toMatchObject([{ outcome: 'rejected', target, text: 'authorize failed; the log says why' }]);
     expect(JSON.stringify(shown)).not.toContain('10.1.2.3');
-    expect(entries).toMatchObject([{ outcome: 'refused', text: expect.stringContaining('10.1.2.3') }]);
+    expect(entries).toMatchObject([{ outcome: 'rejected', text: expect.stringContaining('10.1.2.3') }]);
     expect(core.lines.join()).toContain('10.1.2.3');
     isDown = false;
     expect(await core.execute(plan)).toMatchObject({ outcome: 'done' });
@@ -140,7 +140,7 @@ describe('plans', () => {
     lost.add('ada');
     expect(await core.execute({ plan })).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
     expect(await core.audit()).toMatchObject([
-      { viewer: 'ada', remoteAddress: '10.0.0.1', action: 'rewind', outcome: 'refused', plan },
+      { viewer: 'ada', remoteAddress: '10.0.0.1', action: 'rewind', outcome: 'rejected', plan },
     ]);
   });
 

@@ -14,7 +14,7 @@ export interface AuditEntry {
   /** The id of the plan. */
   readonly plan: string;
   /** `partly`: some of it failed, as `text` says. */
-  readonly outcome: 'done' | 'partly' | 'failed' | 'refused';
+  readonly outcome: 'done' | 'partly' | 'failed' | 'rejected';
   /** What was done, or why not. */
   readonly text: string;
   /** Why, in the words of the viewer; undefined when they wrote none. */
@@ -84,7 +84,7 @@ export class Audit {
             { ...known, text: `${known.text}: ${cause}` },
           ];
     const [entries, most] =
-      entry.outcome === 'refused' ? [this.rejections, MAX_REJECTIONS] : [this.changes, MAX_ENTRIES];
+      entry.outcome === 'rejected' ? [this.rejections, MAX_REJECTIONS] : [this.changes, MAX_ENTRIES];
     entries.push(entry);
     if (entries.length > most) entries.shift();
     for (const watch of this.watches) {

@@ -26,7 +26,7 @@ export function assertOwnPage({ headers, host }: ConsoleRequest): void {
 }
 
 /**
- * Refuses to read for another page: it sees the answer only where the application lets other origins in (CORS), but each costs the cluster something.
+ * Does not read for another page: it sees the answer only where the application lets other origins in (CORS), but each costs the cluster something.
  * @throws ConsoleRejection
  */
 export function assertOwnReading({ headers: { 'sec-fetch-site': site, origin }, host }: ConsoleRequest): void {

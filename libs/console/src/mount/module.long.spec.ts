@@ -125,7 +125,7 @@ describe('the console in an application', () => {
     expect(await post('/rocketmq/api/executions', { plan: id }, 'bob')).toMatchObject({ error: { code: 'NO_PLAN' } });
     expect(await post('/rocketmq/api/executions', { plan: id }, 'ada')).toMatchObject({ outcome: 'done' });
     expect(entries).toMatchObject([
-      { viewer: 'bob', action: 'rewind', outcome: 'refused' },
+      { viewer: 'bob', action: 'rewind', outcome: 'rejected' },
       { viewer: 'ada', action: 'rewind', outcome: 'done' },
     ]);
   });

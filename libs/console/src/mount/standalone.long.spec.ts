@@ -98,7 +98,7 @@ describe('the standalone console', () => {
     expect(forged).toMatchObject({ status: 403, body: expect.stringContaining('FOREIGN_PAGE') });
   });
 
-  it.each(['', 8082])('refuses to listen on %j', async (host) => {
+  it.each(['', 8082])('does not listen on %j', async (host) => {
     await expect(startStandaloneConsole({ admin }, { host: host as string })).rejects.toThrow(
       /^option host of the console must be an address/,
     );
@@ -141,7 +141,7 @@ describe('the standalone console', () => {
     expect((await browser.post('/api/plans', rewind)).body).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
     const { body: audit } = await browser.get('/api/audit');
     expect(audit.entries).toMatchObject([
-      { action: 'rewind', outcome: 'refused' },
+      { action: 'rewind', outcome: 'rejected' },
       { action: 'replay', outcome: 'done', target: { consumerGroup: 'billing' } },
     ]);
     expect((await browser.get(`/api/topics/orders/messages?id=${messageId}`)).body.messages).toHaveLength(2);

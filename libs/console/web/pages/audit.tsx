@@ -5,7 +5,7 @@ import { Empty, Head, Loaded, Search, Time } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 
 const REFRESH_MS = 10_000;
-const TONES = { done: 'good', partly: 'warn', failed: 'bad', refused: 'bad' } as const;
+const TONES = { done: 'good', partly: 'warn', failed: 'bad', rejected: 'bad' } as const;
 
 /** Who changed what, through this console. */
 export function AuditPage() {

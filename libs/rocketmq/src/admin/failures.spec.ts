@@ -233,7 +233,7 @@ describe('creating', () => {
       ['9', ''],
     ]);
     const partial = await adminOf(having, lacking);
-    for (const ifExists of ['refuse', 'keep', 'update'] as const) {
+    for (const ifExists of ['reject', 'keep', 'update'] as const) {
       await expect(partial.admin.createTopic({ topic: 'orders' }, { ifExists })).rejects.toMatchObject({
         name: 'UsageError',
         code: 'ILLEGAL_TOPIC_TYPE',

@@ -134,7 +134,7 @@ describe('a topic that is followed', () => {
     expect(bodiesOf((await next).value.messages)).toEqual(['new']);
   });
 
-  it('loses nothing of one broker when the other refuses to be read', async () => {
+  it('loses nothing of one broker when the other cannot be read', async () => {
     const rejected = { code: 2, remark: 'busy' };
     let isBusy = true;
     const { admin } = await adminOf(
@@ -206,7 +206,7 @@ describe('one of two brokers', () => {
     expect({ seen: bodiesOf(messages), failures }).toMatchObject({ seen: ['a'], failures: [{ name: 'broker-1' }] });
   });
 
-  it.each(order)('that refuses to be read costs a page only its own part, %s', async (orderOfPage) => {
+  it.each(order)('that cannot be read costs a page only its own part, %s', async (orderOfPage) => {
     const { admin } = await adminOf(first, second(rejection));
     const { messages, failures } = await admin.browseMessages(TOPIC, { order: orderOfPage });
     expect({ seen: bodiesOf(messages), failures }).toMatchObject({ seen: ['a'], failures: [{ name: 'broker-1' }] });
@@ -251,7 +251,7 @@ describe('one of two brokers', () => {
 });
 
 describe('the only broker', () => {
-  it('fails the page when it refuses to be read', async () => {
+  it('fails the page when it cannot be read', async () => {
     const { admin } = await adminOf(
       broker(
         'broker-0',

@@ -119,7 +119,7 @@ describe('RocketMQAdmin', () => {
     });
   });
 
-  it('refuses to choose between clusters, and works on the given one', async () => {
+  it('does not choose between clusters, and works on the given one', async () => {
     const brokers = [await startBroker(), await startBroker()];
     const { address } = await startNameServer(brokers, ['east', 'west']);
 
@@ -152,7 +152,7 @@ describe('RocketMQAdmin', () => {
     const ifExists = 'overwrite' as 'update';
     const rejection = {
       code: 'ILLEGAL_OPTION',
-      message: expect.stringContaining('ifExists must be refuse or keep or update'),
+      message: expect.stringContaining('ifExists must be reject or keep or update'),
     };
     await expect(admin.createTopic({ topic: 'orders', type: 'normal' }, { ifExists })).rejects.toMatchObject(rejection);
     await expect(admin.createGroup({ consumerGroup: 'billing' }, { ifExists })).rejects.toMatchObject(rejection);

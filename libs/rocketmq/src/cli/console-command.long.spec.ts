@@ -115,7 +115,7 @@ describe('the console of the command line', () => {
       outcome: 'done',
     });
     expect([await controlled.stop(), await beside.stop(), await broker.stop()]).toEqual([0, 0, 0]);
-    expect(beside.err).toContain('send topic orders: refused: not allowed');
+    expect(beside.err).toContain('send topic orders: rejected: not allowed');
     // Three programs from their sources, one after another.
   }, 240_000);
 

@@ -169,7 +169,7 @@ function addCreate(group: Command, io: CommandIo): void {
             maxDeliveryAttempts,
             lite: values.lite === undefined ? undefined : { topic: values.lite },
           },
-          { ifExists: values.yes === true ? 'update' : 'refuse' },
+          { ifExists: values.yes === true ? 'update' : 'reject' },
         )
         .catch(rejectToAlter);
       return admin.describeGroup(consumerGroup);

@@ -114,7 +114,7 @@ function addCreate(topic: Command, io: CommandIo): void {
       const found = await admin.describeTopic(name);
       const { type = found === undefined ? 'normal' : commonType(found), queues, layout } = values;
       await admin
-        .createTopic({ topic: name, type, queues, layout }, { ifExists: values.yes === true ? 'update' : 'refuse' })
+        .createTopic({ topic: name, type, queues, layout }, { ifExists: values.yes === true ? 'update' : 'reject' })
         .catch(rejectToAlter);
       const after = await admin.describeTopic(name);
       if (after === undefined) throw new Error(`topic "${name}" was deleted while this command ran`);

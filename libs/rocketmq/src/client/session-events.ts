@@ -31,17 +31,17 @@ export type SessionChange =
  * - `ready`: the server has the client's settings
  * - `connecting`: the settings are being sent
  * - `away`: the server cannot be reached; the client keeps retrying
- * - `refused`: the server rejects the settings; the client keeps retrying
+ * - `rejected`: the server rejects the settings; the client keeps retrying
  * - `closed`
  */
-export type SessionStatus = 'ready' | 'connecting' | 'away' | 'refused' | 'closed';
+export type SessionStatus = 'ready' | 'connecting' | 'away' | 'rejected' | 'closed';
 
 /** The status of the session with one server. */
 export interface SessionHealth {
   /** `host:port`. */
   readonly endpoint: string;
   readonly status: SessionStatus;
-  /** Why it is `away` or `refused`. */
+  /** Why it is `away` or `rejected`. */
   readonly error: string | undefined;
 }
 

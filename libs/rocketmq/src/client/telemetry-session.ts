@@ -113,12 +113,12 @@ export class TelemetrySession {
     if (state.kind === 'closed') return 'closed';
     // While the client retries, the status reflects why the last stream failed.
     if (this.lastError === undefined) return 'connecting';
-    return isRejection(this.lastError) ? 'refused' : 'away';
+    return isRejection(this.lastError) ? 'rejected' : 'away';
   }
 
-  /** Why it is `away` or `refused`. */
+  /** Why it is `away` or `rejected`. */
   get error(): unknown {
-    return this.status === 'away' || this.status === 'refused' ? this.lastError : undefined;
+    return this.status === 'away' || this.status === 'rejected' ? this.lastError : undefined;
   }
 
   /**

@@ -188,7 +188,7 @@ describe('a group whose settings differ between brokers', () => {
     await until(() => sentTo(1, CODES.popMessage) > 0);
     settings[1] = UNORDERED;
     sockets[1]?.destroy();
-    const errorOf = () => consumer.health.sessions.find(({ status }) => status === 'refused')?.error ?? '';
+    const errorOf = () => consumer.health.sessions.find(({ status }) => status === 'rejected')?.error ?? '';
     await until(() => errorOf() !== '');
     expect(errorOf()).toContain('is not an ordered (FIFO) group on broker-1');
     const asked = sentTo(1, CODES.getSubscriptionGroupConfig);

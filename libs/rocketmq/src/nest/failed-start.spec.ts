@@ -72,7 +72,7 @@ const REJECTION = expect.objectContaining({
   message: expect.stringMatching(/start of .* failed before \(.*UNAVAILABLE.*create the application again/s),
 });
 
-it('an application with the module refuses to start again, says why, and can be created again', async () => {
+it('an application with the module does not start again, says why, and can be created again', async () => {
   const place = await emptyPlace();
   const AppModule = moduleOf(place.endpoints, { providers: [Orders] });
   const app = closed(await NestFactory.create(AppModule, QUIET));

@@ -27,15 +27,15 @@ describe('a body that a pipe rejects', () => {
 
   it('has the reasons in the log and in the dead letter', async () => {
     class Listener {
-      @RocketMQListener('refused', { consumerGroup: 'refused', deadLetterTopic: 'refused-dead' })
+      @RocketMQListener('rejected', { consumerGroup: 'rejected', deadLetterTopic: 'rejected-dead' })
       @UsePipes(new ValidationPipe())
       async handle(_body: Reading): Promise<void> {}
     }
     const logger = recordingLogger();
     const app = await bench.start({ providers: [Listener], options: { logger } });
-    await bench.send(app, 'refused', { value: 'seven' });
+    await bench.send(app, 'rejected', { value: 'seven' });
     const text = expect.stringContaining(`the body is rejected by a pipe (Bad Request Exception: ${reasons})`);
-    const [dead] = bench.broker.messages('refused-dead');
+    const [dead] = bench.broker.messages('rejected-dead');
     expect(dead?.properties).toMatchObject({
       [reason]: 'handler-decided',
       [errorName]: 'DeadLetterError',
@@ -48,9 +48,9 @@ describe('a body that a pipe rejects', () => {
   it('has them in a batch, too, with the exception itself as the error', async () => {
     const batch = { maxSize: 10, maxWaitMs: 5 };
     class Listener {
-      @RocketMQListener('refused-batch', {
-        consumerGroup: 'refused-batch',
-        deadLetterTopic: 'refused-batch-dead',
+      @RocketMQListener('rejected-batch', {
+        consumerGroup: 'rejected-batch',
+        deadLetterTopic: 'rejected-batch-dead',
         deadLetterOn: [BadRequestException],
         batch,
         parameters: 'decorated',
@@ -59,8 +59,8 @@ describe('a body that a pipe rejects', () => {
     }
     const logger = recordingLogger();
     const app = await bench.start({ providers: [Listener], options: { logger } });
-    await bench.send(app, 'refused-batch', { value: 'seven', unit: 'm' });
-    const [dead] = bench.broker.messages('refused-batch-dead');
+    await bench.send(app, 'rejected-batch', { value: 'seven', unit: 'm' });
+    const [dead] = bench.broker.messages('rejected-batch-dead');
     const text = expect.stringMatching(/^Bad Request Exception: .*value must be an integer number$/);
     expect(dead?.properties).toMatchObject({
       [reason]: 'not-retryable',

@@ -77,7 +77,7 @@ export class MessagePropagation {
   }
 }
 
-/** What the server would refuse would fail the send; receivers could not use it anyway. */
+/** What the server would reject would fail the send; receivers could not use it anyway. */
 function isSendable(name: string, value: unknown): boolean {
   return propertyProblem(name, value) === undefined;
 }

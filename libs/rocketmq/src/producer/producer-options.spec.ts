@@ -16,7 +16,7 @@ describe('the options of a producer', () => {
     ['maxDelayMs', null, 'must be a number above 0, not null'],
     ['delayLevels', 'longer', 'must be exact or round-up or chain, not "longer"'],
     ['delayLevels', null, 'must be an object, not null'],
-    ['whenFull', 5n, 'must be wait or refuse, not 5n'],
+    ['whenFull', 5n, 'must be wait or reject, not 5n'],
     ['batching', 5n, 'must be auto or off, not 5n'],
     ['serverVersion', 5n, 'must be a version such as "5.4.0", not 5n'],
     ['serverVersion', 'V5_4_0', 'must be a version such as "5.4.0", not "V5_4_0"'],

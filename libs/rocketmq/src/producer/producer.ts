@@ -158,7 +158,7 @@ export class Producer {
    * one-way sends included: each is sent when the one before it has ended. Behind one that failed, the next one is sent. Behind one whose
    * outcome is unknown, those that already wait are not sent (`EARLIER_MESSAGE_FAILED`).
    * @param options `timeoutMs` bounds the wait for earlier messages and all attempts together; default: `requestTimeoutMs` × `maxAttempts`
-   * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` if `whenFull` is `refuse`, `EARLIER_MESSAGE_FAILED`; StatusError or
+   * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` if `whenFull` is `reject`, `EARLIER_MESSAGE_FAILED`; StatusError or
    *   TransportError whose `outcome` says whether it may be stored
    */
   send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {

@@ -288,7 +288,7 @@ describe('nest g topic', () => {
     await expect(withTopic(scaffold(), { name })).rejects.toThrow('Nothing was changed');
   });
 
-  it('refuses to overwrite, and JavaScript', async () => {
+  it('does not overwrite, and rejects JavaScript', async () => {
     const tree = scaffold({ 'src/mail/mail.topic.ts': 'mine' });
     await expect(withTopic(tree, { name: 'mail' })).rejects.toThrow('src/mail/mail.topic.ts exists already');
     await expect(withTopic(tree, { name: 'post', language: 'js' })).rejects.toThrow('write TypeScript');
@@ -321,7 +321,7 @@ describe('nest g listener', () => {
     await expect(withListener(twice, { name: 'mail' })).rejects.toThrow('declared several times');
   });
 
-  it('refuses to overwrite, and shows what to paste into a module that it does not understand', async () => {
+  it('does not overwrite, and shows what to paste into a module that it does not understand', async () => {
     const tree = scaffold({ 'src/mail/mail.listener.ts': 'mine' });
     await expect(withListener(tree, { name: 'mail' })).rejects.toThrow('src/mail/mail.listener.ts exists already');
     const odd = scaffold({ 'src/app.module.ts': APP_MODULE.replace('[AppService]', 'all') });

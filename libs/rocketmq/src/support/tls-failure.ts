@@ -44,7 +44,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     pattern:
       /alert (?:unknown ca|bad certificate|certificate unknown|certificate expired|certificate revoked|unsupported certificate|access denied)/i,
-    advice: "the server refuses this client's certificate: set the options tls.cert and tls.key to one that it trusts",
+    advice: "the server rejects this client's certificate: set the options tls.cert and tls.key to one that it trusts",
   },
   {
     pattern: PLAINTEXT_ANSWER,
@@ -81,7 +81,7 @@ export function tlsMissing(what: string, cause: unknown): TransportError {
 }
 
 /** The error for a server that closes the connection as soon as it has seen this client's certificate, without an alert. */
-export function identityRefused(what: string, cause: unknown): TransportError {
+export function identityRejected(what: string, cause: unknown): TransportError {
   const advice =
     'the server closes the connection after the TLS handshake: does it trust the certificate in the option tls.cert?';
   return rejected(`${what}: ${advice} Nothing was sent`, cause);
@@ -145,14 +145,14 @@ export async function isTlsOnly(
   signal: AbortSignal,
 ): Promise<boolean> {
   const asking = { timeoutMs: PROBE_MS, signal };
-  return (await tlsHandshake(address, undefined, asking)) !== 'none' && refusesPlaintext(address, opening, asking);
+  return (await tlsHandshake(address, undefined, asking)) !== 'none' && rejectsPlaintext(address, opening, asking);
 }
 
 /**
  * Whether a server that accepts TLS rejects anything else. Asked after the handshake: a server that has just started, or is busy, accepts one
  * and not the other for a moment. One that says nothing may be busy.
  */
-export async function refusesPlaintext(
+export async function rejectsPlaintext(
   address: { host: string; port: number },
   opening: Buffer,
   asking: Asking,

@@ -187,7 +187,7 @@ describe('a shared broker', () => {
 });
 
 describe('stop()', () => {
-  it('refuses to close later what cannot be closed', async () => {
+  it('does not close later what cannot be closed', async () => {
     const broker = await TestBroker.start();
     expect(() => broker.closeLater(undefined as never)).toThrow(
       '[ILLEGAL_ARGUMENT] closeLater: the resource must be something with close()',

@@ -139,7 +139,7 @@ describe('a replay', () => {
 });
 
 describe('a replay that fails', () => {
-  it('says what was sent before the caller refused to select', async () => {
+  it('says what was sent before the caller declined to select', async () => {
     const { admin } = await adminWith([letter(0), letter(1)], [stored]);
     const select = ({ queueOffset }: { readonly queueOffset: number }): boolean => {
       if (queueOffset === 1) throw new TypeError('mine');

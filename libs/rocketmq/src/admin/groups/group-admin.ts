@@ -82,7 +82,7 @@ export class GroupAdmin {
       `create consumer group ${consumerGroup}`,
       options,
       async (deadline) => {
-        const { ifExists = 'refuse' } = options;
+        const { ifExists = 'reject' } = options;
         const brokers = await this.cluster.masters(deadline);
         const found = await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline));
         if (definition.lite !== undefined) {
@@ -91,7 +91,7 @@ export class GroupAdmin {
         }
         const existing = describeGroup(consumerGroup, found);
         const differences = existing === undefined ? [] : groupDifferences(existing, definition);
-        if (ifExists === 'refuse' && differences.length > 0) {
+        if (ifExists === 'reject' && differences.length > 0) {
           throw new AlreadyExistsError(`group "${consumerGroup}"`, differences);
         }
         await onEach(deadline.what, brokers, async (broker) => {

@@ -75,14 +75,14 @@ export class TopicAdmin {
       options,
       async (deadline) => {
         const { topic } = definition;
-        const { ifExists = 'refuse' } = options;
+        const { ifExists = 'reject' } = options;
         const brokers = await this.cluster.masters(deadline);
         await this.assertTypeKept(definition, brokers, deadline);
         const found = await foundOn(brokers, (broker) => this.config(broker, topic, deadline));
         const existing = found.length === 0 ? undefined : describeTopic(topic, found);
         checkTypeGiven(definition, brokers, existing);
         const differences = existing === undefined ? [] : topicDifferences(existing, definition);
-        if (ifExists === 'refuse' && differences.length > 0)
+        if (ifExists === 'reject' && differences.length > 0)
           throw new AlreadyExistsError(`topic "${topic}"`, differences);
         const change = async (broker: MasterBroker): Promise<void> => {
           const config = found.find((one) => one.broker === broker)?.config;

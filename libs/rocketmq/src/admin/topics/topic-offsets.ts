@@ -114,7 +114,7 @@ export async function queuesOn(
 }
 
 /**
- * On which brokers a topic has more queues to write than to read, and how many are read there. Brokers refuse to read the rest, and leave it out
+ * On which brokers a topic has more queues to write than to read, and how many are read there. Brokers do not read the rest, and leave it out
  * of the lag of groups.
  */
 export async function readLimits(

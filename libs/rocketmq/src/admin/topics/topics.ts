@@ -39,14 +39,14 @@ export interface NewTopic {
 /** How a topic or a consumer group is created. */
 export interface CreateOptions extends CallOptions {
   /**
-   * What happens on brokers that have it. `refuse` throws `ALREADY_EXISTS` when it has other settings than those that you give, and
+   * What happens on brokers that have it. `reject` throws `ALREADY_EXISTS` when it has other settings than those that you give, and
    * changes nothing; `keep` leaves it unchanged, whatever its settings; `update` changes the settings that you give and keeps the others.
-   * Brokers that lack it get it in any case. Default: refuse.
+   * Brokers that lack it get it in any case. Default: reject.
    */
-  readonly ifExists?: 'refuse' | 'keep' | 'update';
+  readonly ifExists?: 'reject' | 'keep' | 'update';
 }
 
-export const CREATE_CHECKS: OwnChecks<CreateOptions> = { ifExists: oneOf('refuse', 'keep', 'update') };
+export const CREATE_CHECKS: OwnChecks<CreateOptions> = { ifExists: oneOf('reject', 'keep', 'update') };
 
 const TOPIC_CHECKS: OptionChecks<NewTopic> = {
   topic: checkedElsewhere,

@@ -76,7 +76,7 @@ function settingsProblem(described: GroupDescription, command: CommandText): Par
   const seen = [inWords.join(', '), ...differing.map(([name, { text }]) => `${name}: ${text}`)].join('; ');
   if (attempts.length < brokers.length) {
     const why =
-      'retryMaxTimes is below 0 or 2147483647: a proxy moves every message to the dead letters and delivers none, and consumers refuse to start';
+      'retryMaxTimes is below 0 or 2147483647: a proxy moves every message to the dead letters and delivers none, and consumers do not start';
     return { status: 'failed', seen, why, advice };
   }
   if (brokers.some(losesWhatIsReleased)) {

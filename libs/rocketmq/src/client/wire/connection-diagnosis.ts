@@ -6,7 +6,7 @@ import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import {
-  identityRefused,
+  identityRejected,
   isAnsweredInPlaintext,
   tlsFailure,
   tlsHandshake,
@@ -32,7 +32,7 @@ const SILENCE_MS = 500;
 const LATE_MS = 100;
 const LOOK_MS = 1_000;
 
-type Finding = Listener | { readonly kind: 'identity-refused' };
+type Finding = Listener | { readonly kind: 'identity-rejected' };
 
 /** Explains the failures of connections to one address. */
 export class ConnectionDiagnosis {
@@ -115,7 +115,7 @@ export class ConnectionDiagnosis {
       listenerAt(this.address, LOOK_MS, signal),
       this.tls?.hasIdentity ? tlsHandshake(this.address, this.tls, { timeoutMs: LOOK_MS, signal }) : undefined,
     ]);
-    return handshake === 'dropped' && listener?.kind !== 'other-server' ? { kind: 'identity-refused' } : listener;
+    return handshake === 'dropped' && listener?.kind !== 'other-server' ? { kind: 'identity-rejected' } : listener;
   }
 
   private errorOf(finding: Finding | undefined, what: string, cause: unknown): TransportError | undefined {
@@ -124,8 +124,8 @@ export class ConnectionDiagnosis {
         const text = `${what}: the server is ${finding.what}, not a proxy; nothing was sent; ${finding.advice}`;
         return new TransportError('NOT_A_PROXY', text, 'not-sent', false, { cause });
       }
-      case 'identity-refused':
-        return identityRefused(what, cause);
+      case 'identity-rejected':
+        return identityRejected(what, cause);
       case 'tls-only':
         return this.tls === undefined ? tlsMissing(what, cause) : undefined;
       default:

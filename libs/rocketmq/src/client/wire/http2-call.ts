@@ -222,7 +222,7 @@ abstract class Http2Call implements StreamReceiver {
     }
     // After an answer it would be untrue.
     if (code === HTTP2_CODE.refusedStream && !this.hasHeaders) {
-      const text = `${what}: the server refused the request before processing it`;
+      const text = `${what}: the server rejected the request before processing it`;
       return new TransportError('UNAVAILABLE', text, 'not-sent', true, options);
     }
     const how =

@@ -7,7 +7,7 @@ import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { linkedController } from '../../support/abort.js';
 import { type Asking, firstAnswer } from '../../support/first-answer.js';
-import { refusesPlaintext, TLS_ALERT, tlsHandshake } from '../../support/tls-failure.js';
+import { rejectsPlaintext, TLS_ALERT, tlsHandshake } from '../../support/tls-failure.js';
 import type { Address } from '../endpoint.js';
 
 /** What a probe found. */
@@ -85,7 +85,7 @@ async function find(address: Address, asking: Asking): Promise<Listener | undefi
   const last = await http1;
   if (typeof last === 'object') return last;
   if ((await handshake) !== 'none')
-    return (await refusesPlaintext(address, HTTP2_OPENING, asking)) ? behindTls(address, asking) : undefined;
+    return (await rejectsPlaintext(address, HTTP2_OPENING, asking)) ? behindTls(address, asking) : undefined;
   const isSilent = [await remoting, await http2, last].every((answer) => answer === 'silent');
   return isSilent ? { kind: 'silent' } : undefined;
 }

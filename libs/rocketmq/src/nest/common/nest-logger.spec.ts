@@ -66,7 +66,7 @@ describe('the log lines of the library', () => {
     const logger = new NestLoggerAdapter();
     const hostile = 'no\u001b[2J\u009b31m\nERROR a line of its own';
     logger.error(`the server said "${hostile}"`);
-    logger.error('refused', { error: hostile, keys: [hostile] });
+    logger.error('rejected', { error: hostile, keys: [hostile] });
     expect(lines).toHaveLength(4);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     for (const line of lines) expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);

@@ -164,7 +164,7 @@ describe('the lifecycle events of a connection', () => {
     class Till {
       @TransactionalSend('paid', { message: (id: string) => ({ body: { id } }) })
       async pay(id: string): Promise<string> {
-        if (id === 'refused') currentTransaction().rollback();
+        if (id === 'rejected') currentTransaction().rollback();
         return currentTransaction().messageId;
       }
     }
@@ -174,7 +174,7 @@ describe('the lifecycle events of a connection', () => {
     };
     const transactionLog = { check: async () => 'unknown' as const };
     const app = await bench.start({ providers: [Till, Watcher], options: { transactionLog, events } });
-    const ids = [await app.get(Till).pay('1'), await app.get(Till).pay('refused')];
+    const ids = [await app.get(Till).pay('1'), await app.get(Till).pay('rejected')];
     const watcher = app.get(Watcher);
     await watcher.has('transaction-ended commit by client');
     await watcher.has('transaction-ended rollback by client');

@@ -60,9 +60,9 @@ type EventDetails =
   | ({ readonly type: 'recovered' } & SessionSubject)
   /**
    * The application runs although its startup is not complete (`whenUnavailable: 'degraded'`): no server can be reached (`away`), or a
-   * server answered and the declared topics and groups do not fit it (`refused`).
+   * server answered and the declared topics and groups do not fit it (`rejected`).
    */
-  | { readonly type: 'start-delayed'; readonly reason: 'away' | 'refused'; readonly error: unknown }
+  | { readonly type: 'start-delayed'; readonly reason: 'away' | 'rejected'; readonly error: unknown }
   /** A startup that was delayed is complete. */
   | { readonly type: 'start-completed' }
   /** `RocketMQListeners.pause()`. */

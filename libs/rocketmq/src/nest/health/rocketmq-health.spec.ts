@@ -112,7 +112,7 @@ describe('the health of a connection', () => {
     const [consumer] = app.get(RocketMQHealth).report().consumers;
     const sessions = [
       ...(consumer?.health?.sessions ?? []),
-      { endpoint: 'broker-1', status: 'refused', error: 'the group is not ordered there' },
+      { endpoint: 'broker-1', status: 'rejected', error: 'the group is not ordered there' },
     ];
     const source = {
       connectionPhase: 'running',

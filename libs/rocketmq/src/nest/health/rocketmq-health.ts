@@ -171,7 +171,7 @@ function problemsOfConsumer(
   const problems = sessionProblem('it', sessions);
   const isAlone = problems.length > 0;
   // Another server does not have its messages, and only an operator can change that.
-  const rejecting = isAlone ? [] : sessions.filter(({ status }) => status === 'refused');
+  const rejecting = isAlone ? [] : sessions.filter(({ status }) => status === 'rejected');
   for (const { endpoint, error } of rejecting) {
     problems.push(`${endpoint} rejects it, so messages there wait: ${error ?? 'without a reason'}`);
   }

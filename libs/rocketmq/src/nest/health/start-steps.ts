@@ -13,8 +13,8 @@ type StartStep = (signal: AbortSignal) => Promise<void>;
 
 /** Why startup is incomplete. */
 export interface StartProblem {
-  /** `away`: no server can be reached. `refused`: a server answered, and the application's declarations do not fit it. */
-  readonly kind: 'away' | 'refused';
+  /** `away`: no server can be reached. `rejected`: a server answered, and the application's declarations do not fit it. */
+  readonly kind: 'away' | 'rejected';
   readonly error: unknown;
 }
 
@@ -110,7 +110,7 @@ export class StartSteps {
 
   /** Logged once for each reason: a server may be unreachable for long. */
   private note(error: unknown): void {
-    const problem: StartProblem = { kind: isAway(error) ? 'away' : 'refused', error };
+    const problem: StartProblem = { kind: isAway(error) ? 'away' : 'rejected', error };
     const isKnown = this.current?.kind === problem.kind && describeError(this.current.error) === describeError(error);
     const isStillAway = this.current?.kind === 'away' && problem.kind === 'away';
     this.current = problem;

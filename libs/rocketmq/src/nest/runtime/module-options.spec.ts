@@ -91,7 +91,7 @@ describe('the module options', () => {
     ['compression.treshold', { compression: { treshold: 5 } }, 'is unknown; the options are thresholdBytes, level'],
     ['brokerVersions', { brokerVersions: '5.3.0' }, 'must be a function, not "5.3.0"'],
     ['maxAttempts', { maxAttempts: 2 ** 40 }, 'must be an integer from 1 to 2147483647, not 1099511627776'],
-    ['whenFull', { whenFull: 5n }, 'must be wait or refuse, not 5n'],
+    ['whenFull', { whenFull: 5n }, 'must be wait or reject, not 5n'],
     ['firstCheckAfterMs', { firstCheckAfterMs: 1 }, 'must be 310000 (localTransactionTimeoutMs plus 10 s)'],
     ['topics', { topics: {} }, 'is unknown'],
   ])('reject producer.%s by its path', (field, producer, problem) => {

@@ -184,7 +184,7 @@ describe('RocketMQProducer', () => {
   it('passes on the options of the module: attempts, backpressure, compression, interceptors', async () => {
     const tracing: SendInterceptor = (message, next) => next({ ...message, properties: { trace: '7' } });
     const producer = await start({
-      producer: { maxAttempts: 1, maxInFlight: 1, whenFull: 'refuse', compression: {}, interceptors: [tracing] },
+      producer: { maxAttempts: 1, maxInFlight: 1, whenFull: 'reject', compression: {}, interceptors: [tracing] },
     });
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'TOO_MANY_REQUESTS' } });
     await expect(producer.send(Order, { id: 1 })).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });

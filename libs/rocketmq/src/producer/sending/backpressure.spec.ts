@@ -34,7 +34,7 @@ describe('a producer that has reached its limit of messages in flight', () => {
   });
 
   it('counts the bytes of bodies, too', async () => {
-    const { producer, first } = fullOne({ maxInFlightBytes: 6, whenFull: 'refuse' });
+    const { producer, first } = fullOne({ maxInFlightBytes: 6, whenFull: 'reject' });
     await expect(producer.send(order('ab'))).rejects.toMatchObject(rejected);
     await Promise.all([first, producer.send(order('a'))]);
     await producer.send(order('larger than all of it'));
@@ -61,9 +61,9 @@ describe('a producer that has reached its limit of messages in flight', () => {
     expect(bodies()).toEqual(['first']);
   });
 
-  it('rejects immediately with whenFull "refuse", including one-way sends and half messages, until there is room', async () => {
+  it('rejects immediately with whenFull "reject", including one-way sends and half messages, until there is room', async () => {
     const transactionCheckers = { payments: () => 'commit' as const };
-    const { producer, first } = fullOne({ maxInFlight: 1, whenFull: 'refuse', transactionCheckers });
+    const { producer, first } = fullOne({ maxInFlight: 1, whenFull: 'reject', transactionCheckers });
     await expect(producer.send(order('a'))).rejects.toMatchObject(rejected);
     await expect(producer.sendOneway(order('b'))).rejects.toMatchObject(rejected);
     await expect(producer.beginTransaction({ topic: 'payments', body: 'c' })).rejects.toMatchObject(rejected);
@@ -74,7 +74,7 @@ describe('a producer that has reached its limit of messages in flight', () => {
   });
 
   it('lets the messages of a batch wait even when it rejects others', async () => {
-    const { producer } = fullOne({ maxInFlight: 1, whenFull: 'refuse' });
+    const { producer } = fullOne({ maxInFlight: 1, whenFull: 'reject' });
     const outcomes = await producer.sendBatch([order('a'), order('b')]);
     expect(outcomes.map(({ status }) => status)).toEqual(['sent', 'sent']);
     expect(bodies()).toEqual(['first', 'a', 'b']);

@@ -116,21 +116,21 @@ export interface BackpressureOptions {
   /** The maximum number of bytes of bodies in flight, counted after compression. A single larger body is sent alone. Default 64 MiB. */
   readonly maxInFlightBytes?: number;
   /**
-   * `wait`: a send waits for room, in the order of the calls, within its own deadline. `refuse`: it fails immediately with
+   * `wait`: a send waits for room, in the order of the calls, within its own deadline. `reject`: it fails immediately with
    * `TOO_MANY_IN_FLIGHT`, and nothing was sent; only the messages of a batch wait anyway, because the batch itself fills the
    * limit. Default `wait`.
    *
-   * Messages that wait for an earlier one of their message group are not in flight. Where nobody waits for them, which is with `refuse` and in
+   * Messages that wait for an earlier one of their message group are not in flight. Where nobody waits for them, which is with `reject` and in
    * one-way sends, as many of them are accepted as may be in flight.
    */
-  readonly whenFull?: 'wait' | 'refuse';
+  readonly whenFull?: 'wait' | 'reject';
 }
 
 /** @internal */
 export const BACKPRESSURE_CHECKS: OptionChecks<BackpressureOptions> = {
   maxInFlight: positiveInteger,
   maxInFlightBytes: positiveInteger,
-  whenFull: oneOf('wait', 'refuse'),
+  whenFull: oneOf('wait', 'reject'),
 };
 
 const DEFAULT_MAX_IN_FLIGHT = 1024;
@@ -140,7 +140,7 @@ const DEFAULT_MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024;
 export class Backpressure {
   private readonly maxCount: number;
   private readonly maxBytes: number;
-  private readonly whenFull: 'wait' | 'refuse';
+  private readonly whenFull: 'wait' | 'reject';
   private readonly limit: InFlightLimit;
   /** Of messages that wait for their turn. Apart, because those in flight must never wait for those. */
   private readonly held: InFlightLimit;
@@ -159,7 +159,7 @@ export class Backpressure {
 
   /** Whether a send fails at once when the limit is reached. */
   get rejects(): boolean {
-    return this.whenFull === 'refuse';
+    return this.whenFull === 'reject';
   }
 
   /** Room, if it is available immediately and nobody waits for it. */
@@ -185,10 +185,10 @@ export class Backpressure {
     limit: InFlightLimit,
     bytes: number,
     deadline: Deadline,
-    whenFull: 'wait' | 'refuse',
+    whenFull: 'wait' | 'reject',
     what: string,
   ): Promise<Room> {
-    if (whenFull === 'refuse') {
+    if (whenFull === 'reject') {
       const room = limit.tryEnter(bytes);
       if (room !== undefined) return room;
       const text = `${deadline.what}: ${this.bounds()} ${what}; try again later, or send less at once`;

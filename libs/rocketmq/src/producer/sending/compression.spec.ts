@@ -79,7 +79,7 @@ describe('a producer that compresses bodies', () => {
   });
 
   it('counts the compressed size of a body in flight', async () => {
-    const producer = newProducer({ compression: {}, maxInFlightBytes: 10_000, whenFull: 'refuse' });
+    const producer = newProducer({ compression: {}, maxInFlightBytes: 10_000, whenFull: 'reject' });
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 200 } });
     await producer.sendOneway(order(text(8192)));
     await producer.send(order(text(8192)));

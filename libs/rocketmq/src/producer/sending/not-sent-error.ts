@@ -4,7 +4,7 @@ import { RocketMQError } from '../../support/errors.js';
 
 /**
  * The producer did not start a valid send. Nothing was sent, and the same call may succeed later.
- * - `TOO_MANY_IN_FLIGHT`: the limit of messages in flight is reached, and `whenFull` is `refuse`
+ * - `TOO_MANY_IN_FLIGHT`: the limit of messages in flight is reached, and `whenFull` is `reject`
  * - `EARLIER_MESSAGE_FAILED`: an earlier message of its message group or lite topic failed (`cause`) in the same batch, or it may be stored or not
  *   and this one waited behind it; sending it would break the order
  * - `INTERCEPTOR_FAILED`: an interceptor threw before it called `next` (`cause`)

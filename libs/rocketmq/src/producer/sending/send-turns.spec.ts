@@ -169,7 +169,7 @@ describe('the order of sends', () => {
 
   it('accepts one-way messages that wait, up to the limits, and never keeps those in flight from them', async () => {
     const { interceptor, open } = gateFor('1');
-    const producer = await newProducer({ maxInFlight: 2, whenFull: 'refuse', interceptors: [interceptor] });
+    const producer = await newProducer({ maxInFlight: 2, whenFull: 'reject', interceptors: [interceptor] });
     const first = producer.send(step('a', '1'));
     await producer.sendOneway(step('a', '2'));
     const waiting = producer.send(step('a', '3'));

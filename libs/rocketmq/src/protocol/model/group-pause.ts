@@ -1,4 +1,4 @@
-// A consumer group that is paused on its brokers: how they refuse to deliver, and the note about it that name servers keep.
+// A consumer group that is paused on its brokers: how they reject deliveries, and the note about it that name servers keep.
 
 import { isIntegerFrom } from '../../support/options.js';
 
@@ -27,7 +27,7 @@ export function pauseRejection(group: string): string {
   return `${REJECTION}, ${group}`;
 }
 
-/** Whether a server refuses to deliver because the group is paused. A proxy gives no other sign of it than these words. */
+/** Whether a server delivers nothing because the group is paused. A proxy gives no other sign of it than these words. */
 export function isPauseRejection(message: string): boolean {
   return message.includes(REJECTION);
 }

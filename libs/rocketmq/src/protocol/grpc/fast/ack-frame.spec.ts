@@ -50,7 +50,7 @@ describe('the answer to an ack', () => {
     try {
       return decode(bytes);
     } catch {
-      return 'refused';
+      return 'rejected';
     }
   };
 

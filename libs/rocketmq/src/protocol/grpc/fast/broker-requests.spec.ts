@@ -57,7 +57,7 @@ function outcome(decode: (bytes: Buffer) => unknown, bytes: Buffer): unknown {
   try {
     return decode(bytes);
   } catch {
-    return 'refused';
+    return 'rejected';
   }
 }
 

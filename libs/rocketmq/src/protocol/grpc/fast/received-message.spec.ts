@@ -80,7 +80,7 @@ describe('the answer to a poll', () => {
       try {
         return plain(decode(bytes));
       } catch {
-        return 'refused';
+        return 'rejected';
       }
     };
     const property = fc.property(response, fc.nat(), fc.nat(255), fc.nat(), (answer, at, value, cut) => {

@@ -15,7 +15,7 @@ export class StockService {
   ]);
   private readonly results = new Map<
     string,
-    'reserved' | 'refused' | 'released'
+    'reserved' | 'rejected' | 'released'
   >();
 
   constructor(private readonly producer: RocketMQProducer) {}
@@ -41,7 +41,7 @@ export class StockService {
     if (!this.results.has(orderId)) {
       const left = this.left.get(item) ?? 0;
       if (left > 0) this.left.set(item, left - 1);
-      this.results.set(orderId, left > 0 ? 'reserved' : 'refused');
+      this.results.set(orderId, left > 0 ? 'reserved' : 'rejected');
     }
     return this.results.get(orderId) === 'reserved';
   }

@@ -1,4 +1,4 @@
-// What a broker takes and refuses, and what comes of delays, recalls and priorities.
+// What a broker takes and rejects, and what comes of delays, recalls and priorities.
 package interop;
 
 import java.util.LinkedHashMap;
@@ -34,21 +34,21 @@ final class Sending {
             SendReceipt receipt = world.code("a " + label + " message", () -> world.send(label, message));
             world.emit("the receipt of a " + label + " message", "recallHandle", hasHandle(receipt));
         });
-        Map<String, Callable<Message>> refused = new LinkedHashMap<>();
-        refused.put("an unknown topic", () -> world.message("nowhere", "x").build());
-        refused.put("a normal message to an ordered topic", () -> world.message("send-fifo", "x").build());
-        refused.put("an ordered message to a normal topic", () -> world.message("send-normal", "x").setMessageGroup("g").build());
-        refused.put("a delayed message to a normal topic",
+        Map<String, Callable<Message>> rejected = new LinkedHashMap<>();
+        rejected.put("an unknown topic", () -> world.message("nowhere", "x").build());
+        rejected.put("a normal message to an ordered topic", () -> world.message("send-fifo", "x").build());
+        rejected.put("an ordered message to a normal topic", () -> world.message("send-normal", "x").setMessageGroup("g").build());
+        rejected.put("a delayed message to a normal topic",
             () -> world.message("send-normal", "x").setDeliveryTimestamp(inAnHour).build());
-        refused.put("a delay of 25 hours",
+        rejected.put("a delay of 25 hours",
             () -> world.message("send-delay", "x").setDeliveryTimestamp(System.currentTimeMillis() + 25 * HOUR_MS).build());
-        refused.put("a reserved property", () -> world.message("send-normal", "x").addProperty("KEYS", "v").build());
-        refused.put("properties of 17 KB", () -> world.message("send-normal", "x").addProperty("p", "v".repeat(17_000)).build());
-        refused.put("a group of 64 bytes", () -> world.message("send-fifo", "x").setMessageGroup("g".repeat(64)).build());
-        refused.put("a tag with a control character", () -> world.message("send-normal", "x").setTag("a\u0001").build());
-        refused.put("a key with a control character", () -> world.message("send-normal", "x").setKeys("k\u0001").build());
-        refused.put("a body over the limit", () -> world.message("send-normal", new byte[MAX_BODY_BYTES + 1]).build());
-        refused.forEach((what, message) -> world.code(what, () -> world.send(what, message.call())));
+        rejected.put("a reserved property", () -> world.message("send-normal", "x").addProperty("KEYS", "v").build());
+        rejected.put("properties of 17 KB", () -> world.message("send-normal", "x").addProperty("p", "v".repeat(17_000)).build());
+        rejected.put("a group of 64 bytes", () -> world.message("send-fifo", "x").setMessageGroup("g".repeat(64)).build());
+        rejected.put("a tag with a control character", () -> world.message("send-normal", "x").setTag("a\u0001").build());
+        rejected.put("a key with a control character", () -> world.message("send-normal", "x").setKeys("k\u0001").build());
+        rejected.put("a body over the limit", () -> world.message("send-normal", new byte[MAX_BODY_BYTES + 1]).build());
+        rejected.forEach((what, message) -> world.code(what, () -> world.send(what, message.call())));
     }
 
     private static void large(World world) throws Exception {

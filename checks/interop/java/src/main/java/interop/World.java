@@ -108,7 +108,7 @@ final class World {
         }
     }
 
-    /** Runs a call and prints its code: 20000, the server's, or that the client refused by itself. */
+    /** Runs a call and prints its code: 20000, the server's, or that the client rejected by itself. */
     <T> T code(String what, Callable<T> call) {
         try {
             T result = call.call();
@@ -138,7 +138,7 @@ final class World {
                 return Integer.parseInt(found.group(1));
             }
         }
-        return "refused by the client: " + error.getClass().getSimpleName();
+        return "rejected by the client: " + error.getClass().getSimpleName();
     }
 
     Producer producer(TransactionChecker checker, String... topics) throws Exception {
