@@ -9,7 +9,7 @@ import { freePort } from '../../scripts/demo/demo-ports.js';
 import { DemoProcess } from '../../scripts/demo/demo-process.js';
 import { Checks } from '../../tools/checks.js';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import type { Counts, Tools } from '../check.js';
 import { runClusterScenarios } from './cluster-scenarios.js';
 import { runProxies } from './console-proxies.js';

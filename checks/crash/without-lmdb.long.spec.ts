@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 
 /** The package is CommonJS, whose `require` no loader of ES modules sees. */
 const missing = `

@@ -12,7 +12,7 @@ import { TransactionLog } from 'nestjs-rocketmq/sql';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import type { Server } from '../../tools/servers/sql-servers.js';
 import { agreementViolations } from '../../tools/transaction-agreement.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import { ITEMS, LOCAL_TRANSACTION_TIMEOUT_MS, RACE_ORDERS, type RaceJob } from './race-job.js';
 
 const PROCESSES = 3;

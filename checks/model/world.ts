@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import { Program } from '../chaos/program.js';
 import { FactFile, nowMs } from './facts.js';
 import { GROUPS, type MemberOptions, TOPICS } from './member-options.js';

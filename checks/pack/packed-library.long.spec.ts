@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import typescript from 'typescript';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 
 const run = promisify(execFile);
 const root = process.cwd();

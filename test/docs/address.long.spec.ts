@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { linksIn } from '../../tools/documents.js';
 import { run } from '../../tools/process/run-command.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 
 const script = resolve('scripts/build/set-address.ts');
 const PACKAGES = ['libs/rocketmq', 'libs/console'];

@@ -26,7 +26,7 @@ import '../../docs/examples/reminder.test.js';
 import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
 import { documents as allDocuments, deadLinks, exampleText } from '../../tools/documents.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import { eventually, soon } from '../../tools/until.js';
 
 const documents = allDocuments();

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import type { HeldMemory } from './held-memory.js';
 
 const run = promisify(execFile);

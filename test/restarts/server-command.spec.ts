@@ -12,7 +12,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { canDieWithParent } from '../../libs/rocketmq/src/cli/server/child-processes.js';
 import { accepts, takePortBlock } from '../../tools/ports.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import { eventually } from '../../tools/until.js';
 
 const TEST_MS = 240_000;

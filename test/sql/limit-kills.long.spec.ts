@@ -10,7 +10,7 @@ import { Connection, Producer, SECOND_MS } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { openDatabase } from '../../tools/servers/sql-databases.js';
 import { levelsOf, POSTGRESQL } from '../../tools/servers/sql-servers.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import { eventually } from '../../tools/until.js';
 import { describeWithPostgres } from '../fixtures/postgres.js';
 import { LIMITED, type LimitJob, TOGETHER } from './support/limit-job.js';

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { expect, it } from '@jest/globals';
-import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.js';
 
 function inBerlin(code: string): unknown {
   const program = `const { fromLocalInput, localInput } = await import('./libs/console/web/lib/format.ts'); console.log(JSON.stringify(${code}));`;

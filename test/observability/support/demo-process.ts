@@ -2,7 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.js';
 
 const root = process.cwd();
 /** The maximum output in the message of a failed test. */

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabasePlace } from '../../../tools/servers/sql-databases.js';
-import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.js';
 
 /** `order`: places one order as a local transaction. `relay`: adds steps to the outbox and sends them. */
 export interface CrashJob {

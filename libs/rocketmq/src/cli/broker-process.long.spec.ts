@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.js';
 import { eventually } from '../../../../tools/until.js';
 import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 

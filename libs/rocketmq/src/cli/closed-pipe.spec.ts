@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 import type { ScriptedReply } from '../../../../test/fixtures/scripted-remoting-server.js';
-import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.js';
 import { eventually } from '../../../../tools/until.js';
 import { encodeStoredMessage } from '../protocol/remoting/stored-message.js';
 

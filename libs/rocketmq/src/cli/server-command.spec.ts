@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { call } from '../../../../test/fixtures/command-line.js';
-import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.js';
 
 const before = { ...process.env };
 let folder: string;
