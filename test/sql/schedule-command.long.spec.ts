@@ -19,7 +19,7 @@ import {
 import pg from 'pg';
 import { mySqlServer, postgresServer, type UrlServer } from '../../tools/servers/database-at-port.js';
 import { column } from '../../tools/servers/sql-databases.js';
-import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import { eventually } from '../../tools/until.js';
 import { type Called, call, words } from '../fixtures/command-line.js';
 import { describeWithMySql } from '../fixtures/mysql.js';
