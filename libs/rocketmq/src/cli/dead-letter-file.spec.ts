@@ -330,3 +330,28 @@ describe('dlq import', () => {
     }
   });
 });
+
+@Injectable()
+class Unpaid {
+  @RocketMQListener('invoices', { consumerGroup: 'unpaid', maxAttempts: 1 })
+  pay(): void {
+    throw new CardError('declined again');
+  }
+}
+
+describe('dlq replay of a group whose listener fails again', () => {
+  it('ends with the dead letters that were there when it began', async () => {
+    const failing = await NestBench.open({ nameServerPort: 0 });
+    try {
+      const app = await failing.start({ providers: [Unpaid] });
+      const replay = ['dlq', 'replay', 'unpaid', '--name-server', failing.broker.nameServerEndpoint ?? ''];
+      const bodies = Array.from({ length: 130 }, (_, index) => ({ topic: 'invoices', body: `${index}` }));
+      await app.get(RocketMQProducer).sendBatch(bodies);
+      await until(async () => (await call(replay)).out.includes('130 dead letters would be replayed'));
+      expect((await call([...replay, '--yes'])).out).toContain('130 dead letters replayed');
+      await until(async () => (await call(replay)).out.includes('130 dead letters would be replayed, 130 skipped'));
+    } finally {
+      await failing.close();
+    }
+  });
+});

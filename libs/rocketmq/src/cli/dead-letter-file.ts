@@ -183,7 +183,7 @@ class FileWriter {
 export async function checkFile(file: string): Promise<string | undefined> {
   let stopped: string | undefined = 'before its first dead letter';
   for await (const { value } of linesOf(file)) {
-    stopped = isEnd(value) ? lackOf(value) : `after ${value.position}`;
+    stopped = isEnd(value) ? lackOf(value) : `after ${value.position} of ${value.consumerGroup}`;
   }
   return stopped;
 }

@@ -7,7 +7,15 @@ import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type CommandIo, plural, withExamples, wrongCall, yesOption } from './command.js';
-import { type ChoiceValues, choiceOf, choiceOptions, groupsOf, selectOf, subjectOf } from './dead-letter-choice.js';
+import {
+  type ChoiceValues,
+  choiceOf,
+  choiceOptions,
+  groupsOf,
+  selectOf,
+  subjectOf,
+  thereNow,
+} from './dead-letter-choice.js';
 import { messageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
 
@@ -96,7 +104,11 @@ async function eachPage(
     reportFailures(io, failures);
     const choice = await choiceOf(admin, values);
     for (const one of groups) {
-      const select = selectOf(admin, one, choice);
+      const isThere = await thereNow(admin, one);
+      const select = selectOf(admin, one, {
+        ...choice,
+        isMeant: (letter) => isThere(letter) && choice.isMeant(letter),
+      });
       let after: string | undefined;
       do {
         after = await work(admin, one, { select, again, onlyThisGroup, limit, after });
@@ -204,7 +216,8 @@ export function printPlan(
 ): void {
   print(io, values, { ...subject, done: false, planned, replayedBefore, failed }, () => {
     const counts = `${plural(planned.length, 'dead letter')} would be replayed, ${replayedBefore} skipped because they already were, ${failed.length} cannot be replayed`;
-    return `${lettersText()}${receiversText(planned, values)}${counts}; nothing was sent; add --yes to replay them\n`;
+    const toDo = planned.length === 0 ? '' : '; add --yes to replay them';
+    return `${lettersText()}${receiversText(planned, values)}${counts}; nothing was sent${toDo}\n`;
   });
   for (const { messageId, error } of failed) io.warn(`${messageId} cannot be replayed: ${error.message}`);
 }

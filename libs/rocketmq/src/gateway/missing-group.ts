@@ -19,21 +19,17 @@ interface GroupClient {
 }
 
 /**
- * Asks one broker after the other.
  * @returns that the group is missing, when every broker says so; otherwise OK, also when one does not answer: a route decides then
  */
 export async function missingGroup(port: GroupClient, settings: Settings, deadline: Deadline): Promise<Status> {
-  let missing: Status = OK;
   try {
-    for (const address of await port.brokers(deadline)) {
-      const status = await groupStatus(port, address, settings, deadline);
-      if (status.code !== Code.CONSUMER_GROUP_NOT_FOUND) return OK;
-      missing = status;
-    }
+    const addresses = await port.brokers(deadline);
+    const statuses = await Promise.all(addresses.map((address) => groupStatus(port, address, settings, deadline)));
+    const isMissing = statuses.every(({ code }) => code === Code.CONSUMER_GROUP_NOT_FOUND);
+    return (isMissing && statuses[0]) || OK;
   } catch {
     return OK;
   }
-  return missing;
 }
 
 async function groupStatus(
