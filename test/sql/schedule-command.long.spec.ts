@@ -218,6 +218,20 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
       expect(await sent()).toEqual(['trial:ada']);
     });
 
+    it('is reported by one of several that make it at once', async () => {
+      await done('pause nightly --reason later');
+      const held = await holding();
+      const resumed = Promise.all([1, 2, 3].map(() => json('resume nightly --timeout 60000')));
+      await eventually(
+        () => column(database.port, kind.connections),
+        ([count]) => count === '3',
+      );
+      await held.release();
+      const all = await resumed;
+      expect(all.map(({ wasPaused }) => wasPaused).sort()).toEqual([false, false, true]);
+      expect(all.map(({ entry }) => entry.paused)).toEqual([undefined, undefined, undefined]);
+    });
+
     it('resumes a repeated entry with its next tick, and does nothing to one that is not paused', async () => {
       const dueAt = (await pending('nightly'))?.dueAt;
       expect(await json('resume nightly')).toMatchObject({ key: 'nightly', wasPaused: false });
@@ -301,6 +315,22 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
       await held.release();
       expect(err).toMatch(/^\[DEADLINE_EXCEEDED\] schedule cancel of nightly did not finish within 1500 ms/);
       expect(err).toContain('nothing took effect; another transaction may hold the entry: try again, or increase');
+      expect(await pending('nightly')).toBeDefined();
+    });
+
+    // MariaDB gives no reason.
+    (dialect === 'postgresql' ? it : it.skip)('by a server that ends the connection is one to try again', async () => {
+      const held = await holding();
+      const failure = failed('cancel nightly --yes --timeout 60000');
+      const end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+      await eventually(
+        () => column(database.port, end),
+        ([count]) => count === '1',
+      );
+      expect(await failure).toMatch(
+        /^\[UNAVAILABLE\] the connection to the database failed: .*; nothing took effect; try/,
+      );
+      await held.release();
       expect(await pending('nightly')).toBeDefined();
     });
 

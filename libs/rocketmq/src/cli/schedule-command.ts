@@ -160,6 +160,8 @@ async function change(
     whenUnknown: make === false ? undefined : `look at the entry before you try again: ${list('--key', key)}`,
     run: async (own, tx) => {
       const entry = async (): Promise<PendingEntry | undefined> => (await own.pending(tx, { key })).entries[0];
+      // Before the first read, after which MySQL shows no changes of others.
+      if (make !== false) await own.lock(tx, key);
       const before = await entry();
       if (before === undefined || (make !== false && !(await make(own, tx)))) return undefined;
       return { before, after: (await entry()) ?? before };

@@ -242,8 +242,12 @@ function unavailable(text: string, outcome: 'not-sent' | 'unknown', cause: unkno
   return new TransportError('UNAVAILABLE', text, outcome, true, { cause });
 }
 
-/** Whether the server itself says no: PostgreSQL with a severity, MySQL with a state. */
+/** States of the SQL standard and of PostgreSQL: no connection, no room for one, a server that starts or stops. */
+const PASSES = /^(08|53|57P)/;
+
+/** Whether the server itself says no, and not just now: PostgreSQL with a severity, MySQL with a state. */
 function isAnswer(error: unknown): boolean {
-  const { severity, sqlState } = Object(error) as { readonly severity?: unknown; readonly sqlState?: unknown };
-  return severity !== undefined || sqlState !== undefined;
+  const { severity, code, sqlState } = Object(error) as Readonly<Record<'severity' | 'code' | 'sqlState', unknown>>;
+  if (severity === undefined && sqlState === undefined) return false;
+  return !PASSES.test(String(sqlState ?? code));
 }

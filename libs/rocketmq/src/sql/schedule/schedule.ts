@@ -220,6 +220,11 @@ export class Schedule {
     return () => void this.watchers.delete(wake);
   }
 
+  /** Locks an entry until `tx` ends: what `tx` reads from then on is what it changes. @internal */
+  async lock(tx: SqlExecutor, key: string): Promise<void> {
+    await dialectOf(tx).schedule.find(tx, this.table, key);
+  }
+
   private onKey(args: OnKey): readonly [SqlExecutor, string] {
     const [tx, key] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
     assertTransaction(tx);
