@@ -5,7 +5,6 @@ import type { DeadLetterView, SelectOptions } from '../admin/dead-letters/dead-l
 import type { BrokerFailure } from '../admin/each-broker.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import type { FailureRecord } from '../protocol/model/failure-record.js';
-import { DEAD_LETTER_PREFIX } from '../protocol/model/names.js';
 import { type AccessValues, commandOn } from './admin-access.js';
 import { assertGroupExists, assertTopicExists, eachOf, wrongCall } from './command.js';
 import { operationsTopicOption } from './failure-command.js';
@@ -73,6 +72,7 @@ export function selectOf(
 
 /** Those that a group has now. Behind them are those of a listener that fails again at what is replayed, and so on without end. */
 export async function thereNow(admin: RocketMQAdmin, group: string): Promise<(letter: DeadLetterView) => boolean> {
+  const { DEAD_LETTER_PREFIX } = await import('../protocol/model/names.js');
   const { queues } = await admin.topicOffsets(DEAD_LETTER_PREFIX + group);
   const placeOf = (broker: string, queueId: number): string => JSON.stringify([broker, queueId]);
   const ends = new Map(queues.map(({ broker, queueId, maxOffset }) => [placeOf(broker, queueId), maxOffset]));
@@ -92,6 +92,7 @@ export async function groupsOf(
     await assertExists(admin, group, values);
     return { groups: [group], failures: [] };
   }
+  const { DEAD_LETTER_PREFIX } = await import('../protocol/model/names.js');
   const { topics, failures } = await admin.listTopics({ includeSystem: true });
   const queues = topics.filter(({ kind }) => kind === 'dead-letter');
   return { groups: queues.map(({ topic }) => topic.slice(DEAD_LETTER_PREFIX.length)).sort(), failures };
