@@ -32,6 +32,7 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageRequestMode;
+import org.apache.rocketmq.remoting.exception.RemotingException;
 import org.apache.rocketmq.remoting.protocol.ResponseCode;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 import org.apache.rocketmq.tools.command.CommandUtil;
@@ -137,14 +138,17 @@ public final class Remoting {
     /** The message of a group goes to the queue that proxies choose. */
     private SendResult send(Message message) throws Exception {
         String group = message.getProperty(MessageConst.PROPERTY_SHARDING_KEY);
-        if (group == null) return producer.send(message);
         for (int attempt = 1; ; attempt++) {
             try {
+                if (group == null) return producer.send(message);
                 return producer.send(message, (queues, sent, key) ->
                     queues.get(Hashing.consistentHash(key.hashCode(), queues.size())), group);
             } catch (MQBrokerException error) {
                 // The client does not repeat a send to a queue of one's choice. A busy broker has stored nothing.
                 if (error.getResponseCode() != ResponseCode.SYSTEM_BUSY || attempt == ATTEMPTS) throw error;
+            } catch (IllegalStateException error) {
+                // Before a first send the client asks for the route, and does not ask again when it has just closed the connection: nothing was sent.
+                if (!(error.getCause() instanceof RemotingException) || attempt == ATTEMPTS) throw error;
             }
         }
     }
