@@ -54,7 +54,7 @@ interface ScheduleWork<T> {
 /**
  * Runs the work in one transaction of the application's database, over a connection that is closed afterwards, and repeats it after conflicts.
  * @throws UsageError for the arguments, the URL and the name of the table, and `PACKAGE_MISSING`, before it connects; StateError `TABLE_NOT_READY`; TransportError
- *   `DEADLINE_EXCEEDED`, `UNAVAILABLE`; Error for what the database rejected. None has a part of the URL
+ *   `DEADLINE_EXCEEDED`, `UNAVAILABLE`; Error for what the database rejected. None has the password; drivers name hosts, users and databases
  */
 export async function withSchedule<T>(values: DatabaseValues, { env }: CommandIo, work: ScheduleWork<T>): Promise<T> {
   // The whole entry: a part of it would be more files in the package.

@@ -18,9 +18,7 @@ interface GroupClient {
   readonly brokers: (deadline: Deadline) => Promise<readonly string[]>;
 }
 
-/**
- * @returns that the group is missing, when every broker says so; otherwise OK, also when one does not answer: a route decides then
- */
+/** @returns that the group is missing, when every broker says so; otherwise OK, also when one does not answer: a route decides then */
 export async function missingGroup(port: GroupClient, settings: Settings, deadline: Deadline): Promise<Status> {
   try {
     const addresses = await port.brokers(deadline);
