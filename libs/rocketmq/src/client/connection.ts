@@ -6,6 +6,7 @@ import { METADATA, Signer } from '../protocol/credentials/metadata.js';
 import type { Consumption } from '../protocol/model/consumption.js';
 import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
 import { type Clock, SystemClock } from '../support/clock.js';
+import { commandLine, UNKNOWN_NAME_SERVER } from '../support/command-line.js';
 import { monotonicMs, realTimeIn } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { type Logger, silentLogger, unfailing } from '../support/logger.js';
@@ -79,14 +80,19 @@ export class Connection {
   readonly hasProxy: boolean;
   /** Of clients that are not closed. */
   private readonly gateways = new Set<GatewayCalls>();
+  private readonly nameServer: string;
   private clientCount = 0;
   private closed = false;
 
-  /** @throws UsageError that names the option; nothing is connected yet */
-  constructor(options: ConnectionOptions) {
+  /**
+   * @param nameServer where the command line reaches the cluster, if its endpoints are proxies and it is known
+   * @throws UsageError that names the option; nothing is connected yet
+   */
+  constructor(options: ConnectionOptions, nameServer = UNKNOWN_NAME_SERVER) {
     assertConnectionOptions(options);
     this.bootstrap = parseEndpoints(options.endpoints);
     this.hasProxy = !areNameServers(options.endpoints);
+    this.nameServer = this.hasProxy ? nameServer : endpointKey(this.bootstrap);
     this.namespace = options.namespace ?? '';
     this.requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
     this.logger = options.logger === undefined ? silentLogger : unfailing(options.logger);
@@ -105,6 +111,9 @@ export class Connection {
       bootstrap: this.bootstrap,
     };
   }
+
+  /** A command on this cluster for a log line, to copy. @internal */
+  readonly command = (...words: readonly string[]): string => commandLine(...words, '--name-server', this.nameServer);
 
   /** A new client id. The server stores a client's settings under it, so each producer and each consumer has its own. */
   newClientId(): string {

@@ -107,7 +107,7 @@ export class PushConsumer {
       ioClock: this.ioClock,
       random,
       logger,
-      report: new ConsumerReporter(events, logger, consumerGroup, this.telemetry),
+      report: new ConsumerReporter(events, connection, consumerGroup, this.telemetry),
       settings: (server) => this.settings.at(server),
       releasesFree: (server) => !this.settings.isOrdered(server) && this.client.announces('suspends', server),
     };

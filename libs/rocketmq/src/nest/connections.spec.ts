@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { closeApp } from '../../../../test/fixtures/close-app.js';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
+import { until } from '../../../../tools/until.js';
 import { RocketMQAdmin } from '../entries/admin.js';
 import { SimpleConsumer } from '../entries/client.js';
 import {
@@ -250,5 +252,24 @@ describe('the injected admin', () => {
     await app.init();
     await admin.createTopic({ topic: 'made', type: 'fifo' });
     expect(await admin.describeTopic('made')).toMatchObject({ type: 'fifo' });
+  });
+
+  it('reaches what the log line of a dead letter names, on an embedded broker as well', async () => {
+    const logger = recordingLogger();
+    @Injectable()
+    class Till extends Operator {
+      @RocketMQListener('charged', { consumerGroup: 'till', maxAttempts: 1 })
+      charge(): never {
+        throw new Error('declined');
+      }
+    }
+    const app = await start([RocketMQModule.forRoot(options(own, { endpoints: 'embedded:', logger }))], [Till]);
+    await app.get(RocketMQProducer).send({ topic: 'charged', body: '1' });
+    const command = /dlq replay till --name-server (\S+)$/;
+    await until(() => logger.lines.some(([line]) => command.test(line)));
+    const [, nameServer = ''] = logger.lines.flatMap(([line]) => [command.exec(line)]).find(Boolean) ?? [];
+    const admin = new RocketMQAdmin({ nameServer });
+    await until(async () => (await admin.listDeadLetters('till')).deadLetters.length === 1);
+    await admin.close();
   });
 });

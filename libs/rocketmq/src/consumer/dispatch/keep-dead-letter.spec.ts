@@ -5,6 +5,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { assertSendable } from '../../protocol/model/message-checks.js';
 import { AbortSource } from '../../support/abort-source.js';
 import { SECOND_MS } from '../../support/clock.js';
+import { commandLine } from '../../support/command-line.js';
 import { UsageError } from '../../support/errors.js';
 import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -25,7 +26,11 @@ describe('a hook of a dead letter that never ends', () => {
     const logger = { ...silentLogger, error: (...line: unknown[]) => void lines.push(JSON.stringify(line)) };
     const kept = keepDeadLetter(
       { message, consumerGroup: 'stock', reason: 'handler-decided', error: new Error('no stock') },
-      { report: new ConsumerReporter({}, logger, 'stock'), ioClock, settings: () => DEFAULT_SETTINGS },
+      {
+        report: new ConsumerReporter({}, { logger, command: commandLine }, 'stock'),
+        ioClock,
+        settings: () => DEFAULT_SETTINGS,
+      },
       {
         policy: { [hook]: never },
         backoff: { kind: 'customized', nextMs: [SECOND_MS] },
@@ -51,7 +56,7 @@ describe('a dead letter with labels that no send accepts', () => {
         error: new Error('no stock'),
       },
       {
-        report: new ConsumerReporter({}, silentLogger, 'stock'),
+        report: new ConsumerReporter({}, { logger: silentLogger, command: commandLine }, 'stock'),
         ioClock: new ManualClock(),
         settings: () => ({ ...DEFAULT_SETTINGS, isLite }),
       },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Code, DigestType, Message } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { SystemClock } from '../../support/clock.js';
+import { commandLine } from '../../support/command-line.js';
 import { silentLogger } from '../../support/logger.js';
 import { ListenerSet, onlyListener } from '../listeners/message-listener.js';
 import { ConsumerReporter } from '../model/consumer-events.js';
@@ -15,7 +16,10 @@ const corrupt = Message.fromPartial({
 
 const verificationWith = (handler: MessageHandler) =>
   new Verification(
-    { ioClock: new SystemClock(), report: new ConsumerReporter({}, silentLogger, 'stock') },
+    {
+      ioClock: new SystemClock(),
+      report: new ConsumerReporter({}, { logger: silentLogger, command: commandLine }, 'stock'),
+    },
     {
       listeners: new ListenerSet([
         onlyListener('stock', handler, { concurrency: 1, handlerTimeoutMs: undefined, interceptors: [] }),

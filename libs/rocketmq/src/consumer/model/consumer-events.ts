@@ -1,9 +1,9 @@
 // Reports what happens in a consumer: hooks and log lines. Errors of a hook do not reach the consumer.
 
+import type { Connection } from '../../client/connection.js';
 import type { SessionEvents } from '../../client/session-events.js';
 import type { GroupPause } from '../../protocol/model/group-pause.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import { commandLine } from '../../support/command-line.js';
 import { describeError, type LogFields, type Logger } from '../../support/logger.js';
 import type { PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { DeadLetter, DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
@@ -49,12 +49,18 @@ export interface ConsumerEvents extends SessionEvents {
 
 /** Calls the hooks and writes their log lines. */
 export class ConsumerReporter {
+  private readonly logger: Logger;
+  private readonly command: Connection['command'];
+
   constructor(
     private readonly events: Partial<ConsumerEvents>,
-    private readonly logger: Logger,
+    { logger, command }: Pick<Connection, 'logger' | 'command'>,
     private readonly consumerGroup: string,
     private readonly telemetry?: PushConsumerTelemetry,
-  ) {}
+  ) {
+    this.logger = logger;
+    this.command = command;
+  }
 
   /** @param wasInterrupted whether its signal had fired: what ended it is logged, and it does not count as a failure */
   failed(message: MessageView, error: unknown, settlement: FailureSettlement, wasInterrupted: boolean): void {
@@ -81,7 +87,7 @@ export class ConsumerReporter {
   ): Promise<void> {
     const next = isElsewhere
       ? 'its deadLetterTo stores it'
-      : `fix the cause, then replay it in the console, or with: ${commandLine('dlq', 'replay', this.consumerGroup)}`;
+      : `fix the cause, then replay it in the console, or with: ${this.command('dlq', 'replay', this.consumerGroup)}`;
     const fields = { ...this.fields(message), reason, ...errorFields(error) };
     this.logger.error(`a message is dead-lettered; ${next}`, fields);
     this.telemetry?.deadLetter(message, reason);
@@ -159,7 +165,7 @@ export class ConsumerReporter {
   groupPaused(pause: GroupPause): void {
     const { consumerGroup } = this;
     const { reason, by, sinceMs } = pause;
-    const text = `the consumer group is paused, so nothing is received until it is resumed: ${commandLine('group', 'resume', consumerGroup)}`;
+    const text = `the consumer group is paused, so nothing is received until it is resumed: ${this.command('group', 'resume', consumerGroup)}`;
     const since = sinceMs === undefined ? undefined : new Date(sinceMs).toISOString();
     this.logger.warn(text, { consumerGroup, reason, by, since });
     void this.call('onGroupPaused', () => this.events.onGroupPaused?.(pause));

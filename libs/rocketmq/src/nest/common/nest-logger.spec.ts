@@ -158,7 +158,9 @@ describe('the log of an application', () => {
     expect(leveled(40)).toContain(`telemetry stream to ${endpoints} is down`);
     expect(leveled(30)).toEqual(expect.arrayContaining(['Till.charge listens', 'the server is back']));
     expect(lines.find(isDeadLetter)).toMatchObject({
-      msg: expect.stringContaining('replay it in the console, or with: npx nestjs-rocketmq dlq replay till'),
+      msg: expect.stringContaining(
+        'replay it in the console, or with: npx nestjs-rocketmq dlq replay till --name-server ',
+      ),
       context: 'RocketMQ',
       topic: 'card-charged',
       consumerGroup: 'till',

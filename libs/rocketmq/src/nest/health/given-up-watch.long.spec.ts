@@ -18,6 +18,7 @@ import {
 import { Producer } from '../../producer/producer.js';
 import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { commandLine } from '../../support/command-line.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { GivenUpWatch } from './given-up-watch.js';
 
@@ -107,7 +108,9 @@ describe('an application with transactions', () => {
     expect([events, reported(app)]).toEqual([[['orders', 'commit']], ['commit']]);
     expect(app.get(RocketMQHealth).report()).toMatchObject({ isReady: true, problems: [] });
     const line = logger.lines.find(([text]) => text.startsWith('error the server has given up a transaction'));
-    expect(line?.[0]).toMatch(/its message is missing\. .* transaction resume --id \S+ --yes$/);
+    expect(line?.[0]).toMatch(
+      /its message is missing\. .* transaction resume --id \S+ --yes --name-server 127\.0\.0\.1:\d+$/,
+    );
     await bench.broker.advance(10 * MINUTE_MS);
     expect(events).toHaveLength(1);
   });
@@ -156,6 +159,7 @@ describe('an application with transactions', () => {
     const watch = new GivenUpWatch({
       clock,
       logger,
+      command: commandLine,
       checkers: {},
       bounds: new TransactionBounds({}),
       events: { report() {} },

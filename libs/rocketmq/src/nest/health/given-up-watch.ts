@@ -10,7 +10,6 @@ import {
 } from '../../producer/transactions/transaction-check.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
-import { commandLine } from '../../support/command-line.js';
 import { RocketMQError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Admin } from '../cluster/admin-access.js';
@@ -33,6 +32,8 @@ interface GivenUpPort {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: Pick<RocketMQEvents, 'report'>;
+  /** A command of the command line on this cluster, to copy. */
+  readonly command: (...words: readonly string[]) => string;
   /** The mark of this service's half messages. */
   ownerOf(topic: string): string;
 }
@@ -174,12 +175,12 @@ export class GivenUpWatch {
   }
 
   private report({ topic, messageId, transactionId, resolution }: GivenUpTransaction): void {
-    const { logger, events } = this.port;
+    const { logger, events, command } = this.port;
     const known =
       resolution === 'commit' ? 'it was committed, so its message is missing' : 'whether it was committed is unknown';
     const text =
       `the server has given up a transaction because nobody answered its checks; ${known}. To have it checked again, run: ` +
-      commandLine('transaction', 'resume', '--id', messageId, '--yes');
+      command('transaction', 'resume', '--id', messageId, '--yes');
     logger.error(text, { topic, messageId, transactionId });
     events.report({ type: 'transaction-given-up', topic, messageId, transactionId, resolution });
   }

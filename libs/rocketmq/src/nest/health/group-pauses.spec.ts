@@ -76,7 +76,7 @@ describe('an application whose group is paused', () => {
     const since = expect.stringMatching(/^\d{4}-.*Z$/);
     expect(logger.lines.filter(([line]) => /paused|resumed|failed/.test(line))).toEqual([
       [
-        'warn the consumer group is paused, so nothing is received until it is resumed: npx nestjs-rocketmq group resume shop',
+        `warn the consumer group is paused, so nothing is received until it is resumed: npx nestjs-rocketmq group resume shop --name-server ${bench.broker.nameServerEndpoint}`,
         expect.objectContaining({ consumerGroup: 'shop', ...PAUSE, since }),
       ],
       ['info the consumer group is resumed', expect.objectContaining({ consumerGroup: 'shop' })],

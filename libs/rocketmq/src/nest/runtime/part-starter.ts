@@ -185,13 +185,14 @@ export class PartStarter {
   }
 
   private connection({ broker }: Parts): Connection {
-    const { options } = this;
-    const { target, credentials, tls } = options;
-    if (target.kind === 'cluster') {
-      return new Connection({ ...connectionOptions(options), credentials, tls, endpoints: target.endpoints });
-    }
+    const { options, given } = this;
+    const { target, credentials, tls, nameServer } = options;
+    const shared = connectionOptions(options);
+    if (target.kind === 'cluster')
+      return new Connection({ ...shared, credentials, tls, endpoints: target.endpoints }, nameServer);
     // The embedded broker needs no credentials and no TLS, and files that the cluster's options name may not exist on this machine.
-    return new Connection({ ...connectionOptions(options), endpoints: broker?.endpoints ?? '' });
+    const inside = given.admin.needsInside ? broker?.nameServerEndpoint : undefined;
+    return new Connection({ ...shared, endpoints: broker?.endpoints ?? '' }, inside);
   }
 
   private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {

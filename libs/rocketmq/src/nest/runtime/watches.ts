@@ -56,11 +56,11 @@ async function watchGivenUp(parts: WatchedParts, { checkers }: WatchedPlan, port
   const { connection } = parts;
   const admin = await port.admin.ofCluster();
   if (connection === undefined || admin === undefined || Object.keys(checkers).length === 0) return;
-  const { clock, logger } = connection;
+  const { clock, logger, command } = connection;
   const { events, transactionOwner } = port;
   const ownerOf = (topic: string): string => transactionOwner ?? topic;
   const bounds = new TransactionBounds(port.options.producer ?? {});
-  parts.givenUp ??= new GivenUpWatch({ admin, checkers, bounds, clock, logger, events, ownerOf });
+  parts.givenUp ??= new GivenUpWatch({ admin, checkers, bounds, clock, logger, command, events, ownerOf });
   parts.givenUp.start();
 }
 
