@@ -214,6 +214,26 @@ describe('dead letters that are replayed', () => {
   });
 });
 
+describe('a replay page by page', () => {
+  contract('ends with the dead letters that were there when it began, though they fail again', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    const ids = await buried(
+      world,
+      consumerGroup,
+      ['a', 'b'].map((body) => ({ topic, body })),
+    );
+    const admin = world.admin();
+    const first = await admin.replayDeadLetters(consumerGroup, { limit: 1 });
+    await buried(world, consumerGroup, [], 1, topic);
+    const second = await admin.replayDeadLetters(consumerGroup, { after: JSON.parse(JSON.stringify(first.next)) });
+    const replayed = [...first.replayed, ...second.replayed].map(({ deadLetter }) => deadLetter.messageId);
+    expect(replayed.sort()).toEqual(ids.sort());
+    expect(second).toMatchObject({ next: undefined, failures: [] });
+    await expect(admin.listDeadLetters(consumerGroup)).resolves.toMatchObject({ total: 3 });
+  });
+});
+
 describe('dead letters that were exported', () => {
   contract('are sent as they were when their queue is gone, and once', async (world) => {
     const topic = await world.topic('fifo');

@@ -70,18 +70,6 @@ export function selectOf(
   };
 }
 
-/** Those that a group has now. Behind them are those of a listener that fails again at what is replayed, and so on without end. */
-export async function thereNow(admin: RocketMQAdmin, group: string): Promise<(letter: DeadLetterView) => boolean> {
-  const { DEAD_LETTER_PREFIX } = await import('../protocol/model/names.js');
-  const { queues } = await admin.topicOffsets(DEAD_LETTER_PREFIX + group);
-  const placeOf = (broker: string, queueId: number): string => JSON.stringify([broker, queueId]);
-  const ends = new Map(queues.map(({ broker, queueId, maxOffset }) => [placeOf(broker, queueId), maxOffset]));
-  return ({ broker, queueId, queueOffset }) => {
-    const end = ends.get(placeOf(broker, queueId));
-    return end === undefined || queueOffset < end;
-  };
-}
-
 /** The group, or else all that have a dead letter queue, also those that were deleted, by name. */
 export async function groupsOf(
   admin: RocketMQAdmin,

@@ -7,15 +7,7 @@ import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type CommandIo, plural, withExamples, wrongCall, yesOption } from './command.js';
-import {
-  type ChoiceValues,
-  choiceOf,
-  choiceOptions,
-  groupsOf,
-  selectOf,
-  subjectOf,
-  thereNow,
-} from './dead-letter-choice.js';
+import { type ChoiceValues, choiceOf, choiceOptions, groupsOf, selectOf, subjectOf } from './dead-letter-choice.js';
 import { messageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
 
@@ -104,11 +96,7 @@ async function eachPage(
     reportFailures(io, failures);
     const choice = await choiceOf(admin, values);
     for (const one of groups) {
-      const isThere = await thereNow(admin, one);
-      const select = selectOf(admin, one, {
-        ...choice,
-        isMeant: (letter) => isThere(letter) && choice.isMeant(letter),
-      });
+      const select = selectOf(admin, one, choice);
       let after: string | undefined;
       do {
         after = await work(admin, one, { select, again, onlyThisGroup, limit, after });

@@ -19,7 +19,7 @@ export interface PlannedReplay {
 }
 
 /**
- * What a replay of the same page with the same options would return; `next` is that of the page. `failed` also has those whose message group
+ * What a replay of the same page with the same options would return; `next` is its `next`. `failed` also has those whose message group
  * has no broker now: a replay ends at the first of them, and continues when the broker is back.
  */
 export interface ReplayPlan extends Omit<ReplayResult, 'replayed'> {

@@ -115,7 +115,8 @@ describe('a replay', () => {
       (reason: ReplayInterruptedError) => reason,
     );
     expect(error).toMatchObject({ code: 'REPLAY_INTERRUPTED', outcome: 'unknown', retryable, cause: { code } });
-    expect(error?.done).toMatchObject({ replayed: [{ deadLetter: { messageId: 'id-0' } }], next: 'broker-0/0/1' });
+    const next = 'replay:broker-0/0/1,broker-0/0/3';
+    expect(error?.done).toMatchObject({ replayed: [{ deadLetter: { messageId: 'id-0' } }], next });
     const rest = await admin.replayDeadLetters('g', { after: error?.done.next });
     expect(rest.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1', 'id-2']);
   });
@@ -147,7 +148,7 @@ describe('a replay that fails', () => {
     };
     await expect(admin.replayDeadLetters('g', { select })).rejects.toMatchObject({
       code: 'REPLAY_INTERRUPTED',
-      done: { replayed: [{ queueId: 1 }], next: 'broker-0/0/1' },
+      done: { replayed: [{ queueId: 1 }], next: 'replay:broker-0/0/1,broker-0/0/2' },
     });
   });
 
@@ -176,6 +177,95 @@ describe('a replay that fails', () => {
     expect(failed[0]).toMatchObject({ deadLetter: { messageId: `id-${first}` }, error: cause });
     await expect(admin.replayDeadLetters('g')).rejects.toMatchObject({ code: 'REPLAY_INTERRUPTED', cause });
     expect(requests()).toHaveLength(first);
+  });
+});
+
+describe('a replay page by page', () => {
+  /** As where a listener fails again at what is replayed. */
+  async function adminOfFailing(count: number) {
+    const letters = Array.from({ length: count }, (_, offset) => letter(offset));
+    const { admin } = await adminWith(letters, Array(100).fill(stored));
+    return { admin, failAgain: () => letters.push(letter(letters.length)) };
+  }
+
+  it.each(['replayDeadLetters', 'planReplay'] as const)(
+    'ends with the dead letters that were there at the first %s',
+    async (method) => {
+      const { admin, failAgain } = await adminOfFailing(5);
+      const offsets: number[] = [];
+      let after: string | undefined;
+      do {
+        const page = await admin[method]('g', { limit: 2, after });
+        const letters = 'replayed' in page ? page.replayed : page.planned;
+        offsets.push(...letters.map(({ deadLetter }) => deadLetter.queueOffset));
+        for (const _ of letters) failAgain();
+        after = page.next && JSON.parse(JSON.stringify(page.next));
+      } while (after !== undefined && offsets.length < 50);
+      expect(offsets).toEqual([0, 1, 2, 3, 4]);
+    },
+  );
+
+  it('goes on from its plan and after an interruption, and ends there as well', async () => {
+    const { admin, failAgain } = await adminOfFailing(4);
+    const { next } = await admin.planReplay('g', { limit: 1 });
+    failAgain();
+    const select = ({ queueOffset }: { readonly queueOffset: number }): boolean => {
+      if (queueOffset === 2) throw new TypeError('mine');
+      return true;
+    };
+    const interrupted = admin.replayDeadLetters('g', { after: next, select });
+    const error = await interrupted.then(
+      () => undefined,
+      (reason: ReplayInterruptedError) => reason,
+    );
+    expect(error?.done.replayed.map(({ deadLetter }) => deadLetter.queueOffset)).toEqual([1]);
+    const rest = await admin.replayDeadLetters('g', { after: error?.done.next });
+    expect(rest.replayed.map(({ deadLetter }) => deadLetter.queueOffset)).toEqual([2, 3]);
+    expect(rest.next).toBeUndefined();
+  });
+
+  it('begins with the dead letter at a position', async () => {
+    const { admin } = await adminOfFailing(4);
+    const { planned, next } = await admin.planReplay('g', { after: 'broker-0/0/1', limit: 2 });
+    expect(planned.map(({ deadLetter }) => deadLetter.queueOffset)).toEqual([1, 2]);
+    expect(next).toBe('replay:broker-0/0/3,broker-0/0/4');
+  });
+
+  it('reads no more than its queue has, whatever end the caller brings', async () => {
+    const { admin } = await adminOfFailing(2);
+    const { planned, next } = await admin.planReplay('g', {
+      after: `replay:broker-0/0/0,broker-0/0/${'9'.repeat(19)}`,
+    });
+    expect(planned).toHaveLength(2);
+    expect(next).toBeUndefined();
+  });
+
+  it.each([
+    ['is empty', ''],
+    ['has no end', 'replay:broker-0/0/1'],
+    ['has the end of another queue first', 'replay:broker-0/0/1,broker-0/1/3'],
+    ['has a queue twice', 'replay:broker-0/0/1,broker-0/0/3,broker-0/0/4'],
+    ['has its queues in another order', 'replay:broker-0/0/1,broker-0/0/3,a/0/4'],
+    ['has an end without an offset', 'replay:broker-0/0/1,broker-0/0/'],
+    ['is of another call', 'newest:broker-0/0/1'],
+    ['is endless', `replay:broker-0/0/1${Array.from({ length: 10_001 }, (_, id) => `,broker-0/${id}/3`).join('')}`],
+  ])('is rejected before anything is sent where its position %s', async (_, after) => {
+    const { admin, requests } = await adminWith([letter(0), letter(1)], [stored]);
+    for (const method of ['replayDeadLetters', 'planReplay'] as const) {
+      const error: Error = await admin[method]('g', { after }).then(
+        () => new Error('not rejected'),
+        (reason: Error) => reason,
+      );
+      expect(error).toMatchObject({ code: 'ILLEGAL_POSITION', message: expect.stringContaining('"next" of a replay') });
+      expect(error.message.length).toBeLessThan(500);
+    }
+    expect(requests()).toEqual([]);
+  });
+
+  it('is not taken for the position of a list', async () => {
+    const { admin } = await adminOfFailing(3);
+    const { next } = await admin.planReplay('g', { limit: 1 });
+    await expect(admin.listDeadLetters('g', { after: next })).rejects.toMatchObject({ code: 'ILLEGAL_POSITION' });
   });
 });
 

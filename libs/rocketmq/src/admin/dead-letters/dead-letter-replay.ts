@@ -16,20 +16,21 @@ import { RocketMQError } from '../../support/errors.js';
 import { anyObject, listWhere, type OwnChecks, rejected, trueOrFalse } from '../../support/options.js';
 import type { BrokerFailure } from '../each-broker.js';
 import { PROPERTIES } from '../messages/message-view.js';
-import { positionOf } from '../messages/positions.js';
 import { type Destination, type Outcome, outcomesOf, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
 import {
   checkPage,
   type DeadLetterPageOptions,
   type DeadLetterView,
-  readPage,
+  type ReplayPage,
+  readReplayPage,
   SELECT_CHECKS,
   type SelectOptions,
-  type StoredDeadLetter,
 } from './dead-letters.js';
 import { type ExportedDeadLetter, storedOf } from './exported-dead-letters.js';
 
 export interface ReplayOptions extends DeadLetterPageOptions, SelectOptions {
+  /** `next` of the replay before, or of its plan; or `positionOf()` of the dead letter to begin with. Default: the first page. */
+  readonly after?: string;
   /** Also replay those that were already replayed. Default: false. */
   readonly again?: boolean;
   /**
@@ -67,15 +68,19 @@ export interface ReplayResult {
   readonly replayedBefore: readonly DeadLetterView[];
   /** Could not be sent: the original topic is unknown or deleted, or the broker rejected it. Another replay fails again. */
   readonly failed: readonly { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[];
-  /** The position at which to continue; undefined at the end, and with `exported`. */
+  /**
+   * `after` of the next call; undefined at the end, and with `exported`. It has the form `replay:POSITION,END,…`: where to continue, as
+   * `positionOf()` names it, and by `broker/queue/offset` where the queues ended at the first call. So a caller that goes on to the end replays
+   * what was there then, and nothing that has failed again since.
+   */
   readonly next: string | undefined;
   /** Brokers whose dead letters could not be read. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
 /**
- * A replay was interrupted: a server could not be reached, or the deadline passed. `done` has what was sent before; its `next` is
- * the dead letter at which the replay ended, which may or may not have been sent. Continuing there sends it at most once more, and
+ * A replay was interrupted: a server could not be reached, or the deadline passed. `done` has what was sent before; its `next`
+ * begins with the dead letter at which the replay ended, which may or may not have been sent. Continuing there sends it at most once more, and
  * not at all if its first copy is found. With `exported`, the same call again continues.
  */
 export class ReplayInterruptedError extends RocketMQError {
@@ -84,7 +89,8 @@ export class ReplayInterruptedError extends RocketMQError {
     readonly done: ReplayResult,
     cause: Error,
   ) {
-    const message = `${what}: ${done.replayed.length} sent, then failed: ${cause.message}; continue with after = done.next`;
+    const goOn = done.next === undefined ? 'the same call again continues' : 'continue with after = done.next';
+    const message = `${what}: ${done.replayed.length} sent, then failed: ${cause.message}; ${goOn}`;
     super('REPLAY_INTERRUPTED', message, 'unknown', RocketMQError.is(cause) && cause.retryable, { cause });
   }
 }
@@ -119,7 +125,7 @@ export async function replayDeadLetters(
           if (options.select !== undefined && !(await options.select(deadLetter))) continue;
           await replay.one(stored, deadLetter);
         } catch (error) {
-          const done = { ...replay.result, next: positionOf(deadLetter), failures: page.failures };
+          const done = { ...replay.result, next: page.continuesAt(deadLetter), failures: page.failures };
           throw new ReplayInterruptedError(deadline.what, done, error as Error);
         }
       }
@@ -135,13 +141,14 @@ export async function lettersOf(
   consumerGroup: string,
   options: ReplayOptions,
   deadline: Deadline,
-): Promise<Pick<ReplayResult, 'next' | 'failures'> & { readonly letters: readonly StoredDeadLetter[] }> {
-  checkPage(consumerGroup, options);
+): Promise<ReplayPage> {
   const { exported, limit, after } = options;
-  if (exported === undefined) return readPage(cluster, consumerGroup, options, deadline);
+  if (exported === undefined) return readReplayPage(cluster, consumerGroup, options, deadline);
+  checkPage(consumerGroup, {});
   if (limit !== undefined || after !== undefined)
     throw rejected('exported', 'cannot be together with limit or after, which are of the queue; leave them out');
-  return { letters: await storedOf(consumerGroup, exported), next: undefined, failures: [] };
+  const letters = await storedOf(consumerGroup, exported);
+  return { letters, next: undefined, failures: [], continuesAt: () => undefined };
 }
 
 /** One replay, and what it has done so far. */

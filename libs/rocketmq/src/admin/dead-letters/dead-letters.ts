@@ -11,7 +11,10 @@ import type { BrokerFailure } from '../each-broker.js';
 import { CONCURRENT_LOOKUPS } from '../messages/message-lookup.js';
 import type { StoredMessageView } from '../messages/message-view.js';
 import { originOfDeadLetter } from '../messages/origin-topic.js';
-import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readTopicPage } from '../messages/topic-page.js';
+import { formatPosition, formatReplay, type Position, parseReplay } from '../messages/positions.js';
+import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readPageOf } from '../messages/topic-page.js';
+import { compareQueues } from '../sort-order.js';
+import { type OwnedQueue, queuesOf, type TopicQueues } from '../topics/topic-offsets.js';
 
 export interface DeadLetterPageOptions extends MessagePageOptions {}
 
@@ -77,7 +80,75 @@ export async function readPage(
   options: DeadLetterPageOptions,
   deadline: Deadline,
 ): Promise<Omit<DeadLetterPage, 'deadLetters'> & { readonly letters: readonly StoredDeadLetter[] }> {
-  const { found, ...page } = await readTopicPage(cluster, deadLetterTopicOf(consumerGroup), options, deadline);
+  const queues = await queuesOf(cluster, deadLetterTopicOf(consumerGroup), deadline);
+  return readPageIn(cluster, consumerGroup, queues, options, deadline);
+}
+
+/** A page of what a replay is about, and how another one continues. */
+export interface ReplayPage {
+  readonly letters: readonly StoredDeadLetter[];
+  readonly next: string | undefined;
+  readonly failures: readonly BrokerFailure[];
+  /** The `next` of a replay that ends at this dead letter. */
+  continuesAt(deadLetter: DeadLetterView): string | undefined;
+}
+
+/**
+ * One page of the dead letters that the queue had when the replay began. Behind them are those of a listener that fails again at what is
+ * replayed, and so on without end. @throws UsageError
+ */
+export async function readReplayPage(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  { after, ...options }: DeadLetterPageOptions,
+  deadline: Deadline,
+): Promise<ReplayPage> {
+  checkPage(consumerGroup, options);
+  const begun = after === undefined ? undefined : parseReplay(after);
+  const known = await queuesOf(cluster, deadLetterTopicOf(consumerGroup), deadline);
+  const ends = begun?.ends ?? known.queues.filter(hasMessages).map(endOf);
+  const offsets = new Map(ends.map((end) => [keyOf(end), end.offset]));
+  const queues = known.queues.flatMap((queue) => until(queue, offsets.get(keyOf(queue.offsets))));
+  const page = { ...options, after: begun && formatPosition(begun.start) };
+  const { letters, next, failures } = await readPageIn(cluster, consumerGroup, { ...known, queues }, page, deadline);
+  const from = (start: Position): string =>
+    formatReplay({ start, ends: ends.filter((end) => compareQueues(start, end) <= 0) });
+  return {
+    letters,
+    next: next === undefined ? undefined : from(parseReplay(next).start),
+    failures,
+    continuesAt: ({ broker, queueId, queueOffset }) => from({ broker, queueId, offset: queueOffset }),
+  };
+}
+
+function hasMessages({ offsets: { minOffset, maxOffset } }: OwnedQueue): boolean {
+  return maxOffset > minOffset;
+}
+
+function endOf({ offsets: { broker, queueId, maxOffset } }: OwnedQueue): Position {
+  return { broker, queueId, offset: maxOffset };
+}
+
+function keyOf({ broker, queueId }: Pick<Position, 'broker' | 'queueId'>): string {
+  return JSON.stringify([broker, queueId]);
+}
+
+/** @param end undefined: the queue had nothing, or was not known */
+function until({ owner, offsets }: OwnedQueue, end: number | undefined): readonly OwnedQueue[] {
+  if (end === undefined) return [];
+  const maxOffset = Math.max(offsets.minOffset, Math.min(offsets.maxOffset, end));
+  return [{ owner, offsets: { ...offsets, maxOffset } }];
+}
+
+async function readPageIn(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  queues: TopicQueues,
+  options: DeadLetterPageOptions,
+  deadline: Deadline,
+): ReturnType<typeof readPage> {
+  const topic = deadLetterTopicOf(consumerGroup);
+  const { found, ...page } = await readPageOf(cluster, topic, queues, options, deadline);
   const letters = found.map(({ stored, view }) => {
     const originTopic = originOfDeadLetter(consumerGroup, (name) => stored.properties.get(name));
     return { stored, deadLetter: { ...view, consumerGroup, originTopic } };

@@ -2,6 +2,7 @@
 
 import { toOffset } from '../../protocol/model/offset.js';
 import { UsageError } from '../../support/errors.js';
+import { compareQueues } from '../sort-order.js';
 import type { StoredMessageView } from './message-view.js';
 
 /** The next message of a queue to read; from the end, the offset after it. */
@@ -11,12 +12,17 @@ export interface Position {
   readonly offset: number;
 }
 
-const POSITION = /^([^,/]+)\/(\d{1,9})\/(\d{1,19})$/;
+const POSITION = /^([^,/:]+)\/(\d{1,9})\/(\d{1,19})$/;
 const TIME = /^\d{1,15}$/;
 /** A page that begins at the end continues in several queues; its text differs, so that it is not taken for the other order. */
 const NEWEST = 'newest:';
 /** Of all queues that are followed, after the time at which queues begin that were not found yet. */
 const TAIL = 'tail:';
+/** Of a replay that began with the dead letters of some queues, and ends with them. */
+const REPLAY = 'replay:';
+/** Of a text that a caller brings back. A dead letter queue has one queue a broker, unless someone has changed it. */
+const MAX_QUEUES = 10_000;
+const MAX_QUOTED = 200;
 
 export function formatPosition({ broker, queueId, offset }: Position): string {
   return `${encodeURIComponent(broker)}/${queueId}/${offset}`;
@@ -62,6 +68,38 @@ export function parseTail(text: string): TailPosition {
   throw illegalPosition(text, '"next" of a batch of the same topic');
 }
 
+/** How far a replay came. */
+export interface ReplayPosition {
+  readonly start: Position;
+  /** Where queues ended when the replay began, by broker and queue, from that of `start` on. Others are not replayed. */
+  readonly ends: readonly Position[];
+}
+
+export function formatReplay({ start, ends }: ReplayPosition): string {
+  return REPLAY + [start, ...ends].map(formatPosition).join(',');
+}
+
+/** A message alone is where a replay begins; it has no `ends` yet. @throws UsageError */
+export function parseReplay(text: string): Pick<ReplayPosition, 'start'> & Partial<ReplayPosition> {
+  const isBegun = text.startsWith(REPLAY);
+  const parts = isBegun ? text.slice(REPLAY.length).split(',', MAX_QUEUES + 2) : [text];
+  const [start, ...ends] = parts.map(positionIn);
+  if (!isBegun && start !== undefined) return { start };
+  const [first] = ends;
+  const isWhole = ends.length <= MAX_QUEUES && areSorted(ends);
+  if (start !== undefined && first !== undefined && isWhole && compareQueues(start, first) === 0)
+    return { start, ends };
+  throw illegalPosition(text, '"next" of a replay or its plan, or the position of a dead letter');
+}
+
+function areSorted(positions: readonly (Position | undefined)[]): positions is readonly Position[] {
+  return positions.every((one, index) => {
+    if (one === undefined) return false;
+    const before = positions[index - 1];
+    return before === undefined || compareQueues(before, one) < 0;
+  });
+}
+
 /** At least one; `oldest-first` has one. @throws UsageError */
 export function parsePositions(text: string, order: 'oldest-first' | 'newest-first'): readonly Position[] {
   const isNewest = text.startsWith(NEWEST);
@@ -74,7 +112,8 @@ export function parsePositions(text: string, order: 'oldest-first' | 'newest-fir
 }
 
 function illegalPosition(text: string, wanted: string): UsageError {
-  return new UsageError('ILLEGAL_POSITION', `after is "${text}"; it must be ${wanted}`, 'after');
+  const quoted = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
+  return new UsageError('ILLEGAL_POSITION', `after is "${quoted}"; it must be ${wanted}`, 'after');
 }
 
 function positionIn(text: string): Position | undefined {

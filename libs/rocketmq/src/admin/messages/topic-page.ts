@@ -6,7 +6,7 @@ import { UsageError } from '../../support/errors.js';
 import { anyFunction, anyObject, checkedElsewhere, type OwnChecks } from '../../support/options.js';
 import { checkLimit, checkTime } from '../checks.js';
 import { AskedBrokers, type BrokerFailure } from '../each-broker.js';
-import { compareText } from '../sort-order.js';
+import { compareQueues } from '../sort-order.js';
 import { type OwnedQueue, queuesOf, type TopicQueues, totalOf, unreadFailures } from '../topics/topic-offsets.js';
 import type { StoredMessageView } from './message-view.js';
 import { NewestFirst } from './newest-first.js';
@@ -207,7 +207,6 @@ async function readOn(
   return { kind: 'end', offset: maxOffset, deleted };
 }
 
-function isBefore({ offsets: { broker, queueId } }: OwnedQueue, start: Position): boolean {
-  const order = compareText(broker, start.broker);
-  return order < 0 || (order === 0 && queueId < start.queueId);
+function isBefore({ offsets }: OwnedQueue, start: Position): boolean {
+  return compareQueues(offsets, start) < 0;
 }
