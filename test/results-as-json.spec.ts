@@ -268,6 +268,7 @@ describe('as JSON', () => {
           for (const one of (await admin.delayedMessages()).messages) await admin.recallDelayed(one);
         },
       ],
+      listDeadLetterQueues: [() => admin.listDeadLetterQueues(), { consumerGroups: ['billing'] }],
       listDeadLetters: [() => admin.listDeadLetters('billing'), { total: 1, deadLetters: [message] }],
       planReplay: [() => admin.planReplay('billing'), { planned: [expect.objectContaining({ deadLetter: message })] }],
       planReplayOf: [

@@ -20,6 +20,18 @@ describe('dead letters', () => {
     await expect(world.admin().listDeadLetters(world.name())).resolves.toEqual(nothing);
   });
 
+  contract('are found by the groups that have a queue of them, also when the group was deleted', async (world) => {
+    const topic = await world.topic();
+    const [first, second, none] = [await group(world), await group(world), await group(world)];
+    for (const consumerGroup of [first, second]) await buried(world, consumerGroup, [{ topic, body: 'x' }]);
+    const admin = world.admin();
+    await admin.deleteGroup(second);
+    const { consumerGroups, failures } = await admin.listDeadLetterQueues();
+    expect(consumerGroups.filter((one) => [first, second, none].includes(one))).toEqual([first, second].sort());
+    expect(consumerGroups).toEqual([...consumerGroups].sort());
+    expect(failures).toEqual([]);
+  });
+
   contract('are listed with their original topic and all properties', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await group(world);

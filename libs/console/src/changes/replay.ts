@@ -3,7 +3,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRejection } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import { causesOf, shortDeadLetter } from '../pages/groups.js';
@@ -65,11 +64,10 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
 /** @throws ConsoleRejection when there are too many in all groups together */
 async function planAllGroups(context: PageContext, how: How): Promise<Change> {
   const { admin, request } = context;
-  const { topics, failures } = await admin.listTopics({ includeSystem: true, signal: request.signal });
-  const named = topics.filter(({ kind }) => kind === 'dead-letter').map(({ topic }) => groupOfDeadLetters(topic));
+  const { consumerGroups, failures } = await admin.listDeadLetterQueues({ signal: request.signal });
   const groups: GroupPlan[] = [];
   let most = MAX_SELECTED;
-  for (const consumerGroup of named.sort()) {
+  for (const consumerGroup of consumerGroups) {
     const wanted = { wanted: undefined, isOfKind: () => true, again: how.again, most };
     const preview = await previewOf(context, consumerGroup, wanted);
     most -= preview.planned.length;

@@ -27,7 +27,9 @@ import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead
 import {
   type DeadLetterPage,
   type DeadLetterPageOptions,
+  type DeadLetterQueueList,
   type DeadLetterView,
+  listDeadLetterQueues,
   listDeadLetters,
 } from './dead-letters/dead-letters.js';
 import { type ExportOptions, type ExportPage, exportDeadLetters } from './dead-letters/exported-dead-letters.js';
@@ -407,6 +409,11 @@ export class RocketMQAdmin {
    */
   messageTrail(query: TrailQuery, options?: CallOptions): Promise<MessageTrail> {
     return messageTrail(this.cluster, query, options);
+  }
+
+  /** The consumer groups that have a dead letter queue. */
+  listDeadLetterQueues(options?: CallOptions): Promise<DeadLetterQueueList> {
+    return listDeadLetterQueues(this.topics, options);
   }
 
   /** A page of the dead letters of the group, the oldest of each broker first. Does not consume them. A group that does not exist has none. */

@@ -510,9 +510,41 @@ describe('dlq', () => {
     expect(await json(`${line} --yes`)).toMatchObject({ done: true, replayed: [], replayedBefore: 2 });
   });
 
-  it.each(['dlq replay', 'dlq replay billing --all-groups'])('rejects %s', async (line) => {
-    expect(await rejected(`${line} --yes`, 2)).toContain('name a group, or add --all-groups');
+  it('lists those of all groups page by page, each with its group', async () => {
+    const listed = async (line: string) => {
+      const { out } = await on(`dlq list --all-groups --json ${line}`);
+      const page: { deadLetters: { consumerGroup: string }[]; next?: string } = JSON.parse(out);
+      return { groups: page.deadLetters.map(({ consumerGroup }) => consumerGroup), next: page.next };
+    };
+    const groups: string[] = [];
+    let after: string | undefined = '';
+    do {
+      const page = await listed(`--limit 1 ${after}`);
+      groups.push(...page.groups);
+      expect(page.next ?? 'g').toMatch(/^[\w-]+(\/embedded\/\d+\/\d+)?$/);
+      after = page.next && `--after ${page.next}`;
+    } while (after !== undefined);
+    expect((await listed('--limit 100')).groups).toEqual(groups);
+    expect(groups.filter((name) => name.startsWith('lost'))).toEqual(['lost-1', 'lost-1', 'lost-2', 'lost-2']);
+    const { out } = await on('dlq list --all-groups --after lost-2 --limit 2');
+    expect(out).toMatch(/ GROUP +FROM TOPIC +REPLAYED +BODY\n(.* lost-2 +parcels +(yes|no) .*\n){2}/);
+    expect(out).toMatch(/\n2 dead letters(; continue with --after [\w-]+)?\n$/);
   });
+
+  it.each([
+    ['nobody', 'no dead letters of a group "nobody"'],
+    ['lost-2/', 'it is GROUP/POSITION, or GROUP'],
+    ['lost-2/nowhere/0/0', 'no dead letter queue 0 on a broker "nowhere"'],
+  ])('is not listed from --after %s', async (after, problem) => {
+    expect(await rejected(`dlq list --all-groups --after ${after}`, 2)).toContain(problem);
+  });
+
+  it.each(['dlq replay --yes', 'dlq replay billing --all-groups --yes', 'dlq list', 'dlq list billing --all-groups'])(
+    'rejects %s',
+    async (line) => {
+      expect(await rejected(line, 2)).toContain('name a group, or add --all-groups');
+    },
+  );
 
   it('fails when a dead letter cannot be sent, and names it', async () => {
     broker.declareTopic({ name: 'passing', type: 'normal', queues: 1 });

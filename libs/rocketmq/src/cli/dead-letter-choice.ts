@@ -1,8 +1,9 @@
 // Which dead letters a command is about.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { DeadLetterView, SelectOptions } from '../admin/dead-letters/dead-letters.js';
 import type { BrokerFailure } from '../admin/each-broker.js';
+import type { Position } from '../admin/messages/positions.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import type { FailureRecord } from '../protocol/model/failure-record.js';
 import { type AccessValues, commandOn } from './admin-access.js';
@@ -18,10 +19,19 @@ export type ChoiceValues = AccessValues & {
   operationsTopic?: string;
 };
 
+export function allGroupsOption(): Option {
+  return new Option('--all-groups', 'the dead letters of all consumer groups, in place of a group');
+}
+
+/** @throws UsageError */
+export function assertOneScope(group: string | undefined, { allGroups = false }: { allGroups?: boolean }): void {
+  if ((group === undefined) !== allGroups) throw wrongCall('name a group, or add --all-groups');
+}
+
 /** Gives a command the options of {@link ChoiceValues}. */
 export function choiceOptions(command: Command): Command {
   return command
-    .option('--all-groups', 'the dead letters of all consumer groups, in place of a group')
+    .addOption(allGroupsOption())
     .option('--id <id>', 'only the dead letter with this message id; can be repeated', eachOf(String))
     .option('--key <key>', 'only dead letters with this key; can be repeated', eachOf(String))
     .option('--topic <topic>', 'only dead letters of this topic; can be repeated', eachOf(String))
@@ -32,6 +42,9 @@ export function choiceOptions(command: Command): Command {
     )
     .addOption(operationsTopicOption());
 }
+
+/** How many queues an error names. */
+const MAX_NAMED = 8;
 
 export interface Choice {
   readonly isMeant: (letter: DeadLetterView) => boolean;
@@ -80,14 +93,87 @@ export async function groupsOf(
     await assertExists(admin, group, values);
     return { groups: [group], failures: [] };
   }
-  const { DEAD_LETTER_PREFIX } = await import('../protocol/model/names.js');
-  const { topics, failures } = await admin.listTopics({ includeSystem: true });
-  const queues = topics.filter(({ kind }) => kind === 'dead-letter');
-  return { groups: queues.map(({ topic }) => topic.slice(DEAD_LETTER_PREFIX.length)).sort(), failures };
+  const { consumerGroups, failures } = await admin.listDeadLetterQueues();
+  return { groups: consumerGroups, failures };
+}
+
+/** One group, or all of the cluster in the order of their names. */
+export type Scope =
+  | { readonly group: string }
+  | { readonly groups: readonly string[]; readonly failures: readonly BrokerFailure[] };
+
+/** The same, from the command line. @param group undefined: all groups */
+export async function scopeOf(admin: RocketMQAdmin, group: string | undefined, values: AccessValues): Promise<Scope> {
+  const { groups, failures } = await groupsOf(admin, group, values);
+  return group === undefined ? { groups, failures } : { group };
+}
+
+interface Start {
+  readonly group: string;
+  readonly after: string | undefined;
+}
+
+/** @param after a position of the group; of all groups `GROUP` or `GROUP/POSITION` @throws UsageError for one that is not there */
+export async function startsOf(
+  admin: RocketMQAdmin,
+  scope: Scope,
+  after: string | undefined,
+): Promise<readonly Start[]> {
+  if ('group' in scope) {
+    const { group } = scope;
+    if (after !== undefined) await assertPosition(admin, group, after, `--after is "${after}"`);
+    return [{ group, after }];
+  }
+  const all = scope.groups.map((group): Start => ({ group, after: undefined }));
+  if (after === undefined) return all;
+  const slash = after.indexOf('/');
+  const [group, position] = slash < 0 ? [after] : [after.slice(0, slash), after.slice(slash + 1)];
+  const index = scope.groups.indexOf(group);
+  const given = `--after is "${after}"`;
+  const wanted = 'of all groups, it is GROUP/POSITION, or GROUP to begin with its first dead letter';
+  if (index < 0) throw wrongCall(`${given}, but there are no dead letters of a group "${group}"; ${wanted}`);
+  if (position !== undefined) await assertPosition(admin, group, position, given, `; ${wanted}`);
+  return [{ group, after: position }, ...all.slice(index + 1)];
+}
+
+/** Where a command begins at this position. @param position undefined: at the first of the group */
+export function placeOf(scope: Scope, group: string, position: string | undefined): string | undefined {
+  if ('group' in scope) return position;
+  return position === undefined ? group : `${group}/${position}`;
+}
+
+/** A page would pass over what is before a queue that does not exist. @throws UsageError */
+async function assertPosition(
+  admin: RocketMQAdmin,
+  group: string,
+  position: string,
+  given: string,
+  wanted = '',
+): Promise<void> {
+  const { deadLetterTopicOf } = await import('../protocol/model/names.js');
+  const { broker, queueId, offset } = await positionIn(position, given, wanted);
+  const { queues, failures } = await admin.topicOffsets(deadLetterTopicOf(group));
+  const queue = queues.find((one) => one.broker === broker && one.queueId === queueId);
+  // What a broker lacks that does not answer is reported with the result.
+  if (queue === undefined && failures.some(({ name }) => name === broker)) return;
+  const where = `group "${group}" has no dead letter queue ${queueId} on a broker "${broker}"`;
+  const known = queues.map((one) => `${one.broker}/${one.queueId}`).slice(0, MAX_NAMED);
+  const there = known.length === 0 ? 'it has none on any broker' : `it has ${known.join(', ')}`;
+  if (queue === undefined) throw wrongCall(`${given}, but ${where}; ${there}`);
+  if (offset > queue.maxOffset) throw wrongCall(`${given}, but this dead letter queue ends at ${queue.maxOffset}`);
+}
+
+async function positionIn(position: string, given: string, wanted: string): Promise<Position> {
+  const { parsePositions } = await import('../admin/messages/positions.js');
+  try {
+    const [found] = parsePositions(position, 'oldest-first');
+    if (found !== undefined) return found;
+  } catch {}
+  throw wrongCall(`${given}, but "${position}" is no position such as broker-a/0/17${wanted}`);
 }
 
 /** The dead letters of a group that was deleted are still there. */
-export async function assertExists(admin: RocketMQAdmin, group: string, values: AccessValues): Promise<void> {
+async function assertExists(admin: RocketMQAdmin, group: string, values: AccessValues): Promise<void> {
   const { total, failures } = await admin.listDeadLetters(group, { limit: 1 });
   if (total === 0 && failures.length === 0) await assertGroupExists(admin, group, commandOn(values, 'group', 'list'));
 }

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { accessOptions, commandOn, withAdmin } from './admin-access.js';
 import { type CommandIo, plural, withExamples, wrongCall } from './command.js';
-import { type ChoiceValues, choiceOf, choiceOptions, groupsOf, subjectOf } from './dead-letter-choice.js';
+import { type ChoiceValues, choiceOf, choiceOptions, scopeOf, subjectOf } from './dead-letter-choice.js';
 import { PlanTotal, printPlan, ReplayTotal, type SendValues, sendOptions } from './dead-letter-replay-command.js';
 import { print, reportFailures } from './output.js';
 
@@ -28,9 +28,8 @@ export function addExport(dlq: Command, io: CommandIo): void {
       const { exportTo } = await import('./dead-letter-file.js');
       const { after, operationsTopic } = values;
       const { count, next, failures } = await withAdmin(values, io, async (admin) => {
-        const { groups, failures } = await groupsOf(admin, group, values);
+        const scope = await scopeOf(admin, group, values);
         const choice = await choiceOf(admin, values);
-        const scope = group === undefined ? { groups, failures } : { group };
         return exportTo(file, { admin, scope, choice, after, operationsTopic }, io);
       });
       print(io, values, { ...subjectOf(group), file, exported: count, next, failures }, () => {

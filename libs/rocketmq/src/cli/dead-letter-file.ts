@@ -4,11 +4,10 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { type ExportedDeadLetter, exportedProblem } from '../admin/dead-letters/exported-dead-letters.js';
 import type { BrokerFailure } from '../admin/each-broker.js';
-import { parsePositions } from '../admin/messages/positions.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { describeError } from '../support/logger.js';
 import { type CommandIo, plural, wrongCall } from './command.js';
-import type { Choice } from './dead-letter-choice.js';
+import { type Choice, placeOf, type Scope, startsOf } from './dead-letter-choice.js';
 import { latestFailures, reasonText } from './failure-records.js';
 import { jsonLine } from './output.js';
 
@@ -32,11 +31,6 @@ interface End {
   readonly unanswered?: readonly string[];
 }
 
-/** One group, or all of the cluster in the order of their names. */
-type Scope =
-  | { readonly group: string }
-  | { readonly groups: readonly string[]; readonly failures: readonly BrokerFailure[] };
-
 interface ExportRequest {
   readonly admin: RocketMQAdmin;
   readonly scope: Scope;
@@ -58,7 +52,7 @@ interface Exported {
 /** @throws when the file exists; when a server fails, after it has written where to continue */
 export async function exportTo(file: string, request: ExportRequest, io: Pick<CommandIo, 'warn'>): Promise<Exported> {
   const { scope } = request;
-  const starts = startsOf(request);
+  const starts = await startsOf(request.admin, scope, request.after);
   const handle = await open(file, 'wx', PRIVATE_FILE).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') throw wrongCall(`${file} exists; nothing was written; name a new file`);
     throw error;
@@ -97,32 +91,6 @@ export async function exportTo(file: string, request: ExportRequest, io: Pick<Co
   } finally {
     await handle.close();
   }
-}
-
-interface Start {
-  readonly group: string;
-  readonly after: string | undefined;
-}
-
-/** @throws UsageError for a position that is not of these groups */
-function startsOf({ scope, after }: ExportRequest): readonly Start[] {
-  if ('group' in scope) return [{ group: scope.group, after }];
-  const all = scope.groups.map((group): Start => ({ group, after: undefined }));
-  if (after === undefined) return all;
-  const slash = after.indexOf('/');
-  const [group, position] = slash < 0 ? [after] : [after.slice(0, slash), after.slice(slash + 1)];
-  const index = scope.groups.indexOf(group);
-  const wanted = 'of all groups, it is GROUP/POSITION, or GROUP to begin with its first dead letter';
-  if (index < 0)
-    throw wrongCall(`--after is "${after}", but there are no dead letters of a group "${group}"; ${wanted}`);
-  if (position !== undefined) parsePositions(position, 'oldest-first');
-  return [{ group, after: position }, ...all.slice(index + 1)];
-}
-
-/** Where an export begins at this position. @param position undefined: at the first of the group */
-function placeOf(scope: Scope, group: string, position: string | undefined): string | undefined {
-  if ('group' in scope) return position;
-  return position === undefined ? group : `${group}/${position}`;
 }
 
 /** Those of a page that are chosen, with their reasons where they are known. */

@@ -6,8 +6,16 @@ import type { ReplayOptions, ReplayResult } from '../admin/dead-letters/dead-let
 import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
-import { type CommandIo, plural, withExamples, wrongCall, yesOption } from './command.js';
-import { type ChoiceValues, choiceOf, choiceOptions, groupsOf, selectOf, subjectOf } from './dead-letter-choice.js';
+import { type CommandIo, plural, withExamples, yesOption } from './command.js';
+import {
+  assertOneScope,
+  type ChoiceValues,
+  choiceOf,
+  choiceOptions,
+  groupsOf,
+  selectOf,
+  subjectOf,
+} from './dead-letter-choice.js';
 import { messageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
 
@@ -38,7 +46,7 @@ export function addReplay(dlq: Command, io: CommandIo): void {
     )
     .argument('[group]');
   accessOptions(sendOptions(choiceOptions(command))).action(async (group: string | undefined, values: ReplayValues) => {
-    if ((group === undefined) !== (values.allGroups === true)) throw wrongCall('name a group, or add --all-groups');
+    assertOneScope(group, values);
     await (values.yes === true ? replay : plan)(io, group, values);
   });
   withExamples(command, [
@@ -224,4 +232,4 @@ function receiversText(planned: PlanTotal['planned'], { onlyThisGroup }: SendVal
 
 export const FROM_TOPIC = { heading: 'FROM TOPIC', of: ({ originTopic }: DeadLetterView) => originTopic };
 
-const OF_GROUP = { heading: 'GROUP', of: ({ consumerGroup }: DeadLetterView) => consumerGroup };
+export const OF_GROUP = { heading: 'GROUP', of: ({ consumerGroup }: DeadLetterView) => consumerGroup };

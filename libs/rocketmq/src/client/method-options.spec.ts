@@ -185,6 +185,7 @@ describe('an administration client', () => {
     ['recallDelayed', (admin, options) => admin.recallDelayed(own, options)],
     ['findMessages', (admin, options) => admin.findMessages(query, options)],
     ['messageTrail', (admin, options) => admin.messageTrail({ topic: 'orders', messageId: 'x' }, options)],
+    ['listDeadLetterQueues', (admin, options) => admin.listDeadLetterQueues(options)],
     ['listDeadLetters', (admin, options) => admin.listDeadLetters('shop', options)],
     ['planReplay', (admin, options) => admin.planReplay('shop', options)],
     ['exportDeadLetters', (admin, options) => admin.exportDeadLetters('shop', options)],

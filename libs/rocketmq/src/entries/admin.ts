@@ -14,6 +14,7 @@ export {
 export type {
   DeadLetterPage,
   DeadLetterPageOptions,
+  DeadLetterQueueList,
   DeadLetterView,
   SelectOptions,
 } from '../admin/dead-letters/dead-letters.js';

@@ -1,11 +1,11 @@
 // Reads the dead letters of a consumer group page by page without consuming them. dead-letter-replay.ts sends them again.
 
-import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
+import { consumerGroupNameProblem, DEAD_LETTER_PREFIX, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { mapConcurrently } from '../../support/concurrently.js';
-import type { Deadline } from '../../support/deadline.js';
-import { anyFunction, type OwnChecks } from '../../support/options.js';
+import type { CallOptions, Deadline } from '../../support/deadline.js';
+import { anyFunction, assertCall, type OwnChecks } from '../../support/options.js';
 import { checkName } from '../checks.js';
 import type { BrokerFailure } from '../each-broker.js';
 import { CONCURRENT_LOOKUPS } from '../messages/message-lookup.js';
@@ -14,6 +14,7 @@ import { originOfDeadLetter } from '../messages/origin-topic.js';
 import { formatPosition, formatReplay, type Position, parseReplay } from '../messages/positions.js';
 import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readPageOf } from '../messages/topic-page.js';
 import { compareQueues } from '../sort-order.js';
+import type { TopicAdmin } from '../topics/topic-admin.js';
 import { type OwnedQueue, queuesOf, type TopicQueues } from '../topics/topic-offsets.js';
 
 export interface DeadLetterPageOptions extends MessagePageOptions {}
@@ -44,10 +45,27 @@ export interface DeadLetterPage {
   readonly failures: readonly BrokerFailure[];
 }
 
+export interface DeadLetterQueueList {
+  /** The groups that have a dead letter queue, by name: also those whose queue is empty by now, and those that were deleted. */
+  readonly consumerGroups: readonly string[];
+  /** Brokers that did not answer; the result lacks groups that only they know. Empty when all answered. */
+  readonly failures: readonly BrokerFailure[];
+}
+
 /** A dead letter as it is stored, and its view. */
 export interface StoredDeadLetter {
   readonly stored: StoredMessageFields;
   readonly deadLetter: DeadLetterView;
+}
+
+export async function listDeadLetterQueues(
+  admin: Pick<TopicAdmin, 'list'>,
+  options?: CallOptions,
+): Promise<DeadLetterQueueList> {
+  assertCall(options);
+  const { topics, failures } = await admin.list({ ...options, includeSystem: true });
+  const queues = topics.filter(({ kind }) => kind === 'dead-letter');
+  return { consumerGroups: queues.map(({ topic }) => topic.slice(DEAD_LETTER_PREFIX.length)), failures };
 }
 
 export async function listDeadLetters(
