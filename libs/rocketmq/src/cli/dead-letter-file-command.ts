@@ -1,11 +1,14 @@
 // `nestjs-rocketmq dlq export` and `dlq import`: their command lines. dead-letter-file.ts has the file.
 
 import type { Command } from 'commander';
+import type { ReplayOptions } from '../admin/dead-letters/dead-letter-replay.js';
+import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { accessOptions, commandOn, withAdmin } from './admin-access.js';
 import { type CommandIo, plural, withExamples, wrongCall } from './command.js';
 import { type ChoiceValues, choiceOf, choiceOptions, scopeOf, subjectOf } from './dead-letter-choice.js';
 import { PlanTotal, printPlan, ReplayTotal, type SendValues, sendOptions } from './dead-letter-replay-command.js';
 import { print, reportFailures } from './output.js';
+import { withSignals } from './until-stopped.js';
 
 type ExportValues = ChoiceValues & { after?: string };
 
@@ -74,15 +77,20 @@ export function addImport(dlq: Command, io: CommandIo): void {
     if (stoppedAfter !== undefined) io.warn(`${file} is not complete: its export ended ${stoppedAfter}`);
     const total = new ReplayTotal(io, values, { file });
     const plan = new PlanTotal();
-    await withAdmin(values, io, async (admin) => {
-      for await (const { group, exported } of lotsIn(file)) {
-        const options = { exported, again, onlyThisGroup };
-        if (yes === true) await total.added(() => admin.replayDeadLetters(group, options));
-        else plan.add(await admin.planReplay(group, options));
-      }
-    });
-    if (yes === true) total.print();
-    else printPlan(io, values, plan, { file }, () => '');
+    type Each = (admin: RocketMQAdmin, group: string, options: ReplayOptions) => Promise<unknown>;
+    const eachLot = (each: Each): Promise<void> =>
+      withAdmin(values, io, async (admin) => {
+        for await (const { group, exported } of lotsIn(file))
+          await each(admin, group, { exported, again, onlyThisGroup });
+      });
+    if (yes !== true) {
+      await eachLot(async (admin, group, options) => plan.add(await admin.planReplay(group, options)));
+      return printPlan(io, values, plan, { file }, () => '');
+    }
+    await withSignals((signal) =>
+      eachLot((admin, group, options) => total.added(admin, group, { ...options, signal })),
+    );
+    total.print();
   });
   withExamples(command, [
     ['dlq import billing.jsonl', 'show what would be sent'],

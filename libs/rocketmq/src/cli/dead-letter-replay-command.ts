@@ -18,6 +18,7 @@ import {
 } from './dead-letter-choice.js';
 import { messageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
+import { withSignals } from './until-stopped.js';
 
 export type SendValues = AccessValues & {
   again?: boolean;
@@ -68,11 +69,13 @@ const PAGE_BY_ERROR = 32;
 /** @param group undefined: all groups */
 async function replay(io: CommandIo, group: string | undefined, values: ReplayValues): Promise<void> {
   const total = new ReplayTotal(io, values, subjectOf(group));
-  await eachPage(io, group, values, async (admin, one, options) => {
-    const done = await total.added(() => admin.replayDeadLetters(one, options));
-    reportFailures(io, done.failures);
-    return done.next;
-  });
+  await withSignals((signal) =>
+    eachPage(io, group, values, async (admin, one, options) => {
+      const done = await total.added(admin, one, { ...options, signal });
+      reportFailures(io, done.failures);
+      return done.next;
+    }),
+  );
   total.print();
 }
 
@@ -136,20 +139,40 @@ export class ReplayTotal {
     private readonly subject: Readonly<Record<string, string>>,
   ) {}
 
-  /** Adds what was done on a page, also when the replay was interrupted on it. @throws the error of the replay */
-  async added(work: () => Promise<ReplayResult>): Promise<ReplayResult> {
+  /**
+   * Replays a page, and adds what was done, also when the replay was interrupted on it.
+   * @throws the error of the replay; the reason of the signal
+   */
+  async added(
+    admin: RocketMQAdmin,
+    group: string,
+    options: ReplayOptions & { readonly signal: AbortSignal },
+  ): Promise<ReplayResult> {
     const { ReplayInterruptedError } = await import('../admin/dead-letters/dead-letter-replay.js');
     try {
-      return this.add(await work());
+      return this.add(await admin.replayDeadLetters(group, options));
     } catch (error) {
-      const isInterrupted = error instanceof ReplayInterruptedError;
-      if (isInterrupted) this.add(error.done);
-      if (!isInterrupted && this.isEmpty) throw error;
+      const { aborted, reason } = options.signal;
+      const interrupted = error instanceof ReplayInterruptedError ? error : undefined;
+      if (interrupted !== undefined) this.add(interrupted.done);
+      if (!aborted && interrupted === undefined && this.isEmpty) throw error;
       print(this.io, this.values, this.result(false), () => '');
-      const count = plural(this.replayed.length, 'dead letter');
-      this.io.warn(`${count} replayed before the failure below; running the same command again skips them`);
-      throw error;
+      const why = aborted ? 'before the signal' : 'before the failure below';
+      this.io.warn(
+        `${plural(this.replayed.length, 'dead letter')} replayed ${why}${this.restText(interrupted?.inFlight)}`,
+      );
+      throw aborted ? reason : error;
     }
+  }
+
+  /** What is not known, and how to go on. */
+  private restText(inFlight: DeadLetterView | undefined): string {
+    const { again = false } = this.values;
+    const doubt = inFlight && `; whether ${inFlight.messageId} of ${inFlight.consumerGroup} was sent, too, is unknown`;
+    const rest = again
+      ? 'with --again, the same command sends them once more, without it, it skips them'
+      : `running the same command again skips them${inFlight === undefined ? '' : ', and that one if it was sent'}`;
+    return `${doubt ?? ''}; ${rest}`;
   }
 
   private add(done: ReplayResult): ReplayResult {

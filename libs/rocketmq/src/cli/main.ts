@@ -22,6 +22,7 @@ import { addServerCommand } from './server-command.js';
 import { addSqlCommand } from './sql-command.js';
 import { addTopicCommand } from './topic-command.js';
 import { addTransactionCommand } from './transaction-command.js';
+import { SignalError } from './until-stopped.js';
 
 /** Warnings do not change the exit code. */
 const EXIT_CODES = { done: 0, failed: 1, wrongCall: 2 } as const;
@@ -76,7 +77,7 @@ const HELP_WIDTH = 110;
 
 /**
  * Runs a command line, given without the name of the program.
- * @returns the exit code: 0 succeeded, 1 failed, 2 the command line is wrong
+ * @returns the exit code: 0 succeeded, 1 failed, 2 the command line is wrong, above 128 a signal ended it
  */
 export async function run(args: readonly string[], surroundings: ProcessIo): Promise<number> {
   const asJson = args.includes('--json');
@@ -102,7 +103,7 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
     return hasFailed ? EXIT_CODES.failed : EXIT_CODES.done;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done;
-    const code = isWrongCall(error) ? EXIT_CODES.wrongCall : EXIT_CODES.failed;
+    const code = exitCodeOf(error);
     // A call without a command has printed the help already.
     if ((error as { code?: unknown }).code !== 'commander.help') io.err(errorText(error, asJson));
     return code;
@@ -135,6 +136,11 @@ export async function main(args: readonly string[], importModule: ImportModule, 
     importModule,
   });
   process.exitCode = isLost ? EXIT_CODES.failed : code;
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof SignalError) return error.exitCode;
+  return isWrongCall(error) ? EXIT_CODES.wrongCall : EXIT_CODES.failed;
 }
 
 /** Errors that are known before a server is asked. What does not exist, a topic, a queue or a package, is a failure, not a usage error. */

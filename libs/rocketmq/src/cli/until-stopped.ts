@@ -1,6 +1,36 @@
-// When a command that serves ends.
+// When a command that serves ends, and what a signal does to one that does not.
 
-const SIGNALS: readonly string[] = ['SIGINT', 'SIGTERM'];
+import { constants } from 'node:os';
+
+type Signal = 'SIGINT' | 'SIGTERM';
+
+const SIGNALS: readonly Signal[] = ['SIGINT', 'SIGTERM'];
+
+/** A command was ended by a signal. */
+export class SignalError extends Error {
+  /** As a shell has it for a process that a signal has ended. */
+  readonly exitCode: number;
+
+  constructor(signal: Signal) {
+    super(`interrupted by ${signal}`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
+/**
+ * Runs work that can say what it has done when a signal ends it. A second signal ends the process at once.
+ * @param work its signal aborts with a SignalError
+ */
+export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopping = new AbortController();
+  const listeners = SIGNALS.map((name) => [name, () => stopping.abort(new SignalError(name))] as const);
+  for (const [name, stop] of listeners) process.once(name, stop);
+  try {
+    return await work(stopping.signal);
+  } finally {
+    for (const [name, stop] of listeners) process.off(name, stop);
+  }
+}
 
 /**
  * Resolves on SIGINT or SIGTERM, or when the parent process disconnects, unless this one outlives it.
@@ -8,7 +38,7 @@ const SIGNALS: readonly string[] = ['SIGINT', 'SIGTERM'];
  */
 export function askedToStop(over?: AbortSignal, { outlivesParent = false } = {}): Promise<void> {
   const hasNoParent = outlivesParent || process.channel === undefined || process.channel === null;
-  const events = hasNoParent ? SIGNALS : [...SIGNALS, 'disconnect'];
+  const events: readonly string[] = hasNoParent ? SIGNALS : [...SIGNALS, 'disconnect'];
   return new Promise((resolve) => {
     const stop = (): void => resolve();
     for (const event of events) process.once(event, stop);

@@ -105,21 +105,25 @@ describe('a replay', () => {
   });
 
   it.each([
-    ['does not answer', undefined, 'DEADLINE_EXCEEDED', true],
-    ['is too busy', { code: 2, remark: 'busy' }, 'SYSTEM_BUSY', true],
-    ['says what nobody knows', { code: 999 }, 'RESPONSE_999', false],
-  ])('ends where the server %s, reports what was done, and continues there', async (_, failure, code, retryable) => {
-    const { admin } = await adminWith([letter(0), letter(1), letter(2)], [stored, failure, stored, stored]);
-    const error = await admin.replayDeadLetters('g', { timeoutMs: 2_000 }).then(
-      () => undefined,
-      (reason: ReplayInterruptedError) => reason,
-    );
-    expect(error).toMatchObject({ code: 'REPLAY_INTERRUPTED', outcome: 'unknown', retryable, cause: { code } });
-    const next = 'replay:broker-0/0/1,broker-0/0/3';
-    expect(error?.done).toMatchObject({ replayed: [{ deadLetter: { messageId: 'id-0' } }], next });
-    const rest = await admin.replayDeadLetters('g', { after: error?.done.next });
-    expect(rest.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1', 'id-2']);
-  });
+    ['does not answer', undefined, 'DEADLINE_EXCEEDED', true, 'id-1'],
+    ['is too busy', { code: 2, remark: 'busy' }, 'SYSTEM_BUSY', true, undefined],
+    ['says what nobody knows', { code: 999 }, 'RESPONSE_999', false, 'id-1'],
+  ])(
+    'ends where the server %s, reports what was done, and continues there',
+    async (...[, failure, code, retryable, inFlight]) => {
+      const { admin } = await adminWith([letter(0), letter(1), letter(2)], [stored, failure, stored, stored]);
+      const error = await admin.replayDeadLetters('g', { timeoutMs: 2_000 }).then(
+        () => undefined,
+        (reason: ReplayInterruptedError) => reason,
+      );
+      expect(error).toMatchObject({ code: 'REPLAY_INTERRUPTED', outcome: 'unknown', retryable, cause: { code } });
+      const next = 'replay:broker-0/0/1,broker-0/0/3';
+      expect(error?.done).toMatchObject({ replayed: [{ deadLetter: { messageId: 'id-0' } }], next });
+      expect(error?.inFlight?.messageId).toBe(inFlight);
+      const rest = await admin.replayDeadLetters('g', { after: error?.done.next });
+      expect(rest.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1', 'id-2']);
+    },
+  );
 
   it('treats a message as sent that is stored but not yet on disk or on a slave', async () => {
     const answers = [10, 11, 12].map((code) => ({ ...stored, code }));

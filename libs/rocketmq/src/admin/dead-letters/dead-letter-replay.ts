@@ -80,14 +80,16 @@ export interface ReplayResult {
 
 /**
  * A replay was interrupted: a server could not be reached, or the deadline passed. `done` has what was sent before; its `next`
- * begins with the dead letter at which the replay ended, which may or may not have been sent. Continuing there sends it at most once more, and
- * not at all if its first copy is found. With `exported`, the same call again continues.
+ * begins with the dead letter at which the replay ended. If it is `inFlight`, continuing there sends it at most once more, and not at all if
+ * its first copy is found. With `exported`, the same call again continues.
  */
 export class ReplayInterruptedError extends RocketMQError {
   constructor(
     what: string,
     readonly done: ReplayResult,
     cause: Error,
+    /** The one that was sent and not answered: whether it is in its topic is unknown. Undefined when every send was answered. */
+    readonly inFlight?: DeadLetterView,
   ) {
     const goOn = done.next === undefined ? 'the same call again continues' : 'continue with after = done.next';
     const message = `${what}: ${done.replayed.length} sent, then failed: ${cause.message}; ${goOn}`;
@@ -126,7 +128,7 @@ export async function replayDeadLetters(
           await replay.one(stored, deadLetter);
         } catch (error) {
           const done = { ...replay.result, next: page.continuesAt(deadLetter), failures: page.failures };
-          throw new ReplayInterruptedError(deadline.what, done, error as Error);
+          throw new ReplayInterruptedError(deadline.what, done, error as Error, replay.inFlight);
         }
       }
       return { ...replay.result, next: page.next, failures: page.failures };
@@ -156,6 +158,8 @@ class Replay {
   private readonly outcomes: Outcome<ReplayedDeadLetter>[] = [];
   private readonly pass: ReplayPass;
   private readonly onlyFor: string | undefined;
+  /** Sent, without an answer that says whether it is stored. */
+  inFlight: DeadLetterView | undefined;
 
   constructor(
     private readonly cluster: ClusterAccess,
@@ -174,7 +178,15 @@ class Replay {
 
   /** @throws for a failure that would affect the following dead letters as well */
   async one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
-    this.outcomes.push(await this.pass.one(deadLetter, (destination) => this.send(stored, deadLetter, destination)));
+    const outcome = await this.pass.one(deadLetter, async (destination) => {
+      try {
+        return await this.send(stored, deadLetter, destination);
+      } catch (error) {
+        if (!RocketMQError.is(error) || error.outcome === 'unknown') this.inFlight = deadLetter;
+        throw error;
+      }
+    });
+    this.outcomes.push(outcome);
   }
 
   /** @see SendMessageRequestHeader of the server, request code 10 */
