@@ -226,6 +226,33 @@ describe('a plan to replay the dead letters of all groups', () => {
     expect(await core.execute(whole)).toMatchObject({ details: { replayed: 1, replayedBefore: 2 } });
   });
 
+  it('lists the first of many that it leaves out, and says how many more there are', async () => {
+    await bury(
+      Array.from({ length: 205 }, (_, index) => `${index}`),
+      'other',
+      'audit',
+    );
+    for (let after: string | undefined = ''; after !== undefined; )
+      ({ next: after } = await admin.replayDeadLetters('audit', { limit: 100, ...(after !== '' && { after }) }));
+    const { preview } = await opened().plan(all);
+    expect([preview.planned.length, preview.skipped.length, preview.more]).toEqual([2, 200, { skipped: 6, failed: 0 }]);
+    const one = await opened().plan({ action: 'replay', consumerGroup: 'audit' });
+    expect([one.preview.skipped.length, one.preview.more]).toEqual([200, { skipped: 6, failed: 0 }]);
+  });
+
+  it('advises what somebody can do who replays all groups', async () => {
+    await bury(
+      Array.from({ length: 300 }, (_, index) => `${index}`),
+      'other',
+      'audit',
+    );
+    const message = expect.stringContaining('; replay one group at a time, or choose a higher rate');
+    expect(await opened().plan({ ...all, perSecond: 1 })).toMatchObject({ status: 400, error: { message } });
+    const fewer = expect.stringContaining('; choose fewer dead letters, or choose a higher rate');
+    const ofOne = { action: 'replay', consumerGroup: 'audit', perSecond: 1 };
+    expect(await opened().plan(ofOne)).toMatchObject({ status: 400, error: { message: fewer } });
+  });
+
   it('leaves nothing chosen out in silence', async () => {
     const chosen = { ...all, consumerGroup: 'billing' };
     expect(await opened().plan(chosen)).toMatchObject({ status: 400, error: { code: 'WRONG_PARAMETER' } });

@@ -3,16 +3,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
-import { ConsoleRejection } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
-import { causesOf, shortDeadLetter } from '../pages/groups.js';
+import { causesOf } from '../pages/groups.js';
 import { letterOf } from './edited-copies.js';
 import { type Fields, wrong } from './fields.js';
+import { lettersIn, MAX_SELECTED, PAGE, PAGE_MS, type Preview, previewOf, shownOf, textOf } from './replay-preview.js';
 
-const PAGE = 100;
-const MAX_SELECTED = 1_000;
-/** How long one page may take. */
-const PAGE_MS = 60_000;
 const MAX_PER_SECOND = 1_000;
 /** A replay ends with this process. */
 const MAX_SECONDS = 300;
@@ -52,12 +48,14 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
   const causeOf = cause === undefined ? undefined : await causesOf(context, consumerGroup);
   const isOfKind = (one: DeadLetterView): boolean =>
     (originTopic === undefined || one.originTopic === originTopic) && (causeOf === undefined || causeOf(one) === cause);
-  const preview = await previewOf(context, consumerGroup, { wanted, isOfKind, again: how.again, most: MAX_SELECTED });
+  const fewer = 'choose fewer dead letters';
+  const wish = { wanted, isOfKind, again: how.again, most: MAX_SELECTED, fewer };
+  const preview = await previewOf(context, consumerGroup, wish);
   const planned = { consumerGroup, cause, preview };
   return {
     ...partOf(how, planned),
-    ...replayOf(context, how, [planned]),
-    preview: { ...preview, perSecond: how.perSecond },
+    ...replayOf(context, how, [planned], fewer),
+    preview: { ...preview, ...shownOf([preview]), perSecond: how.perSecond },
   };
 }
 
@@ -66,15 +64,16 @@ async function planAllGroups(context: PageContext, how: How): Promise<Change> {
   const { admin, request } = context;
   const { consumerGroups, failures } = await admin.listDeadLetterQueues({ signal: request.signal });
   const groups: GroupPlan[] = [];
+  const fewer = 'replay one group at a time';
   let most = MAX_SELECTED;
   for (const consumerGroup of consumerGroups) {
-    const wanted = { wanted: undefined, isOfKind: () => true, again: how.again, most };
-    const preview = await previewOf(context, consumerGroup, wanted);
+    const wish = { wanted: undefined, isOfKind: () => true, again: how.again, most, fewer };
+    const preview = await previewOf(context, consumerGroup, wish);
     most -= preview.planned.length;
     groups.push({ consumerGroup, preview });
   }
-  const all = <T>(of: (preview: Preview) => readonly T[]): readonly T[] => groups.flatMap(({ preview }) => of(preview));
-  const problems = [...failures.map(textOf), ...all((one) => one.problems)];
+  const previews = groups.map(({ preview }) => preview);
+  const problems = [...failures.map(textOf), ...previews.flatMap((one) => one.problems)];
   const sending = groups.filter(({ preview }) => preview.planned.length > 0);
   return {
     action: 'replay',
@@ -86,17 +85,14 @@ async function planAllGroups(context: PageContext, how: How): Promise<Change> {
     // What the plan shows of a group is its viewer's to see if they may replay it.
     parts: groups.filter(({ preview }) => lettersIn(preview) > 0).map((one) => partOf(how, one)),
     preview: {
-      planned: all((one) => one.planned),
-      skipped: all((one) => one.skipped),
-      failed: all((one) => one.failed),
+      planned: previews.flatMap((one) => one.planned),
+      ...shownOf(previews),
       problems: [...new Set(problems)],
       perSecond: how.perSecond,
     },
-    ...replayOf(context, how, sending),
+    ...replayOf(context, how, sending, fewer),
   };
 }
-
-type Preview = Awaited<ReturnType<typeof previewOf>>;
 
 interface GroupPlan {
   readonly consumerGroup: string;
@@ -117,16 +113,13 @@ function topicsOf({ planned }: Preview): readonly string[] {
   return [...new Set(planned.map(({ topic }) => topic))].sort();
 }
 
-function lettersIn({ planned, skipped, failed }: Preview): number {
-  return planned.length + skipped.length + failed.length;
-}
-
-function textOf({ name, error }: { readonly name: string; readonly error: Error }): string {
-  return `${name}: ${error.message}`;
-}
-
 /** @throws ConsoleRejection when it takes too long */
-function replayOf(context: PageContext, how: How, plans: readonly GroupPlan[]): Pick<Change, 'exclusive' | 'run'> {
+function replayOf(
+  context: PageContext,
+  how: How,
+  plans: readonly GroupPlan[],
+  fewer: string,
+): Pick<Change, 'exclusive' | 'run'> {
   const groups = plans.map(({ consumerGroup, preview: { planned } }) => {
     const positions = new Map(planned.map(({ deadLetter: { position, messageId } }) => [position, messageId]));
     return { consumerGroup, positions };
@@ -134,7 +127,7 @@ function replayOf(context: PageContext, how: How, plans: readonly GroupPlan[]): 
   const replay = new Replay(context, how, groups);
   if (how.perSecond !== undefined && replay.missing / how.perSecond > MAX_SECONDS)
     throw wrong(
-      `at ${how.perSecond} a second this takes longer than ${MAX_SECONDS} s; choose fewer dead letters, or a higher rate`,
+      `at ${how.perSecond} a second this takes longer than ${MAX_SECONDS} s; ${fewer}, or choose a higher rate`,
     );
   return {
     // Each looks for what was replayed before it sends.
@@ -146,62 +139,6 @@ function replayOf(context: PageContext, how: How, plans: readonly GroupPlan[]): 
 /** No two changes that send dead letters of a group run at a time. */
 export function exclusiveOf(consumerGroup: string): string {
   return `replay of ${consumerGroup}`;
-}
-
-interface PreviewRequest {
-  readonly wanted: ReadonlySet<string> | undefined;
-  readonly isOfKind: (one: DeadLetterView) => boolean;
-  readonly again: boolean;
-  /** More are rejected. */
-  readonly most: number;
-}
-
-async function previewOf(
-  { admin, edited, redaction, request: { signal } }: PageContext,
-  consumerGroup: string,
-  { wanted, isOfKind, again, most }: PreviewRequest,
-) {
-  const isWanted = (one: DeadLetterView): boolean =>
-    (wanted === undefined || wanted.has(positionOf(one))) && isOfKind(one);
-  const isEdited = (one: DeadLetterView): boolean => !again && edited.has(letterOf(one));
-  const select = (one: DeadLetterView): boolean => {
-    if (!isWanted(one)) return false;
-    if (!isEdited(one)) return true;
-    seen.add(positionOf(one));
-    skipped.push(shortDeadLetter(redaction, one));
-    return false;
-  };
-  const planned = [];
-  const skipped = [];
-  const failed = [];
-  const problems: string[] = [];
-  const seen = new Set<string>();
-  let after: string | undefined;
-  do {
-    const page = await admin.planReplay(consumerGroup, {
-      select,
-      again,
-      limit: PAGE,
-      timeoutMs: PAGE_MS,
-      after,
-      signal,
-    });
-    planned.push(...page.planned.map((one) => ({ ...one, deadLetter: shortDeadLetter(redaction, one.deadLetter) })));
-    skipped.push(...page.replayedBefore.map((one) => shortDeadLetter(redaction, one)));
-    failed.push(
-      ...page.failed.map(({ deadLetter, error }) => ({ deadLetter: shortDeadLetter(redaction, deadLetter), error })),
-    );
-    problems.push(...page.failures.map(textOf));
-    for (const { deadLetter } of [...page.planned, ...page.failed]) seen.add(positionOf(deadLetter));
-    for (const one of page.replayedBefore) seen.add(positionOf(one));
-    after = page.next;
-    if (planned.length > most) {
-      const text = `more than ${MAX_SELECTED} dead letters would be replayed; choose fewer, or replay with the command line; nothing was changed`;
-      throw new ConsoleRejection(400, 'TOO_MANY', text);
-    }
-  } while (after !== undefined && (wanted === undefined || seen.size < wanted.size));
-  const gone = wanted === undefined ? [] : [...wanted].filter((position) => !seen.has(position));
-  return { planned, skipped, failed, gone, problems: [...new Set(problems)] };
 }
 
 interface GroupOrder {

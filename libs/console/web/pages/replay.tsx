@@ -32,6 +32,8 @@ interface Preview {
   }[];
   readonly skipped: readonly DeadLetter[];
   readonly failed: readonly { readonly deadLetter: DeadLetter; readonly error: { readonly message: string } }[];
+  /** How many are not listed. */
+  readonly more: { readonly skipped: number; readonly failed: number };
   /** Chosen, and no longer stored. */
   readonly gone?: readonly string[];
   readonly problems: readonly string[];
@@ -101,7 +103,7 @@ interface ShownProps {
 }
 
 function Shown({ preview, isOnlyThisGroup }: ShownProps) {
-  const { planned, skipped, failed, gone = [], problems } = preview;
+  const { planned, skipped, failed, more, gone = [], problems } = preview;
   const topics = [...new Set(planned.map(({ topic }) => topic))].map((topic) => ({
     topic,
     some: planned.filter((one) => one.topic === topic),
@@ -144,12 +146,14 @@ function Shown({ preview, isOnlyThisGroup }: ShownProps) {
       })}
       {gone.length > 0 && <p class="muted">{plural(gone.length, 'message is', 'messages are')} no longer stored.</p>}
       <Lot
-        title={`${plural(skipped.length, 'message')} not sent: replayed before`}
+        title={`${plural(skipped.length + more.skipped, 'message')} not sent: replayed before`}
         rows={skipped.map((one) => [one, ''])}
+        more={more.skipped}
       />
       <Lot
-        title={`${plural(failed.length, 'message')} cannot be sent`}
+        title={`${plural(failed.length + more.failed, 'message')} cannot be sent`}
         isBad
+        more={more.failed}
         rows={failed.map(({ deadLetter, error }) => [deadLetter, error.message])}
       />
       <Lot title={`What will be sent`} rows={planned.map(({ deadLetter, topic }) => [deadLetter, topic])} />
@@ -160,12 +164,15 @@ function Shown({ preview, isOnlyThisGroup }: ShownProps) {
 interface LotProps {
   readonly title: string;
   readonly isBad?: boolean;
+  /** How many there are beside the rows. */
+  readonly more?: number;
   readonly rows: readonly (readonly [message: Pick<Message, 'messageId' | 'keys'>, text: ComponentChildren])[];
 }
 
 const MAX_SHOWN = 200;
 
-function Lot({ title, isBad = false, rows }: LotProps) {
+function Lot({ title, isBad = false, more = 0, rows }: LotProps) {
+  const left = Math.max(0, rows.length - MAX_SHOWN) + more;
   if (rows.length === 0) return null;
   return (
     <details class="more" open={isBad}>
@@ -179,7 +186,7 @@ function Lot({ title, isBad = false, rows }: LotProps) {
           </li>
         ))}
       </ul>
-      {rows.length > MAX_SHOWN && <p class="foot">and {plural(rows.length - MAX_SHOWN, 'other')}</p>}
+      {left > 0 && <p class="foot">and {plural(left, 'other')}</p>}
     </details>
   );
 }
