@@ -69,7 +69,7 @@ export function parseTail(text: string): TailPosition {
 }
 
 /** How far a replay came. */
-export interface ReplayPosition {
+interface ReplayPosition {
   readonly start: Position;
   /** Where queues ended when the replay began, by broker and queue, from that of `start` on. Others are not replayed. */
   readonly ends: readonly Position[];
