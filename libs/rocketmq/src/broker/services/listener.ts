@@ -152,5 +152,5 @@ function nameError(error: NodeJS.ErrnoException, host: string, port: number): Er
     const message = `${where}: another process uses port ${port}; stop it or choose another port`;
     return new StateError('PORT_IN_USE', message, { cause: error });
   }
-  return new StateError('CANNOT_LISTEN', `${where}: ${error.message}`, { cause: error });
+  return new StateError('CANNOT_LISTEN', `${where}: ${error.message}; choose another host or port`, { cause: error });
 }

@@ -133,10 +133,13 @@ function damaged(file: string): StateError {
 async function assertEnded(path: string, held: Lock): Promise<void> {
   if (held.host !== hostname()) {
     const who = `process ${held.pid} of the host ${held.host}, which cannot be checked from here`;
-    const cure = `if that process has ended, delete ${join(path, LOCK_FILE)}`;
-    throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; ${cure}`);
+    const cure = `stop that process, or choose another folder; if it has ended, delete ${join(path, LOCK_FILE)}`;
+    throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; nothing was started; ${cure}`);
   }
   if (!(await isRunning(held))) return;
   const who = held.pid === process.pid ? `another broker of this process (pid ${held.pid})` : `process ${held.pid}`;
-  throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; nothing was started`);
+  throw new StateError(
+    'DATA_IN_USE',
+    `the folder ${path} is in use by ${who}; nothing was started; stop it, or choose another folder`,
+  );
 }

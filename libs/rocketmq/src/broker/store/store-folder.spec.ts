@@ -55,7 +55,9 @@ describe('a folder in use', () => {
     const again = storeIn(join(folder, '..', folder.split('/').at(-1) as string));
     await expect(again.open()).rejects.toMatchObject({
       code: 'DATA_IN_USE',
-      message: expect.stringContaining(`another broker of this process (pid ${process.pid})`),
+      message: expect.stringContaining(
+        `another broker of this process (pid ${process.pid}); nothing was started; stop it, or choose another folder`,
+      ),
     });
     await open[0]?.close();
     await again.open();
@@ -69,7 +71,7 @@ describe('a folder in use', () => {
     await lockBy({ pid, host: hostname(), startedAt });
     await expect(storeIn().open()).rejects.toMatchObject({
       code: 'DATA_IN_USE',
-      message: expect.stringContaining(`process ${pid}`),
+      message: expect.stringContaining(`process ${pid}; nothing was started; stop it, or choose another folder`),
     });
     child.stdin?.end();
     await ended;

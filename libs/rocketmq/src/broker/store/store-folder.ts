@@ -61,7 +61,11 @@ export class StoreFolder {
     } catch (error) {
       if (error instanceof StateError) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      throw new StateError('DATA_UNUSABLE', `the folder ${path} cannot be used: ${why}`, { cause: error });
+      throw new StateError(
+        'DATA_UNUSABLE',
+        `the folder ${path} cannot be used: ${why}; nothing was started; fix the path or its permissions`,
+        { cause: error },
+      );
     }
   }
 

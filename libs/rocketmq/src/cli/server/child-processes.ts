@@ -36,7 +36,10 @@ export function createRunFolder(root: string): string {
 export function claimRunFolder(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const note = readNote(folder);
-  if (note !== undefined && isRunning(note)) throw new Error(`${folder} is in use by process ${note.runner}`);
+  if (note !== undefined && isRunning(note))
+    throw new Error(
+      `${folder} is in use by process ${note.runner}; nothing was started; stop it, or choose another folder`,
+    );
   for (const pid of note?.pids ?? []) endLeftOver(pid, folder);
   noteRun(folder, []);
 }
