@@ -444,6 +444,10 @@ describe('a pause of a group', () => {
       action: 'pause',
       target: { consumerGroup: 'billing', change: 'pause', reason: 'the bank is away', topic: 'orders' },
     });
+    expect((await core.change({ ...pause, reason: 'an audit' })).text).toMatch(
+      /^billing is paused, over all instances; it was paused since \S+Z by \S.* for: the bank is away$/,
+    );
+    await core.change(pause);
     const { reason: _, ...rest } = pause;
     const resume = await core.plan({ ...rest, change: 'resume' });
     expect(resume.preview).toEqual({ consumers: 0, pause: shown });

@@ -99,6 +99,14 @@ describe('the page of the schedule', () => {
 });
 
 describe('a change to the schedule', () => {
+  it('of the reason of a pause reports the former one', async () => {
+    const core = opened();
+    await core.change(pause('nightly'));
+    expect((await core.change(change('pause', 'nightly', { reason: 'later' }))).text).toMatch(
+      /^nightly is paused; it was paused since \S+Z for: the figures are wrong$/,
+    );
+  });
+
   it('is planned, carried out and written down', async () => {
     const core = opened();
     const plan = await core.plan(pause('nightly'));

@@ -1,5 +1,6 @@
 // Pauses a consumer group over all its instances, and resumes it.
 
+import type { GroupPause } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRejection, type ConsoleRequest } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
@@ -27,14 +28,22 @@ export async function planPause({ admin, request }: PageContext, fields: Fields)
   if (failure !== undefined) throw failure.error;
   const topics = [...new Set([...lag.topics, ...subscriptions].map(({ topic }) => topic))].sort();
   const run = async (ending: AbortSignal): Promise<ChangeResult> => {
+    const before = (await admin.describeGroup(consumerGroup, { signal: ending }))?.pause;
     if (reason === undefined) await admin.resumeGroup(consumerGroup, { signal: ending });
     else await admin.pauseGroup(consumerGroup, { reason, by: nameOf(request) }, { signal: ending });
-    const text = `${consumerGroup} is ${reason === undefined ? 'resumed' : 'paused'}, over all instances`;
+    const replaced = reason === undefined || before === undefined ? '' : `; it was paused ${pauseText(before)}`;
+    const text = `${consumerGroup} is ${reason === undefined ? 'resumed' : 'paused'}, over all instances${replaced}`;
     return { outcome: 'done', text, details: {} };
   };
   const target = { consumerGroup, change, ...(reason !== undefined && { reason }) };
   const preview = { pause: described.pause, consumers: clients.length };
   return { action: 'pause', target, topics, preview, exclusive: [`pause of ${consumerGroup}`], run };
+}
+
+/** As far as it is known. */
+function pauseText({ reason, by, sinceMs }: GroupPause): string {
+  const since = sinceMs === undefined ? '' : `since ${new Date(sinceMs).toISOString()} `;
+  return `${since}${by === undefined ? '' : `by ${by} `}${reason === undefined ? 'without a reason' : `for: ${reason}`}`;
 }
 
 /** Who pauses it, for everybody who asks why it is paused. */

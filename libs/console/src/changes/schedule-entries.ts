@@ -18,7 +18,10 @@ const CHANGES = {
   },
   pause: {
     make: (own: Schedule, tx: SqlExecutor, key: string, reason: string) => own.pause(tx, key, reason),
-    text: ({ key }: PendingEntry) => `${key} is paused`,
+    text: ({ key, paused }: PendingEntry) => {
+      if (paused === undefined) return `${key} is paused`;
+      return `${key} is paused; it was paused since ${paused.since.toISOString()} for: ${paused.reason}`;
+    },
   },
   resume: {
     make: (own: Schedule, tx: SqlExecutor, key: string) => own.resume(tx, key),
@@ -44,12 +47,14 @@ export async function planSchedule(context: PageContext, fields: Fields): Promis
   const { topic } = planned;
   const run = async (ending: AbortSignal): Promise<ChangeResult> => {
     const otherwise = 'it may have taken effect: look at the entry before you try again';
-    await inSchedule(context, ending, otherwise, async (own, tx) => {
+    const before = await inSchedule(context, ending, otherwise, async (own, tx) => {
+      const found = await entryOf(own, tx, key);
       // The rule was asked about this topic.
-      if ((await entryOf(own, tx, key)).topic !== topic) throw replaced(key);
+      if (found.topic !== topic) throw replaced(key);
       if (!(await make(own, tx, key, reason))) throw gone(key);
+      return found;
     });
-    return { outcome: 'done', text: text(planned), details: {} };
+    return { outcome: 'done', text: text(before), details: {} };
   };
   const target = { key, change, ...(reason !== '' && { reason }) };
   return { action: 'schedule', target, topics: [topic], preview: { entry: shownEntry(planned) }, run };

@@ -40,8 +40,10 @@ export function openGroupPause(consumerGroup: string, isPaused: boolean): void {
     Form: PauseForm,
     reasonOf: ({ reason }) => reason,
     body: ({ reason }) => (reason.trim() === '' ? undefined : { ...body, reason: reason.trim() }),
-    preview: ({ consumers }) => (
+    preview: ({ pause, consumers }) => (
       <p>
+        {pause !== undefined &&
+          `It is paused already: ${pause.reason ?? 'nobody has left a reason'}. Yours replaces it. `}
         Nothing is delivered to it until it is resumed; what its handlers have begun is finished.{' '}
         <strong>All instances</strong>, also those that start later: {plural(consumers, 'consumer')} connected.
       </p>

@@ -55,6 +55,18 @@ describe('a group from the command line', () => {
     });
   });
 
+  it('is paused again with another reason, and the former one is reported', async () => {
+    await pause('--by', 'ada');
+    const again = await group('pause billing', '--reason', 'an audit', '--by', 'bob');
+    expect(again.out).toMatch(
+      /^group billing is paused since \S+ by bob: an audit; it was paused since \S+ by ada: the bank is away\n$/,
+    );
+    expect(JSON.parse((await pause('--json')).out)).toMatchObject({
+      replaced: { reason: 'an audit', by: 'bob' },
+      pause: { reason: 'the bank is away' },
+    });
+  });
+
   it('is shown with its reason in one line', async () => {
     await group('pause billing', '--reason', 'a\nattempts  1', '--by', 'ada');
     expect((await group('show billing')).out).toMatch(/^paused .* by ada: a attempts 1$/m);

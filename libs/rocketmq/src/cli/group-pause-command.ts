@@ -19,12 +19,16 @@ export function addPause(group: Command, io: CommandIo): void {
     .option('--by <name>', 'who pauses it (default: your user name and host)');
   type Values = AccessValues & { readonly reason: string; readonly by?: string };
   accessOptions(command).action(async (name: string, { reason, by = thisUser(), ...values }: Values) => {
-    const paused = await withAdmin(values, io, async (admin) => {
+    const { replaced, pause } = await withAdmin(values, io, async (admin) => {
+      const before = await admin.describeGroup(name);
       await admin.pauseGroup(name, { reason, by });
-      return admin.describeGroup(name);
+      const after = await admin.describeGroup(name);
+      return { replaced: before?.pause, pause: after?.pause };
     });
-    const result = { consumerGroup: name, pause: paused?.pause };
-    print(io, values, result, () => `group ${name} is paused ${pauseText(paused?.pause ?? { reason, by })}\n`);
+    print(io, values, { consumerGroup: name, replaced, pause }, () => {
+      const former = replaced === undefined ? '' : `; it was paused ${pauseText(replaced)}`;
+      return `group ${name} is paused ${pauseText(pause ?? { reason, by })}${former}\n`;
+    });
   });
   withExamples(command, [['group pause billing --reason maintenance', 'stop all instances of billing']]);
 }
