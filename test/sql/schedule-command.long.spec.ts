@@ -22,7 +22,7 @@ import { column } from '../../tools/servers/sql-databases.js';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.js';
 import { eventually } from '../../tools/until.js';
 import { type Called, call, words } from '../fixtures/command-line.js';
-import { describeWithMySql } from '../fixtures/mysql.js';
+import { describeWithMySql, type MySqlProduct } from '../fixtures/mysql.js';
 import { describeWithPostgres } from '../fixtures/postgres.js';
 import { forwardTo } from '../fixtures/tcp-forwarder.js';
 
@@ -51,8 +51,8 @@ const POSTGRESQL: Kind = {
   noDatabase: /database "nowhere" does not exist/,
   connections: `SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND application_name <> 'test'`,
 };
-const MARIADB: Kind = {
-  start: () => mySqlServer('MariaDB'),
+const mySql = (product: MySqlProduct): Kind => ({
+  start: () => mySqlServer(product),
   open: (url) => {
     const pool = mysql.createPool(url);
     return { port: mysql2Database(pool), close: () => pool.end() };
@@ -66,10 +66,10 @@ const MARIADB: Kind = {
   denied: /command denied to user 'reader'/,
   noDatabase: /Unknown database 'nowhere'/,
   connections: `SELECT count(*) FROM information_schema.PROCESSLIST WHERE DB = 'shop' AND USER = 'command'`,
-};
+});
 
 describeWithPostgres('the schedule on PostgreSQL', () => commandOn(POSTGRESQL, 'postgresql'));
-describeWithMySql('the schedule on', () => commandOn(MARIADB, 'mysql'), ['MariaDB']);
+describeWithMySql('the schedule on', (product) => commandOn(mySql(product), 'mysql'));
 
 function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
   let server: UrlServer;
@@ -92,7 +92,7 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
   beforeAll(async () => {
     server = await kind.start();
     const plain = await server.createDatabase('shop');
-    await server.createDatabase('empty');
+    await server.createDatabase('without_tables');
     database = kind.open(dialect === 'postgresql' ? `${plain}?application_name=test` : plain);
     await run(...schemaStatements({ dialect }), ...schemaStatements({ dialect, scheduleTable: 'other_schedule' }));
     if (dialect === 'mysql')
@@ -210,12 +210,20 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
       expect(await sent()).toEqual([]);
       expect(await json('pause trial:ada --reason later')).toMatchObject({
         key: 'trial:ada',
+        replaced: { reason: 'the customer asked' },
         entry: { dueAt: '1970-01-01T00:00:00.000Z', paused: { reason: 'later' } },
       });
       expect(await done('resume trial:ada')).toMatch(
         /^trial:ada is resumed; it is due at 1970-01-01T00:00:00\.000Z, as relays notice at their next poll; it was paused since \d{4}-\S+Z: later\n$/,
       );
       expect(await sent()).toEqual(['trial:ada']);
+    });
+
+    it('of the reason of a pause reports the former one', async () => {
+      expect(await json('pause nightly --reason first')).not.toHaveProperty('replaced');
+      expect(await done('pause nightly --reason second')).toMatch(
+        /^nightly is paused since \d{4}-\S+Z: second; it was paused since \d{4}-\S+Z: first\n$/,
+      );
     });
 
     it('is reported by one of several that make it at once', async () => {
@@ -282,8 +290,10 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
   });
 
   describe('a failure', () => {
+    const rejected = (code: string) => ({ code, outcome: 'rejected', retryable: false });
+
     it('of tables that are not there names them', async () => {
-      const empty = url.replace('/shop', '/empty');
+      const empty = url.replace('/shop', '/without_tables');
       expect(await failed('list', empty)).toContain('[TABLE_NOT_READY] there is no table rocketmq_schedule');
       const err = await failed('cancel nightly --yes --schedule-table nothing');
       expect(err).toContain('there is no table nothing; ');
@@ -296,17 +306,40 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
       expect(await done('list', reader)).toContain('nightly');
       const err = await failed('pause nightly --reason x', reader);
       expect(err).toMatch(kind.denied);
-      expect(err).toMatch(/^the database rejected it: .*; nothing took effect\n$/);
+      expect(err).toMatch(
+        /^\[UNAUTHORIZED\] the database rejected it: .*; nothing took effect; grant it to the user, or/,
+      );
+      const { error } = JSON.parse(await failed('pause nightly --reason x --json', reader));
+      expect(error).toMatchObject({ code: 'UNAUTHORIZED', outcome: 'rejected', retryable: false });
       expect((await pending('nightly'))?.paused).toBeUndefined();
     });
 
     it('to connect says what the server says, without the password', async () => {
       const nowhere = url.replace('/shop', '/nowhere');
       expect(await failed('list', nowhere)).toMatch(kind.noDatabase);
-      expect(await failed(['list', '--database-url', nowhere], '')).toMatch(/^cannot connect to the database: /);
+      expect(await failed(['list', '--database-url', nowhere], '')).toMatch(
+        /^\[NOT_FOUND\] cannot connect to the database: .*; nothing took effect; check its name in --database-url/,
+      );
+    });
+
+    it('that cannot pass by waiting is not one to try again', async () => {
+      const errorOf = async (at: string) => JSON.parse(await failed('list --json', at)).error;
+      expect(await errorOf(url.replace('/shop', '/nowhere'))).toMatchObject(rejected('NOT_FOUND'));
       // This PostgreSQL accepts any password.
-      if (dialect === 'mysql')
-        expect(await failed('list', as('command', `not ${SECRET}`))).toMatch(/: Access denied for/);
+      const user = dialect === 'mysql' ? as('command', `not ${SECRET}`) : as('nobody', SECRET);
+      expect(await errorOf(user)).toMatchObject(rejected('UNAUTHORIZED'));
+      const tls = dialect === 'mysql' ? '?ssl={}' : '?sslmode=require';
+      expect(await errorOf(`${url}${tls}`)).toMatchObject({
+        code: 'TLS_FAILED',
+        outcome: 'not-sent',
+        retryable: false,
+      });
+    });
+
+    it('to read the URL is one of the call', async () => {
+      const problem = 'cannot be used: the package ';
+      const malformed = url.replace('/shop', '/%ff');
+      expect(await on('list', malformed)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) });
     });
 
     it('by another transaction that holds the entry ends in time, and changes nothing', async () => {

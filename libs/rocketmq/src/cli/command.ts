@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AlreadyExistsError } from '../admin/admin-errors.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import type { TopicType } from '../protocol/model/message.js';
-import { RocketMQError, UsageError } from '../support/errors.js';
+import { type Outcome, RocketMQError, UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
 
 /** `import()`, given by what starts the command line: the published code is CommonJS, in which it would become a `require()`. */
@@ -42,6 +42,19 @@ export function wrongCall(problem: string): UsageError {
   return new UsageError('USAGE', `${problem}; see nestjs-rocketmq --help`);
 }
 
+/** A failure of a command that has no code of its own. Repeating it unchanged fails again. Unless `outcome` is given, nothing was sent that could take effect. */
+export class CommandError extends Error {
+  readonly outcome: Outcome;
+
+  constructor(
+    message: string,
+    { outcome = 'not-sent', ...options }: ErrorOptions & { readonly outcome?: Outcome } = {},
+  ) {
+    super(message, options);
+    this.outcome = outcome;
+  }
+}
+
 /** Adds examples below the help of a command: the call and its purpose. */
 export function withExamples(
   command: Command,
@@ -72,24 +85,24 @@ export function dateOf(text: string): Date {
   throw new InvalidArgumentError('It must be a time like 2026-03-01T12:00:00Z.');
 }
 
-/** @throws Error that names the command which lists what exists, unless the group exists */
+/** @throws CommandError that names the command which lists what exists, unless the group exists */
 export async function assertGroupExists(
   admin: Pick<RocketMQAdmin, 'describeGroup'>,
   group: string,
   listing: string,
 ): Promise<void> {
   if ((await admin.describeGroup(group)) !== undefined) return;
-  throw new Error(`group "${group}" does not exist; list the existing groups with: ${listing}`);
+  throw new CommandError(`group "${group}" does not exist; list the existing groups with: ${listing}`);
 }
 
-/** @throws Error that names the command which lists what exists, unless the topic exists */
+/** @throws CommandError that names the command which lists what exists, unless the topic exists */
 export async function assertTopicExists(
   admin: Pick<RocketMQAdmin, 'describeTopic'>,
   topic: string,
   listing: string,
 ): Promise<void> {
   if ((await admin.describeTopic(topic)) !== undefined) return;
-  throw new Error(`topic "${topic}" does not exist; list the existing topics with: ${listing}`);
+  throw new CommandError(`topic "${topic}" does not exist; list the existing topics with: ${listing}`);
 }
 
 /** `1 topic`, `2 topics`. */
@@ -120,7 +133,7 @@ export function rejectToAlter(error: unknown): never {
   // Not `instanceof`: the class is loaded only when a command runs.
   if (!RocketMQError.is(error) || error.code !== 'ALREADY_EXISTS') throw error;
   const { what, differences } = error as AlreadyExistsError;
-  throw new Error(
+  throw new CommandError(
     `${what} already exists with other settings: ${differences.join('; ')}; nothing was changed; add --yes to alter it`,
   );
 }

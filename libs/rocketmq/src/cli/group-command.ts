@@ -9,6 +9,7 @@ import {
   type AddCommand,
   alterOption,
   assertGroupExists,
+  CommandError,
   type CommandIo,
   countOf,
   plural,
@@ -76,7 +77,7 @@ function addShow(group: Command, io: CommandIo): void {
     const described = await withAdmin(values, io, (admin) => admin.describeGroup(name));
     if (described === undefined) {
       const cure = commandOn(values, 'group', 'create', name);
-      throw new Error(`group "${name}" does not exist; create it with: ${cure}`);
+      throw new CommandError(`group "${name}" does not exist; create it with: ${cure}`);
     }
     const { brokers } = described;
     const { isDeliverable, losesWhatIsReleased } = await import('../remoting/group-config.js');
@@ -247,7 +248,7 @@ function addClient(group: Command, io: CommandIo): void {
     const report = await withAdmin(values, io, (admin) => admin.describeClient(consumerGroup, clientId));
     if (report === undefined) {
       const cure = commandOn(values, 'group', 'clients', consumerGroup);
-      throw new Error(
+      throw new CommandError(
         `client "${clientId}" of group "${consumerGroup}" is not connected; list those that are: ${cure}`,
       );
     }

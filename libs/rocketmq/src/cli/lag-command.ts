@@ -8,6 +8,7 @@ import {
   type AddCommand,
   assertGroupExists,
   assertTopicExists,
+  CommandError,
   type CommandIo,
   plural,
   withExamples,
@@ -57,7 +58,8 @@ export const addLagCommand: AddCommand = (program, io) => {
       // Otherwise a monitor of a misspelled group, or of no topic, would never raise an alarm.
       await assertGroupExists(admin, group, commandOn(values, 'group', 'list'));
       if (values.topic !== undefined) await assertTopicExists(admin, values.topic, commandOn(values, 'topic', 'list'));
-      if (values.failAbove !== undefined) throw new Error(`the lag of group "${group}" is not known: ${NOT_STARTED}`);
+      if (values.failAbove !== undefined)
+        throw new CommandError(`the lag of group "${group}" is not known: ${NOT_STARTED}`);
       return report;
     });
     print(io, values, lag, () => {

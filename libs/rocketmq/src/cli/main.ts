@@ -2,11 +2,18 @@
 
 import { once } from 'node:events';
 import { Command, CommanderError } from 'commander';
-import { RocketMQError, UsageError } from '../support/errors.js';
+import { type Outcome, RocketMQError, UsageError } from '../support/errors.js';
 import { describeError, visible } from '../support/logger.js';
 import { addAsyncApiCommand } from './asyncapi-command.js';
 import { addBrokerCommand } from './broker-command.js';
-import { type AddCommand, type CommandIo, type ImportModule, type ProcessIo, withExamples } from './command.js';
+import {
+  type AddCommand,
+  CommandError,
+  type CommandIo,
+  type ImportModule,
+  type ProcessIo,
+  withExamples,
+} from './command.js';
 import { addConsoleCommand } from './console-command.js';
 import { addDeadLetterCommand } from './dead-letter-command.js';
 import { addDoctorCommand } from './doctor-command.js';
@@ -157,8 +164,17 @@ function withoutUsers(message: string): string {
 function errorText(error: unknown, asJson: boolean): string {
   const message = error instanceof CommanderError ? withoutUsers(error.message) : describeError(error);
   if (!asJson) return `${message}\n`;
-  const fields = RocketMQError.is(error)
-    ? { code: error.code, message, outcome: error.outcome, retryable: error.retryable }
-    : { code: error instanceof CommanderError ? 'USAGE' : 'FAILED', message };
-  return jsonLine({ error: fields });
+  return jsonLine({ error: { code: codeOf(error), message, ...effectOf(error) } });
+}
+
+function codeOf(error: unknown): string {
+  if (RocketMQError.is(error)) return error.code;
+  return error instanceof CommanderError ? 'USAGE' : 'FAILED';
+}
+
+function effectOf(error: unknown): { readonly outcome: Outcome; readonly retryable: boolean } {
+  if (RocketMQError.is(error)) return { outcome: error.outcome, retryable: error.retryable };
+  if (error instanceof CommanderError) return { outcome: 'not-sent', retryable: false };
+  // Of an error that nobody expected, nothing is known.
+  return { outcome: error instanceof CommandError ? error.outcome : 'unknown', retryable: false };
 }

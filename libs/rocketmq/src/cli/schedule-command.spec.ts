@@ -141,4 +141,71 @@ describe('a database that cannot be used', () => {
     const url = `${scheme}://ada:${SECRET}@${address}/shop`;
     expect(await failed('list', url, 1)).toMatch(/cannot connect to the database: .*; nothing took effect/);
   });
+
+  it.each<[scheme: string, answer: () => Buffer, code: string, outcome: string, retryable: boolean]>([
+    ['postgres', () => ofPostgres('28P01'), 'UNAUTHORIZED', 'rejected', false],
+    ['postgres', () => ofPostgres('3D000'), 'NOT_FOUND', 'rejected', false],
+    ['postgres', () => ofPostgres('42704'), 'INVALID_PARAMETER', 'rejected', false],
+    ['postgres', () => ofPostgres('XX000'), 'FAILED', 'not-sent', false],
+    ['postgres', () => ofPostgres('57P03'), 'UNAVAILABLE', 'not-sent', true],
+    ['postgres', () => ofPostgres('53300'), 'UNAVAILABLE', 'not-sent', true],
+    ['postgres', () => ofPostgres('08006'), 'UNAVAILABLE', 'not-sent', true],
+    ['mysql', () => ofMySql(1130, 'HY000'), 'UNAUTHORIZED', 'rejected', false],
+    ['mysql', () => ofMySql(1049, '42000'), 'NOT_FOUND', 'rejected', false],
+    ['mysql', () => ofMySql(3159, 'HY000'), 'TLS_FAILED', 'not-sent', false],
+    ['mysql', () => ofMySql(1105, 'HY000'), 'FAILED', 'not-sent', false],
+    ['mysql', () => ofMySql(1040, '08004'), 'UNAVAILABLE', 'not-sent', true],
+    ['mysql', () => ofMySql(1053, '08S01'), 'UNAVAILABLE', 'not-sent', true],
+    ['mysql', () => ofMySql(1203, '42000'), 'UNAVAILABLE', 'not-sent', true],
+  ])('rejects the connection (%s, %s): %s', async (scheme, answer, code, outcome, retryable) => {
+    if (scheme === 'mysql') server.on('connection', (socket) => socket.end(answer()));
+    else server.on('connection', (socket) => socket.once('data', () => socket.end(answer())));
+    const url = `${scheme}://ada:${SECRET}@${address}/shop`;
+    const { error } = JSON.parse(await failed('list --json', url, 1));
+    expect(error).toMatchObject({ code, outcome, retryable });
+    expect(error.message).toContain('cannot connect to the database: no, said the server; nothing took effect; ');
+  });
+
+  it.each(['postgres', 'mysql'])('cuts the connection (%s): that may pass', async (scheme) => {
+    server.on('connection', (socket) => socket.destroy());
+    const { error } = JSON.parse(await failed('list --json', `${scheme}://ada:${SECRET}@${address}/shop`, 1));
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
+  });
 });
+
+describe('a driver that prints something itself', () => {
+  it.each([
+    ['pg, of its next version', 'postgres', 'sslmode=require', ''],
+    [
+      'mysql2, of what it ignores',
+      'mysql',
+      'connection_limit=5',
+      'warning: the package mysql2 ignores "connection_limit" in the URL of the database\n',
+    ],
+    ['mysql2, of a time zone', 'mysql', 'timezone=Oslo', 'warning: the package mysql2 ignores "Oslo" in the URL of'],
+  ])('is kept from the output: %s', async (_, scheme, parameter, warning) => {
+    const outputs = [jest.spyOn(process, 'emitWarning'), jest.spyOn(console, 'error'), jest.spyOn(console, 'warn')];
+    const err = await failed('list', `${scheme}://ada:${SECRET}@127.0.0.1:1/shop?${parameter}`, 1);
+    for (const output of outputs) expect(output).not.toHaveBeenCalled();
+    jest.restoreAllMocks();
+    expect(err.slice(0, err.indexOf('[UNAVAILABLE]'))).toContain(warning);
+    expect(err.startsWith(warning.slice(0, 8) || '[UNAVAILABLE]')).toBe(true);
+  });
+});
+
+/** What PostgreSQL answers when it rejects a connection. */
+function ofPostgres(state: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${state}\0Mno, said the server\0\0`);
+  const head = Buffer.from('E\0\0\0\0');
+  head.writeUInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
+
+/** The same for MySQL. */
+function ofMySql(number: number, state: string): Buffer {
+  const text = Buffer.from(`\xff\0\0#${state}no, said the server`, 'latin1');
+  text.writeUInt16LE(number, 1);
+  const head = Buffer.alloc(4);
+  head.writeUIntLE(text.length, 0, 3);
+  return Buffer.concat([head, text]);
+}

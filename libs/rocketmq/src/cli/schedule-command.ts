@@ -5,7 +5,7 @@ import type { PendingEntry } from '../sql/schedule/pending-entries.js';
 import type { Schedule } from '../sql/schedule/schedule.js';
 import type { SqlExecutor } from '../sql/sql-port.js';
 import { commandLine, quoted } from '../support/command-line.js';
-import { type AddCommand, type CommandIo, plural, withExamples, yesOption } from './command.js';
+import { type AddCommand, CommandError, type CommandIo, plural, withExamples, yesOption } from './command.js';
 import { type PageValues, pageOptions, print, table, timeText } from './output.js';
 import { type DatabaseValues, databaseOptions, withSchedule } from './schedule-database.js';
 
@@ -109,8 +109,11 @@ function addPause(schedule: Command, io: CommandIo): void {
     .requiredOption('--reason <text>', 'why, for those who look for the cause');
   type Values = ChangeValues & { readonly reason: string };
   databaseOptions(command).action(async (key: string, { reason, ...values }: Values) => {
-    const { after } = await change(io, values, 'pause', key, (own, tx) => own.pause(tx, key, reason));
-    print(io, values, { key, entry: after }, () => `${key} is paused ${pauseText(after)}\n`);
+    const { before, after } = await change(io, values, 'pause', key, (own, tx) => own.pause(tx, key, reason));
+    print(io, values, { key, replaced: before.paused, entry: after }, () => {
+      const former = before.paused === undefined ? '' : `; it was paused ${pauseText(before)}`;
+      return `${key} is paused ${pauseText(after)}${former}\n`;
+    });
   });
   withExamples(command, [['schedule pause nightly-report --reason figures', 'keep it from being sent']]);
 }
@@ -170,7 +173,7 @@ async function change(
   });
   if (found !== undefined) return found;
   const why = `no entry "${key}" waits in the schedule: it was sent or canceled, or never set; nothing was changed`;
-  throw new Error(`${why}; list what waits with: ${list()}`);
+  throw new CommandError(`${why}; list what waits with: ${list()}`);
 }
 
 function entryTable(entries: readonly PendingEntry[]): string {

@@ -8,16 +8,11 @@ import type { Schedule } from '../sql/schedule/schedule.js';
 import type { SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
 import { raceAbort } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
-import { type Deadline, waitWithin, withNotedEffects } from '../support/deadline.js';
-import {
-  MAY_HAVE_TAKEN_EFFECT,
-  NOTHING_TOOK_EFFECT,
-  RocketMQError,
-  TransportError,
-  UsageError,
-} from '../support/errors.js';
+import { waitWithin, withNotedEffects } from '../support/deadline.js';
+import { UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';
+import { explained } from './database-errors.js';
 import type { OutputValues } from './output.js';
 
 export interface DatabaseValues extends OutputValues {
@@ -54,9 +49,9 @@ interface ScheduleWork<T> {
 /**
  * Runs the work in one transaction of the application's database, over a connection that is closed afterwards, and repeats it after conflicts.
  * @throws UsageError for the arguments, the URL and the name of the table, and `PACKAGE_MISSING`, before it connects; StateError `TABLE_NOT_READY`; TransportError
- *   `DEADLINE_EXCEEDED`, `UNAVAILABLE`; Error for what the database rejected. None has the password; drivers name hosts, users and databases
+ *   `DEADLINE_EXCEEDED`; what {@link explained} makes of other errors. None has the password; drivers name hosts, users and databases
  */
-export async function withSchedule<T>(values: DatabaseValues, { env }: CommandIo, work: ScheduleWork<T>): Promise<T> {
+export async function withSchedule<T>(values: DatabaseValues, io: CommandIo, work: ScheduleWork<T>): Promise<T> {
   // The whole entry: a part of it would be more files in the package.
   const { Schedule, retryTransaction } = await import('../entries/sql.js');
   const { scheduleTable: tableName } = values;
@@ -67,7 +62,7 @@ export async function withSchedule<T>(values: DatabaseValues, { env }: CommandIo
   await check(schedule, { query: () => Promise.reject(isChecked) }).catch((error) => {
     if (error !== isChecked) throw error;
   });
-  const opening = await openingOf(values.databaseUrl ?? env.DATABASE_URL);
+  const opening = await openingOf(values.databaseUrl ?? io.env.DATABASE_URL, io);
   return withNotedEffects(what, values.timeout, undefined, async (deadline) => {
     const { signal } = deadline;
     deadline.noteQuestion('the database');
@@ -143,7 +138,7 @@ interface Mysql2 {
 }
 
 /** @throws UsageError, without any part of the URL */
-async function openingOf(url: string | undefined): Promise<() => Opening> {
+async function openingOf(url: string | undefined, io: CommandIo): Promise<() => Opening> {
   if (url === undefined || url === '')
     throw wrongCall('the database is not given; set DATABASE_URL in the environment, or add --database-url');
   const scheme = /^(postgres(?:ql)?|mysql|mariadb):\/\//i.exec(url)?.[1]?.toLowerCase();
@@ -162,8 +157,8 @@ async function openingOf(url: string | undefined): Promise<() => Opening> {
     const driver = loaded<Pg>('pg', 'pg');
     return () => {
       const stream = new Socket();
+      const client = read('pg', io, () => new driver.Client({ connectionString: url, stream }));
       const open = async (): Promise<OpenedDatabase> => {
-        const client = new driver.Client({ connectionString: url, stream });
         client.on('error', ignore);
         await client.connect();
         const pooled = Object.assign(client, { release: ignore });
@@ -180,14 +175,51 @@ async function openingOf(url: string | undefined): Promise<() => Opening> {
       socket = socketPath === undefined ? connect({ host, port, noDelay: true }) : connect(socketPath);
       return socket;
     };
+    const connected = read('mysql2', io, () => driver.createConnection({ uri: url, connectTimeout: 0, stream }));
     const open = async (): Promise<OpenedDatabase> => {
-      const client = await driver.createConnection({ uri: url, connectTimeout: 0, stream });
+      const client = await connected;
       client.on('error', ignore);
       const pooled = Object.assign(client, { release: ignore });
       return { database: mysql2Database({ getConnection: async () => pooled }), end: () => endsSoon(client.end()) };
     };
     return { opened: open(), destroy: () => void socket?.destroy() };
   };
+}
+
+/** A warning of `pg` about its next major version, on URLs that are right for this one. */
+const OF_NEXT_VERSION = /^SECURITY WARNING: The SSL modes/;
+const IGNORED = /^Ignoring invalid (?:configuration option|timezone) passed to Connection: ([^.]*)\. /;
+
+/**
+ * Has a driver read the URL. What it prints about that becomes a warning of this command.
+ * @param create synchronous, as far as the URL is concerned
+ * @throws UsageError for a URL that it cannot read
+ */
+function read<T>(name: string, io: CommandIo, create: () => T): T {
+  const { emitWarning } = process;
+  const { error, warn } = console;
+  const printed: string[] = [];
+  const keep = (text: unknown): void => void printed.push(String(text));
+  process.emitWarning = keep;
+  console.error = keep;
+  console.warn = keep;
+  try {
+    return create();
+  } catch (cause) {
+    const why = describeError(cause).split('\n')[0];
+    throw wrongCall(
+      `the URL of the database, in --database-url or DATABASE_URL, cannot be used: the package ${name} reports: ${why}`,
+    );
+  } finally {
+    process.emitWarning = emitWarning;
+    console.error = error;
+    console.warn = warn;
+    for (const text of printed) {
+      const ignored = IGNORED.exec(text)?.[1];
+      if (ignored !== undefined) io.warn(`the package ${name} ignores "${ignored}" in the URL of the database`);
+      else if (!OF_NEXT_VERSION.test(text)) io.warn(`the package ${name} reports: ${text}`);
+    }
+  }
 }
 
 function ignore(): void {}
@@ -211,43 +243,4 @@ function loaded<T>(module: string, name: string): T {
       { cause },
     );
   }
-}
-
-/** The error of a driver or of the library, with what it means for the work and what to do. */
-function explained(error: unknown, deadline: Deadline, isOpen: boolean, whenUnknown: string | undefined): unknown {
-  const isUnknown = deadline.mayHaveTakenEffect;
-  const cure = isUnknown ? `; ${whenUnknown}` : '';
-  if (RocketMQError.is(error)) {
-    if (error.code === 'TABLE_NOT_READY')
-      error.message +=
-        '. If the application has it elsewhere, name that with --schedule-table or the URL of the database';
-    if (error.code === 'DEADLINE_EXCEEDED')
-      error.message += isUnknown ? cure : '; another transaction may hold the entry: try again, or increase --timeout';
-    return error;
-  }
-  // A host can have several addresses.
-  const { errors } = Object(error) as { readonly errors?: unknown };
-  const why = (Array.isArray(errors) ? errors : [error]).map(describeError).join(', ');
-  const effect = isUnknown ? MAY_HAVE_TAKEN_EFFECT : NOTHING_TOOK_EFFECT;
-  if (!isOpen) {
-    const text = `cannot connect to the database: ${why}; ${effect}; check that it runs, and the URL in --database-url or DATABASE_URL`;
-    return isAnswer(error) ? new Error(text, { cause: error }) : unavailable(text, 'not-sent', error);
-  }
-  if (isUnknown) return unavailable(`the database failed at the commit: ${why}; ${effect}${cure}`, 'unknown', error);
-  if (isAnswer(error)) return new Error(`the database rejected it: ${why}; ${effect}`, { cause: error });
-  return unavailable(`the connection to the database failed: ${why}; ${effect}; try again`, 'not-sent', error);
-}
-
-function unavailable(text: string, outcome: 'not-sent' | 'unknown', cause: unknown): TransportError {
-  return new TransportError('UNAVAILABLE', text, outcome, true, { cause });
-}
-
-/** States of the SQL standard and of PostgreSQL: no connection, no room for one, a server that starts or stops. */
-const PASSES = /^(08|53|57P)/;
-
-/** Whether the server itself says no, and not just now: PostgreSQL with a severity, MySQL with a state. */
-function isAnswer(error: unknown): boolean {
-  const { severity, code, sqlState } = Object(error) as Readonly<Record<'severity' | 'code' | 'sqlState', unknown>>;
-  if (severity === undefined && sqlState === undefined) return false;
-  return !PASSES.test(String(sqlState ?? code));
 }

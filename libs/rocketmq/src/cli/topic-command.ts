@@ -7,6 +7,7 @@ import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-
 import {
   type AddCommand,
   alterOption,
+  CommandError,
   type CommandIo,
   countOf,
   plural,
@@ -69,7 +70,7 @@ function addShow(topic: Command, io: CommandIo): void {
     });
     if (described === undefined) {
       const cure = commandOn(values, 'topic', 'create', name, '--type', 'normal');
-      throw new Error(`topic "${name}" does not exist; create it with: ${cure}`);
+      throw new CommandError(`topic "${name}" does not exist; create it with: ${cure}`);
     }
     const { queues, total, failures } = offsets;
     print(io, values, { ...described, queueOffsets: queues, messages: total, consumerGroups, failures }, () => {
