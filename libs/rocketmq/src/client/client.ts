@@ -115,13 +115,14 @@ export class Client {
   }
 
   /**
-   * Asks what the server says of the settings where a topic is missing, by one request.
+   * Asks what the server says of the settings where a topic is missing: a proxy by one request, name servers and brokers by several.
    * @throws the rejection of the server; when it does not answer, its failure
    */
   async tryOut(deadline: Deadline): Promise<void> {
     // Without any route, there is no other session.
     if (this.sessions.list().length === 0) this.session(this.connection.bootstrap);
-    await withNotedEffects('settings', this.attemptTimeoutMs(deadline), deadline.signal, (own) =>
+    const timeoutMs = this.connection.hasProxy ? this.attemptTimeoutMs(deadline) : Math.max(1, deadline.remainingMs());
+    await withNotedEffects('settings', timeoutMs, deadline.signal, (own) =>
       this.sessions.synced(own, own.remainingMs()),
     );
   }

@@ -30,6 +30,8 @@ export type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'tele
 
 /** A bidirectional stream of telemetry commands. */
 export interface TelemetryStream {
+  /** How long the answer to settings may take. Undefined: as long as servers usually need. */
+  readonly answersWithinMs?: number | undefined;
   /** What the server sends, until it ends the stream; throws a TransportError when the stream breaks. */
   readonly commands: AsyncIterable<SessionMessage>;
   /** Sends one command; false when the stream has already ended. */

@@ -282,7 +282,7 @@ export class TelemetrySession {
 
   /** A stream on which the server stops answering settings is replaced: a new stream may reach it. */
   private awaitAnswer(stream: TelemetryStream): void {
-    const timeoutMs = this.settingsTimeoutMs;
+    const timeoutMs = Math.max(this.settingsTimeoutMs, stream.answersWithinMs ?? 0);
     this.askedAtMs = this.port.clock.monotonicMs();
     this.answerDue = this.port.clock.schedule(timeoutMs, () => {
       const message = `${this.port.endpoint} did not answer the settings within ${timeoutMs} ms`;

@@ -25,11 +25,10 @@ import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../sup
 import { StateError, TransportError } from '../support/errors.js';
 import { abilitiesOf } from './broker-release.js';
 import { filterStatus } from './filter-answers.js';
+import { askForGroup, MISSING_GROUP_QUESTIONS, missingGroup } from './group-question.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
-import { missingGroup } from './missing-group.js';
-import { pulledGroup } from './pull/pulled-group.js';
-import { groupOf, heartbeatOf } from './registration.js';
+import { heartbeatOf } from './registration.js';
 import { OK, rejection, statusOf } from './statuses.js';
 
 /** What a session needs. */
@@ -108,6 +107,12 @@ export class GatewaySession {
     return this.release;
   }
 
+  /** How long the answer to the settings may take: name servers have it from the brokers, by questions that follow each other. */
+  get answersWithinMs(): number | undefined {
+    const { address, timeoutMs } = this.port;
+    return address === undefined ? MISSING_GROUP_QUESTIONS * timeoutMs : undefined;
+  }
+
   get isOpen(): boolean {
     return this.state.kind === 'open';
   }
@@ -183,7 +188,7 @@ export class GatewaySession {
     try {
       await withNotedEffects(
         `settings for ${address ?? 'the name servers'}`,
-        timeoutMs,
+        this.answersWithinMs ?? timeoutMs,
         this.closing.signal,
         async (deadline) => {
           if (address !== undefined) await this.connect(address, deadline);
@@ -222,20 +227,12 @@ export class GatewaySession {
   private async learnGroup(address: string | undefined, settings: Settings, deadline: Deadline): Promise<Status> {
     if (address === undefined) return missingGroup(this.port, settings, deadline);
     const { client } = this.port;
-    const release = await client.releaseAt(address, deadline);
-    const abilities = abilitiesOf(release);
+    const { release, status, pulled, popped } = await askForGroup(this.port, address, settings, deadline);
     this.release = release;
-    // Before the question about the group: brokers up to 4.7 never answer a request that they do not know.
-    if (!abilities.pops || this.port.consumption !== 'pop') {
-      const { status, group } = await pulledGroup(this.port, address, release, settings, deadline);
-      if (group !== undefined) this.known = group;
-      return status;
-    }
-    const question = { code: REQUEST_CODES.getSubscriptionGroupConfig, fields: { group: groupOf(settings) } };
-    const answer = await client.ask(address, question, deadline);
-    const status = statusOf(answer, address);
-    if (status.code !== Code.OK) return status;
-    const { fifo, maxDeliveryAttempts, backoff, lite } = deliveryOf(jsonOf(answer) as GroupConfig);
+    if (pulled !== undefined) this.known = pulled;
+    if (status.code !== Code.OK || popped === undefined) return status;
+    const abilities = abilitiesOf(release);
+    const { fifo, maxDeliveryAttempts, backoff, lite } = deliveryOf(jsonOf(popped) as GroupConfig);
     // An int of the proxy, which overflows: what no proxy would serve is not served here either.
     const maxAttempts = maxDeliveryAttempts | 0;
     this.known = { isOrdered: fifo, lite, maxAttempts, backoff, abilities, learntAtMs: monotonicMs() };

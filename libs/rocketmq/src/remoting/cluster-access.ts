@@ -132,7 +132,8 @@ export class ClusterAccess {
     topic: string,
     deadline: Deadline,
   ): Promise<{ text?: string; error?: unknown }> {
-    const timeoutMs = Math.min(ORDER_CONFIGURATION_MS, deadline.remainingMs());
+    const leftMs = deadline.remainingMs();
+    const timeoutMs = Math.min(Math.max(ORDER_CONFIGURATION_MS, leftMs / this.options.nameServers.length), leftMs);
     try {
       return { text: await deadline.part(timeoutMs, (own) => this.orderConfigurationOf(address, topic, own)) };
     } catch (error) {
