@@ -210,6 +210,9 @@ export const LOOKING: readonly Visit[] = [
       await console.has('hidden');
       assert.equal(await console.page.getByRole('checkbox').count(), 0);
       assert.equal(await console.page.getByRole('button', { name: 'Replay' }).count(), 0);
+      await console.open('dead-letters');
+      await console.page.getByRole('row').filter({ hasText: 'billing' }).waitFor();
+      assert.equal(await console.page.getByRole('button', { name: 'Replay' }).count(), 0);
       await console.open('topics/orders');
       await console.has('order-1');
       assert.equal(await console.page.getByRole('button', { name: 'Send' }).count(), 0);

@@ -9,7 +9,7 @@ import { createPglite } from 'demo-kit';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
 import { positionOf, RocketMQAdmin, type StoredMessageView } from 'nestjs-rocketmq/admin';
 import { ControlClient, EmbeddedBroker, type EmbeddedBrokerOptions } from 'nestjs-rocketmq/broker';
-import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, Schedule, schemaSql } from 'nestjs-rocketmq/sql';
 import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
 import { startStandaloneConsole } from 'nestjs-rocketmq-console/standalone';
@@ -297,6 +297,22 @@ export class ConsoleWorld {
       return total > 0 && own !== undefined;
     });
     return position;
+  }
+
+  /** Makes a message a dead letter of a group that nobody else is in. */
+  async bury(consumerGroup: string, topic: string, body: string): Promise<void> {
+    const consumer = new SimpleConsumer(this.connection, { consumerGroup, subscriptions: [{ topic }] });
+    await consumer.start();
+    try {
+      await this.until('the message is received', async () => {
+        await this.producer.send({ topic, body });
+        const messages = await consumer.receive({ maxMessages: 1 });
+        for (const one of messages) await consumer.forwardToDeadLetterQueue(one);
+        return messages.length > 0;
+      });
+    } finally {
+      await consumer.close();
+    }
   }
 
   async newest(topic: string, isMeant: (message: StoredMessageView) => unknown) {

@@ -23,6 +23,15 @@ export const DEAD_LETTER_VISITS: readonly Visit[] = [
       await dialog.getByText('2 replayed').waitFor();
       await console.keys('Escape');
       assert.equal((await world.admin.topicOffsets('orders')).total, before + 2);
+      // By words, with the same ones on the page of each.
+      const marked = (mark: string) =>
+        console.page.getByRole('row').filter({ has: console.page.getByRole('cell', { name: mark, exact: true }) });
+      await marked('yes').nth(1).waitFor();
+      assert.equal(await marked('yes').count(), 2);
+      await marked('no').first().waitFor();
+      await marked('yes').first().getByRole('link').click();
+      await console.dialog('Dead letter').getByRole('definition').filter({ hasText: 'yes' }).waitFor();
+      await console.keys('Escape');
       await console.keys('g', 'u');
       await console.has('2 replayed');
     },
@@ -157,6 +166,29 @@ export const DEAD_LETTER_VISITS: readonly Visit[] = [
       assert.equal((await world.admin.topicOffsets('orders')).total, before);
       await console.keys('Enter');
       await dialog.getByText('1 replayed').waitFor();
+    },
+  ],
+  [
+    'those of all groups are planned and replayed together',
+    async ({ world, console }) => {
+      await world.bury('refunds', 'reports', '{"report":"torn"}');
+      const before = (await world.admin.topicOffsets('reports')).total;
+      await console.open('dead-letters');
+      await console.page.getByRole('row').filter({ hasText: 'refunds' }).waitFor();
+      await console.page.getByRole('button', { name: 'Replay those of all groups' }).click();
+      const dialog = console.dialog('Replay dead letters of all groups');
+      await dialog.getByText('1 message will be sent to reports.').waitFor();
+      await dialog.getByText(/^\d+ messages will be sent to orders\.$/).waitFor();
+      await dialog.getByText(/^\d+ messages not sent: replayed before$/).waitFor();
+      const send = dialog.getByRole('button', { name: /^Send \d+ messages$/ });
+      const [, planned = ''] = /(\d+)/.exec(await send.innerText()) ?? [];
+      await send.click();
+      await dialog.getByText(`${planned} replayed, 0 were replayed before, 0 failed`).waitFor();
+      await dialog.getByText(`${planned} messages sent`).waitFor();
+      assert.equal((await world.admin.topicOffsets('reports')).total, before + 1);
+      await console.keys('Escape');
+      await console.open('groups/refunds/dead-letters');
+      await console.page.getByRole('cell', { name: 'yes', exact: true }).waitFor();
     },
   ],
 ];

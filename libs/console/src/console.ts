@@ -14,6 +14,7 @@ import { ClusterWatch } from './cluster/cluster-watch.js';
 import { controllerForMany } from './cluster/controller-for-many.js';
 import { KeptLag } from './cluster/kept-lag.js';
 import { RecallWatch } from './cluster/recall-watch.js';
+import { ReplayWatch } from './cluster/replay-watch.js';
 import {
   type ConsoleAnswer,
   ConsoleRejection,
@@ -46,6 +47,7 @@ export class Console {
   private readonly time: TimeWatch;
   private readonly versions: PageContext['versions'];
   private readonly recall: RecallWatch;
+  private readonly replays: ReplayWatch;
   private readonly keptLag: KeptLag;
   private readonly ending = controllerForMany();
 
@@ -71,6 +73,7 @@ export class Console {
     const { operationsTopic } = this.options;
     this.keptLag = new KeptLag({ admin, operationsTopic, monotonicMs, signal: this.ending.signal });
     this.recall = new RecallWatch(admin, monotonicMs, this.ending.signal);
+    this.replays = new ReplayWatch(admin, monotonicMs);
     this.time = new TimeWatch(source.time ?? (control && timeOf(control)), monotonicMs, this.ending.signal);
   }
 
@@ -111,7 +114,7 @@ export class Console {
   }
 
   private contextOf(request: ConsoleRequest): PageContext {
-    const { source, watch, time, versions, recall, keptLag, audit, edited, options } = this;
+    const { source, watch, time, versions, recall, replays, keptLag, audit, edited, options } = this;
     const redaction = new Redaction(options.bodies, request.viewer, (error) =>
       source.log(`console: the rule for bodies failed, so a body is hidden: ${oneLine(messageOf(error))}`),
     );
@@ -119,7 +122,7 @@ export class Console {
     const actions = [...options.actions].filter((action) => isPossible(action, source));
     const { operationsTopic } = options;
     const shown = { redaction, request, actions, audit, edited, nowMs, operationsTopic };
-    return { source, admin, watch, time, versions, recall, keptLag, ...shown };
+    return { source, admin, watch, time, versions, recall, replays, keptLag, ...shown };
   }
 
   private async plan(request: ConsoleRequest): Promise<unknown> {
@@ -175,6 +178,7 @@ export class Console {
     } finally {
       for (const name of exclusive) this.running.delete(name);
       this.watch.forgetLists();
+      this.replays.forget();
     }
   }
 

@@ -84,6 +84,10 @@ export interface DeadLetter extends Message {
   /** The name and code of that error: what others may have in common with it. */
   readonly cause?: string;
   readonly position: string;
+  /** Whether a replay would send it; undefined where the brokers did not say. */
+  readonly replay?:
+    | { readonly kind: 'replayed' | 'edited' | 'not-replayed' }
+    | { readonly kind: 'not-replayable'; readonly error: { readonly message: string } };
 }
 
 export interface DeadLetterPage {

@@ -10,6 +10,7 @@ import type { CachedAnswer } from '../cluster/cached-answer.js';
 import type { ClusterWatch } from '../cluster/cluster-watch.js';
 import type { KeptLag } from '../cluster/kept-lag.js';
 import type { RecallWatch } from '../cluster/recall-watch.js';
+import type { ReplayWatch } from '../cluster/replay-watch.js';
 import { ConsoleRejection, type ConsoleRequest } from '../http/exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
 
@@ -20,6 +21,7 @@ export interface PageContext {
   readonly time: TimeWatch;
   readonly versions: CachedAnswer<BrokerVersions>;
   readonly recall: RecallWatch;
+  readonly replays: ReplayWatch;
   readonly redaction: Redaction;
   readonly request: ConsoleRequest;
   readonly actions: readonly ConsoleAction[];

@@ -12,6 +12,7 @@ import {
 import { shownEvent, shownRecord } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { groupOfDeadLetters } from '../cluster/group-sample.js';
+import type { ReplayState } from '../cluster/replay-watch.js';
 import { ConsoleRejection } from '../http/exchange.js';
 import type { ConsoleEvent, ConsoleSource } from '../source.js';
 import { DEFAULT_PAGE, inTurns, MAX_ITEMS, type PageContext, Parts } from './context.js';
@@ -104,14 +105,32 @@ export async function deadLetters(context: PageContext, name: string): Promise<o
     found.push(...page.deadLetters.filter(isMeant));
   }
   const parts = new Parts();
-  const kept = await parts.of('the kept failures', keptFailures(context, name), undefined);
+  const [kept, replayOf] = await Promise.all([
+    parts.of('the kept failures', keptFailures(context, name), undefined),
+    parts.of('which were replayed', replaysIn(context, found), undefined),
+  ]);
   parts.add([...page.failures, ...(kept?.failures ?? [])]);
   const reasonOf = reasonsIn(context, kept?.records ?? []);
   return {
     ...page,
     failures: parts.problems,
     keepsFailures: context.operationsTopic !== undefined,
-    deadLetters: found.map((one) => ({ ...shortDeadLetter(redaction, one), ...reasonOf(one) })),
+    deadLetters: found.map((one) => ({
+      ...shortDeadLetter(redaction, one),
+      ...reasonOf(one),
+      replay: replayOf?.(one),
+    })),
+  };
+}
+
+/** What a replay would skip or could not send, as its plan shows it; undefined for what is gone. */
+async function replaysIn({ replays, edited, request }: PageContext, list: readonly DeadLetterView[]) {
+  const stateOf = await replays.statesOf(list, request.signal);
+  return (one: DeadLetterView): ReplayState | { readonly kind: 'edited' } | undefined => {
+    const state = stateOf(one);
+    // No broker knows an edited copy.
+    const isEdited = state?.kind !== 'replayed' && edited.has({ ...one, position: positionOf(one) });
+    return isEdited ? { kind: 'edited' } : state;
   };
 }
 
@@ -148,13 +167,21 @@ function isOf({ kind, messageId, consumerGroup }: ConsoleEvent, one: DeadLetterV
 }
 
 /** A dead letter beside the message that it was. */
-export async function compare({ admin, redaction, request }: PageContext, name: string): Promise<object> {
+export async function compare(context: PageContext, name: string): Promise<object> {
+  const { admin, redaction, request } = context;
   const { signal } = request;
   const deadLetter = await deadLetterAt(admin, name, new Query(request).needed('position'), signal);
   const parts = new Parts();
-  const original = await parts.of('the original message', originalOf(admin, deadLetter, signal), undefined);
+  const [original, replayOf] = await Promise.all([
+    parts.of('the original message', originalOf(admin, deadLetter, signal), undefined),
+    parts.of('whether it was replayed', replaysIn(context, [deadLetter]), undefined),
+  ]);
   return {
-    deadLetter: { ...redaction.whole(deadLetter), position: positionOf(deadLetter) },
+    deadLetter: {
+      ...redaction.whole(deadLetter),
+      position: positionOf(deadLetter),
+      replay: replayOf?.(deadLetter),
+    },
     original: original && redaction.whole(original),
     problems: parts.problems,
   };

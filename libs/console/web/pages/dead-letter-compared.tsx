@@ -6,15 +6,39 @@ import { type Layout, layoutOf } from '../lib/layout.js';
 import { useResource } from '../lib/resource.js';
 import { linkTo, setQuery } from '../lib/router.js';
 import { may } from '../lib/session.js';
-import type { DeadLetter, Message } from '../types.js';
+import type { BrokerProblem, DeadLetter, Message } from '../types.js';
 import { BodyField } from '../ui/body-field.js';
 import { type FormProps, openChange } from '../ui/change.js';
-import { BodyText, Code, Empty, Facts, Loaded, Time } from '../ui/parts.js';
+import { BodyText, Code, Empty, Facts, Loaded, Problems, Time, textsOf } from '../ui/parts.js';
 import { openReplay } from './replay.js';
 
 interface Both {
   readonly deadLetter: DeadLetter;
   readonly original?: Message;
+  readonly problems: readonly BrokerProblem[];
+}
+
+const REPLAYED = {
+  replayed: 'yes',
+  edited: 'edited copy',
+  'not-replayed': 'no',
+  'not-replayable': 'cannot be',
+} as const;
+const LOOKS = {
+  replayed: 'chip good',
+  edited: 'chip good',
+  'not-replayed': 'muted',
+  'not-replayable': 'chip warn',
+} as const;
+
+/** What a replay would skip, or could not send. */
+export function Replayed({ replay }: Pick<DeadLetter, 'replay'>) {
+  if (replay === undefined) return <span class="muted">not known</span>;
+  return (
+    <span class={LOOKS[replay.kind]} title={replay.kind === 'not-replayable' ? replay.error.message : undefined}>
+      {REPLAYED[replay.kind]}
+    </span>
+  );
 }
 
 interface ComparedProps {
@@ -62,21 +86,27 @@ export function Compared({ group, position, reason }: ComparedProps) {
 }
 
 function Shown({
-  both: { deadLetter, original },
+  both: { deadLetter, original, problems },
   reason,
 }: {
   readonly both: Both;
   readonly reason: string | undefined;
 }) {
-  const { originTopic, messageId, keys, storeTimestampMs, reconsumeTimes } = deadLetter;
+  const { originTopic, messageId, keys, storeTimestampMs, reconsumeTimes, replay } = deadLetter;
   return (
     <>
+      <Problems list={textsOf(problems)} />
       <Facts
         facts={[
           ['Dead since', <Time ms={storeTimestampMs} />],
           ['Deliveries', reconsumeTimes],
           ['Keys', keys.join(' ') || '–'],
           ['Reason', reason ?? 'not noted'],
+          [
+            'Replayed',
+            <Replayed replay={replay} />,
+            replay?.kind === 'not-replayable' ? replay.error.message : undefined,
+          ],
           [
             'Message',
             originTopic === undefined ? (
@@ -92,7 +122,10 @@ function Shown({
       {original === undefined ? (
         <>
           <p class="notice">
-            The original is no longer stored: its retention time is over, or its topic was deleted. This is the copy.
+            {problems.length === 0
+              ? 'The original is no longer stored: its retention time is over, or its topic was deleted. '
+              : 'The original is not at hand. '}
+            This is the copy.
           </p>
           <Body message={deadLetter} />
         </>

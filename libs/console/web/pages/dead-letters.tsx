@@ -8,7 +8,7 @@ import type { BrokerProblem, DeadLetter, DeadLetterPage } from '../types.js';
 import { Peek } from '../ui/message-table.js';
 import { Empty, Failure, GroupLink, Head, Loaded, Problems, Time, textsOf } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
-import { Compared } from './dead-letter-compared.js';
+import { Compared, Replayed } from './dead-letter-compared.js';
 import { openReplay } from './replay.js';
 
 const LIMIT = '100';
@@ -152,6 +152,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
                       isExtra: true,
                       cell: ({ reconsumeTimes }) => reconsumeTimes,
                     },
+                    { name: 'Replayed', width: 100, cell: ({ replay }) => <Replayed replay={replay} /> },
                     { name: 'Reason', cell: (one) => <Reason one={one} /> },
                     { name: 'Body', cell: ({ body }) => <Peek body={body} /> },
                   ]}
