@@ -24,6 +24,7 @@ export const DIALOGS: [string, (console: ConsolePage) => Promise<void>, string, 
     'Replay',
     'will be sent to orders',
   ],
+  ['dead-letters', press('Replay those of all groups'), 'Replay dead letters of all groups', 'will be sent to orders'],
   ['groups/billing/dead-letters?at=embedded/0/0', press('Send an edited copy'), 'Send an edited copy', 'Nothing to do'],
   [
     'groups/analytics',

@@ -181,7 +181,7 @@ export const DEAD_LETTER_VISITS: readonly Visit[] = [
       await dialog.getByText(/^\d+ messages will be sent to orders\.$/).waitFor();
       await dialog.getByText(/^\d+ messages not sent: replayed before$/).waitFor();
       const send = dialog.getByRole('button', { name: /^Send \d+ messages$/ });
-      const [, planned = ''] = /(\d+)/.exec(await send.innerText()) ?? [];
+      const [, planned = ''] = /(\d+)/.exec((await send.textContent()) ?? '') ?? [];
       await send.click();
       await dialog.getByText(`${planned} replayed, 0 were replayed before, 0 failed`).waitFor();
       await dialog.getByText(`${planned} messages sent`).waitFor();
