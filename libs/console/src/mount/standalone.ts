@@ -26,6 +26,8 @@ export interface StandaloneSource {
   readonly title?: string;
   /** Receives a line for each change. Default: nothing is logged. */
   readonly log?: (line: string) => void;
+  /** The command that starts a console beside this one, for another browser. Default: none is named. */
+  readonly another?: string;
 }
 
 /** The options of `startStandaloneConsole()`. */
@@ -63,7 +65,7 @@ const ALL_ADDRESSES: readonly string[] = ['0.0.0.0', '::'];
  * @throws TypeError for an option that is wrong; the error of the system when it cannot listen
  */
 export async function startStandaloneConsole(
-  { admin, control, connection, title, log = () => {} }: StandaloneSource,
+  { admin, control, connection, title, log = () => {}, another }: StandaloneSource,
   { host = LOOPBACK, port = 0, ...options }: StandaloneOptions = {},
 ): Promise<StandaloneConsole> {
   // Node takes no address for all addresses.
@@ -82,7 +84,7 @@ export async function startStandaloneConsole(
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
   } as const;
-  const server = new StandaloneServer(new Console(source, options));
+  const server = new StandaloneServer(new Console(source, options), another);
   const bound = await server.listen(host, port);
   const close = async (): Promise<void> => {
     await server.close();
@@ -103,7 +105,10 @@ class StandaloneServer {
   private readonly server: Server;
   private closing: Promise<void> | undefined;
 
-  constructor(private readonly console: Console) {
+  constructor(
+    private readonly console: Console,
+    private readonly another: string | undefined,
+  ) {
     this.server = createServer((message, response) => void this.handle(message, response));
   }
 
@@ -150,7 +155,7 @@ class StandaloneServer {
   private welcome(message: IncomingMessage, response: ServerResponse, token: string): void {
     const to = { location: '/', 'cache-control': 'no-store' };
     if (this.isKnown(message)) return void response.writeHead(303, to).end();
-    if (this.session !== undefined || !isSame(token, this.token)) throw stranger();
+    if (this.session !== undefined || !isSame(token, this.token)) throw stranger(this.another);
     const session = randomBytes(24).toString('base64url');
     this.offered.push(session);
     if (this.offered.length > MAX_OFFERED) this.offered.shift();
@@ -163,7 +168,7 @@ class StandaloneServer {
   }
 
   private assertKnown(message: IncomingMessage): void {
-    if (!this.isKnown(message)) throw stranger();
+    if (!this.isKnown(message)) throw stranger(this.another);
   }
 
   /** The first browser that comes back is the one. */
@@ -182,12 +187,11 @@ function openedAs(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }
 
-function stranger(): ConsoleRejection {
-  return new ConsoleRejection(
-    401,
-    'NO_SESSION',
-    'open the address that the command printed; it lets one browser in, so start it again for another one',
-  );
+/** Whoever starts again what has this console may lose what an embedded broker has in memory. */
+function stranger(another: string | undefined): ConsoleRejection {
+  const beside = `leave it running and start a console beside it${another === undefined ? '' : `: ${another}`}`;
+  const text = `open the address that the command printed; it lets one browser in; for another one, ${beside}`;
+  return new ConsoleRejection(401, 'NO_SESSION', text);
 }
 
 function isSame(given: string, wanted: string): boolean {

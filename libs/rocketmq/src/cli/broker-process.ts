@@ -164,9 +164,10 @@ async function serve(
   io.out(`${lines.join('\n')}\n`);
   if (manualClock) io.out('the clock is manual, for tests only: its time stands still until it is moved\n');
   else if (timeTravel) io.out('time travel is on, for development only: its time can be moved ahead\n');
-  const shown = wanted && (await startConsole(broker, wanted, io));
+  const another = anotherConsole(at(nameServerEndpoint ?? '', host, nameServerPort), controlEndpoint, wanted);
+  const shown = wanted && (await startConsole(broker, { ...wanted, another }, io));
   const consoleUrl = shown?.url;
-  if (consoleUrl !== undefined) io.out(`console on ${consoleUrl}\n`);
+  if (consoleUrl !== undefined) io.out(`console on ${consoleUrl}\nfor another browser: ${another}\n`);
   process.send?.({ ready: true, endpoints, nameServerEndpoint, controlEndpoint, consoleUrl });
   await stop;
   await shown?.close();
@@ -182,6 +183,18 @@ function at(endpoints: string, host: string | undefined, port: number | undefine
   return (port === undefined ? own : [port]).map((number) => addressText({ host, port: number })).join(';');
 }
 
+/** The command for another browser: one lets one in, and to start the broker again would lose what it has in memory. */
+function anotherConsole(nameServer: string, control: string | undefined, wanted: WantedConsole | undefined): string {
+  const { operationsTopic } = wanted?.options ?? {};
+  const options = [
+    `--name-server ${nameServer}`,
+    ...(control === undefined ? [] : [`--control ${control}`]),
+    '--actions all --bodies shown',
+    ...(operationsTopic === undefined ? [] : [`--operations-topic ${operationsTopic}`]),
+  ];
+  return `npx nestjs-rocketmq console ${options.join(' ')}`;
+}
+
 interface WantedConsole {
   readonly pages: ConsolePackage;
   readonly options: Parameters<ConsolePackage['startStandaloneConsole']>[1];
@@ -190,7 +203,7 @@ interface WantedConsole {
 /** The console of a broker in this process. */
 async function startConsole(
   { endpoints, nameServerEndpoint, control }: EmbeddedBroker,
-  { pages, options }: WantedConsole,
+  { pages, options, another }: WantedConsole & { readonly another: string },
   io: CommandIo,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
   const { RocketMQAdmin } = await import('../admin/rocketmq-admin.js');
@@ -203,7 +216,7 @@ async function startConsole(
   };
   try {
     const log = (line: string): void => io.err(`${line}\n`);
-    const source = { admin, control, connection, title: `Embedded broker ${endpoints}`, log };
+    const source = { admin, control, connection, title: `Embedded broker ${endpoints}`, log, another };
     const console = await pages.startStandaloneConsole(source, options);
     return { url: console.url, close: () => console.close().then(close) };
   } catch (error) {

@@ -96,6 +96,11 @@ describe('the console of the command line', () => {
     const { done } = await own.change({ action: 'send', topic: 'orders', text: 'hello' });
     expect(done).toMatchObject({ outcome: 'done' });
 
+    const other = await fetch(own.origin, { headers: { accept: 'text/html' } });
+    expect([other.status, await other.text()]).toEqual([
+      401,
+      expect.stringContaining(await broker.printed(/^for another browser: (npx nestjs-rocketmq console .*)$/m)),
+    ]);
     const nameServer = await broker.printed(/^clients by remoting .*: name server (\S+)$/m);
     const beside = new Program(['console', '--name-server', nameServer]);
     const careful = await opened(await beside.printed(CONSOLE));
@@ -118,6 +123,21 @@ describe('the console of the command line', () => {
     expect(beside.err).toContain('send topic orders: rejected: not allowed');
     // Three programs from their sources, one after another.
   }, 240_000);
+
+  it('names the command that lets in another browser, which keeps what a broker has in memory', async () => {
+    const broker = new Program(['broker', '--port', '0', '--name-server-port', '0', '--topic', 'orders', '--console']);
+    const first = await opened(await broker.printed(CONSOLE));
+    await first.change({ action: 'send', topic: 'orders', text: 'hello' });
+    const command = await broker.printed(/^for another browser: npx nestjs-rocketmq (.*)$/m);
+    const second = await opened(await new Program(command.split(' ')).printed(CONSOLE));
+    expect((await second.get('/api/topics/orders/messages')).body.messages).toMatchObject([
+      { body: { text: 'hello' } },
+    ]);
+    expect((await second.change({ action: 'send', topic: 'orders', text: 'two' })).done).toMatchObject({
+      outcome: 'done',
+    });
+    expect((await first.get('/api/topics/orders/messages')).body.messages).toHaveLength(2);
+  }, 120_000);
 
   it('sends by the name servers where no proxy is named', async () => {
     const broker = new Program(['broker', '--port', '0', '--name-server-port', '0', '--topic', 'orders']);

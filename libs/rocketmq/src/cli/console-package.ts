@@ -16,6 +16,7 @@ export interface ConsolePackage {
       readonly connection?: Connection;
       readonly title?: string;
       readonly log?: (line: string) => void;
+      readonly another?: string;
     },
     options: {
       readonly host?: string;
