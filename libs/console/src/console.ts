@@ -178,7 +178,6 @@ export class Console {
     } finally {
       for (const name of exclusive) this.running.delete(name);
       this.watch.forgetLists();
-      this.replays.forget();
     }
   }
 

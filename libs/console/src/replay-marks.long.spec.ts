@@ -99,7 +99,7 @@ describe('a dead letter', () => {
     expect(await markIn('gone')).toMatchObject({ kind: 'not-replayable', error });
   });
 
-  it('is asked about once a minute, not for each row or viewer, and at once after a replay', async () => {
+  it('is asked about once a minute with all the others, whoever looks, and not after this console has sent it', async () => {
     await bury('orders', 'a', 'b', 'c');
     for (const viewer of ['ada', 'bob']) await core.ask(LIST, undefined, { viewer });
     expect(await markIn('b')).toEqual({ kind: 'not-replayed' });
@@ -110,8 +110,11 @@ describe('a dead letter', () => {
     elapsedMs += 60_000;
     await marks();
     expect(plans).toBe(3);
+    // The index of a server lags behind its store: what was sent is not asked about.
     await core.change({ action: 'replay', consumerGroup: 'billing' });
+    const before = plans;
     expect((await marks()).map(([, mark]: Json) => mark)).toEqual(Array(4).fill('replayed'));
+    expect(plans).toBe(before);
   });
 
   it('is listed without a mark, which is said, where the brokers do not answer for its topic', async () => {

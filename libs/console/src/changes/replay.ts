@@ -204,6 +204,7 @@ class Replay {
     const result = (outcome: Result['outcome'], one: DeadLetterView, error?: Error): Result => {
       return { ...letterOf(one), outcome, ...(error && { error }) };
     };
+    for (const { deadLetter } of replayed) this.context.replays.sent(deadLetter);
     this.results.push(
       ...replayed.map(({ deadLetter }) => result('replayed', deadLetter)),
       ...replayedBefore.map((one) => result('replayed-before', one)),

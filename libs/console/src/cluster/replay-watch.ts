@@ -7,9 +7,6 @@ export type ReplayState =
   | { readonly kind: 'replayed' | 'not-replayed' }
   | { readonly kind: 'not-replayable'; readonly error: Error };
 
-/** The oldest first. */
-type Known = Map<string, { readonly state: ReplayState; readonly atMs: number }>;
-
 const KEPT_MS = 60_000;
 const MAX_KEPT = 10_000;
 const ASKED_MS = 5_000;
@@ -18,7 +15,8 @@ const PAGE = 100;
 const MAX_PAGES = 10;
 
 export class ReplayWatch {
-  private known: Known = new Map();
+  /** The oldest first. */
+  private readonly known = new Map<string, { readonly state: ReplayState; readonly atMs: number }>();
 
   constructor(
     private readonly admin: Pick<RocketMQAdmin, 'planReplay'>,
@@ -33,19 +31,15 @@ export class ReplayWatch {
     listed: readonly DeadLetterView[],
     signal: AbortSignal,
   ): Promise<(one: DeadLetterView) => ReplayState | undefined> {
-    // One that was replaced meanwhile does not get answers from before.
-    const { known } = this;
-    const states = new Map<string, ReplayState>();
-    for (const one of listed) {
-      const kept = known.get(keyOf(one));
-      if (kept !== undefined && this.monotonicMs() - kept.atMs < KEPT_MS) states.set(keyOf(one), kept.state);
-    }
-    const missing = listed.filter((one) => !states.has(keyOf(one)));
+    const states = new Map(listed.map((one) => [keyOf(one), this.stateOf(one)]));
+    const missing = listed.filter((one) => states.get(keyOf(one)) === undefined);
     const sought = new Set(missing.map(keyOf));
     const note = (one: DeadLetterView, state: ReplayState): void => {
-      states.set(keyOf(one), state);
       sought.delete(keyOf(one));
-      keep(known, keyOf(one), { state, atMs: this.monotonicMs() });
+      // It may have been sent since it was asked about, and the index of a server lags behind its store.
+      const sent = this.stateOf(one);
+      states.set(keyOf(one), sent ?? state);
+      if (sent === undefined) this.keep(one, state);
     };
     const [first] = missing;
     let after = first && positionOf(first);
@@ -62,17 +56,22 @@ export class ReplayWatch {
     return (one) => states.get(keyOf(one));
   }
 
-  /** The next reader asks: a replay has ended. */
-  forget(): void {
-    this.known = new Map();
+  /** A replay of this console has sent it. */
+  sent(one: DeadLetterView): void {
+    this.keep(one, { kind: 'replayed' });
   }
-}
 
-function keep(known: Known, key: string, one: { readonly state: ReplayState; readonly atMs: number }): void {
-  known.delete(key);
-  known.set(key, one);
-  const [oldest] = known.keys();
-  if (known.size > MAX_KEPT && oldest !== undefined) known.delete(oldest);
+  private stateOf(one: DeadLetterView): ReplayState | undefined {
+    const kept = this.known.get(keyOf(one));
+    return kept !== undefined && this.monotonicMs() - kept.atMs < KEPT_MS ? kept.state : undefined;
+  }
+
+  private keep(one: DeadLetterView, state: ReplayState): void {
+    this.known.delete(keyOf(one));
+    this.known.set(keyOf(one), { state, atMs: this.monotonicMs() });
+    const [oldest] = this.known.keys();
+    if (this.known.size > MAX_KEPT && oldest !== undefined) this.known.delete(oldest);
+  }
 }
 
 /** Another one may be at its position when the queue was created again. */
