@@ -7,6 +7,7 @@ import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import type { BrokerTlsOptions } from '../broker/server-tls.js';
 import { addressText } from '../support/address.js';
+import { commandLine } from '../support/command-line.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
 import {
   type BrokerConfig,
@@ -186,13 +187,12 @@ function at(endpoints: string, host: string | undefined, port: number | undefine
 /** The command for another browser: one lets one in, and to start the broker again would lose what it has in memory. */
 function anotherConsole(nameServer: string, control: string | undefined, wanted: WantedConsole | undefined): string {
   const { operationsTopic } = wanted?.options ?? {};
-  const options = [
-    `--name-server ${nameServer}`,
-    ...(control === undefined ? [] : [`--control ${control}`]),
-    '--actions all --bodies shown',
-    ...(operationsTopic === undefined ? [] : [`--operations-topic ${operationsTopic}`]),
-  ];
-  return `npx nestjs-rocketmq console ${options.join(' ')}`;
+  return commandLine(
+    ...['console', '--name-server', nameServer],
+    ...(control === undefined ? [] : ['--control', control]),
+    ...['--actions', 'all', '--bodies', 'shown'],
+    ...(operationsTopic === undefined ? [] : ['--operations-topic', operationsTopic]),
+  );
 }
 
 interface WantedConsole {
