@@ -51,7 +51,7 @@ describe('reading', () => {
 
   it('returns in time when a broker is silent, with the results of the others', async () => {
     const { admin } = await adminOf(healthy, () => undefined);
-    const { topics, failures } = await admin.listTopics({ timeoutMs: 200 });
+    const { topics, failures } = await admin.listTopics({ timeoutMs: 2_000 });
     expect(topics).toHaveLength(1);
     expect(failures).toMatchObject([{ name: 'broker-1', error: { code: 'DEADLINE_EXCEEDED' } }]);
   });
@@ -147,7 +147,7 @@ describe('an error', () => {
 
   it('of a broker that did not answer among others says that nothing took effect', async () => {
     const { admin } = await adminOf(healthy, () => undefined);
-    const { failures } = await admin.listTopics({ timeoutMs: 800 });
+    const { failures } = await admin.listTopics({ timeoutMs: 2_000 });
     const unaffected = { outcome: 'not-sent', message: expect.not.stringContaining('may have') };
     expect(failures).toMatchObject([{ name: 'broker-1', error: unaffected }]);
   });

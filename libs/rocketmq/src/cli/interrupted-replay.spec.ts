@@ -116,7 +116,7 @@ describe('a replay that a signal ends', () => {
         .map((line) => JSON.parse(line)),
     ).toEqual([
       { warning: '1 dead letter replayed before the signal; running the same command again skips them' },
-      { error: { code: 'FAILED', message: 'interrupted by SIGINT' } },
+      { error: { code: 'FAILED', message: 'interrupted by SIGINT', outcome: 'unknown', retryable: false } },
     ]);
     expect(code).toBe(130);
   });

@@ -88,7 +88,7 @@ describe('queueSelector', () => {
     await brokers[1]?.close();
     // Finds the connection closed, which leaves its outcome open.
     await producer.send(message('5'), { timeoutMs: 500 }).catch(() => {});
-    const sending = producer.send(message('5'), { timeoutMs: 500 });
+    const sending = producer.send(message('5'), { timeoutMs: 2_000 });
     await expect(sending).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
     await expect(producer.send(message('1'))).resolves.toMatchObject({ brokerName: 'broker-0' });
   });

@@ -28,7 +28,7 @@ describe('several name servers', () => {
     const client = new RemotingClient({ connectTimeoutMs: 1_000 });
     closers.push(...servers.map((server) => () => server.close()), () => client.close());
     const routeBy = (unanimous: boolean) => {
-      const cluster = new ClusterAccess(client, { nameServers, cluster: undefined, timeoutMs: 600, unanimous });
+      const cluster = new ClusterAccess(client, { nameServers, cluster: undefined, timeoutMs: 2_000, unanimous });
       return (topic: string) => cluster.run('route', undefined, (deadline) => cluster.route(topic, deadline));
     };
     const routeOf = routeBy(true);
