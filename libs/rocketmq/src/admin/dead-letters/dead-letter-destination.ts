@@ -2,12 +2,14 @@
 
 import { byBrokerName, type Layout, parseLayout, placeOfMessageGroup } from '../../protocol/model/layout.js';
 import { isIdOfCopy, messageIdFrom } from '../../protocol/model/message-id.js';
+import type { StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { type MasterBroker, type TopicRoute, writableLayout } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
+import { HOUR_MS } from '../../support/clock.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';
-import { storedWithId } from '../messages/message-lookup.js';
+import { hasStored } from '../messages/message-lookup.js';
 import { positionOf } from '../messages/positions.js';
 import type { DeadLetterView } from './dead-letters.js';
 
@@ -16,9 +18,12 @@ import type { DeadLetterView } from './dead-letters.js';
  */
 export const REPLAY_PROPERTY = 'DEAD_LETTER_REPLAY';
 
+/** A copy is stored after its dead letter, by the clock of another broker. */
+const MAX_CLOCK_DIFFERENCE_MS = HOUR_MS;
+
 /** A dead letter that cannot be sent. */
 export class NotReplayableError extends RocketMQError {
-  constructor(code: 'ORIGIN_UNKNOWN' | 'ORIGIN_GONE' | 'ORIGIN_READ_ONLY', message: string) {
+  constructor(code: 'ORIGIN_UNKNOWN' | 'ORIGIN_GONE' | 'ORIGIN_READ_ONLY' | 'REPLAY_UNKNOWN', message: string) {
     super(code, message, 'not-sent', false);
   }
 }
@@ -87,7 +92,8 @@ export class ReplayPass {
       const origin = await this.originOf(deadLetter);
       const mark = `${deadLetter.consumerGroup}/${positionOf(deadLetter)}`;
       const messageId = isIdOfCopy(deadLetter.messageId) ? messageIdFrom(mark) : deadLetter.messageId;
-      if (!this.again && (await this.has(origin, messageId, mark))) return { kind: 'replayed-before', deadLetter };
+      if (!this.again && (await this.has(deadLetter, origin, messageId, mark)))
+        return { kind: 'replayed-before', deadLetter };
       const { topic } = origin;
       const place = await this.queueFor(deadLetter, origin);
       return { kind: 'done', done: await act({ topic, ...place, mark, messageId }) };
@@ -97,13 +103,24 @@ export class ReplayPass {
     }
   }
 
-  /** Whether the topic already has a message that was replayed from it. */
-  private async has({ topic, route }: Origin, messageId: string, mark: string): Promise<boolean> {
+  /** Whether the topic already has a message that was replayed from it. @throws NotReplayableError when it has too many that may be it */
+  private async has(
+    { storeTimestampMs }: DeadLetterView,
+    { topic, route }: Origin,
+    messageId: string,
+    mark: string,
+  ): Promise<boolean> {
+    const from = new Date(Math.max(0, storeTimestampMs - MAX_CLOCK_DIFFERENCE_MS));
+    let isKnown = true;
     for (const broker of this.cluster.ofCluster(route.brokers)) {
-      const found = await storedWithId(this.cluster, broker, { topic, messageId }, this.deadline);
-      if (found.some(({ properties }) => properties.get(REPLAY_PROPERTY) === mark)) return true;
+      const isMeant = ({ properties }: StoredMessageFields) => properties.get(REPLAY_PROPERTY) === mark;
+      const has = await hasStored(this.cluster, broker, { topic, messageId, from }, isMeant, this.deadline);
+      if (has === true) return true;
+      if (has === undefined) isKnown = false;
     }
-    return false;
+    if (isKnown) return false;
+    const text = `dead letter ${messageId}: topic "${topic}" has so many copies of it that whether this one was replayed is unknown; it was not sent; fix what makes its listener fail, then replay it with the option again`;
+    throw new NotReplayableError('REPLAY_UNKNOWN', text);
   }
 
   /**

@@ -57,7 +57,10 @@ async function adminWith(
         return { fields: { nextBeginOffset }, body: Buffer.concat(page.map(encodeStoredMessage)) };
       }
       if (code === 12) {
-        const found = indexed.filter(({ properties }) => properties.get('UNIQ_KEY') === fields.key);
+        const [begin, end] = [Number(fields.beginTimestamp), Number(fields.endTimestamp)];
+        const isMeant = ({ properties, storeTimestampMs: atMs }: StoredMessageFields) =>
+          properties.get('UNIQ_KEY') === fields.key && atMs >= begin && atMs <= end;
+        const found = indexed.filter(isMeant).slice(-32);
         return found.length === 0 ? { code: 22 } : { body: Buffer.concat(found.map(encodeStoredMessage)) };
       }
       return code === 10 ? sends[sent++] : { code: 3 };
@@ -140,6 +143,33 @@ describe('a replay', () => {
     const result = await admin.replayDeadLetters('g');
     expect(result.replayedBefore.map(({ messageId }) => messageId)).toEqual(['id-0']);
     expect(result.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1']);
+  });
+
+  /** Copies of one message, from its first dead letter on. @param everyMs how long after each other they were stored */
+  const copies = (count: number, everyMs: number): StoredMessageFields[] =>
+    Array.from({ length: count }, (_, index) => ({
+      ...letter(0, { [REPLAY_PROPERTY]: `g/broker-0/0/${index}` }),
+      topic: 'orders',
+      queueOffset: index,
+      storeTimestampMs: 1_000 + index * everyMs,
+    }));
+
+  it('finds its copy behind more copies of the message than one answer of a server has', async () => {
+    const { admin } = await adminWith([letter(0)], [stored], copies(300, 1_000));
+    const skipped = { replayedBefore: [{ messageId: 'id-0' }], failed: [] };
+    expect(await admin.replayDeadLetters('g')).toMatchObject({ ...skipped, replayed: [] });
+    expect(await admin.planReplay('g')).toMatchObject({ ...skipped, planned: [] });
+  });
+
+  it.each([
+    ['by far', copies(1_000, 1_000)],
+    ['at one time', copies(40, 0)],
+  ])('is not sent where its copy may be among too many, %s, unless it is to go again', async (_, indexed) => {
+    const { admin } = await adminWith([letter(0)], [stored], indexed);
+    const failed = [{ deadLetter: { messageId: 'id-0' }, error: { code: 'REPLAY_UNKNOWN', outcome: 'not-sent' } }];
+    expect(await admin.replayDeadLetters('g')).toMatchObject({ replayed: [], failed });
+    expect(await admin.planReplay('g')).toMatchObject({ planned: [], failed });
+    expect((await admin.replayDeadLetters('g', { again: true })).replayed).toHaveLength(1);
   });
 });
 
@@ -246,6 +276,8 @@ describe('a replay page by page', () => {
 
   it.each([
     ['is empty', ''],
+    ['is nothing', null as never],
+    ['is a number', 7 as never],
     ['has no end', 'replay:broker-0/0/1'],
     ['has the end of another queue first', 'replay:broker-0/0/1,broker-0/1/3'],
     ['has a queue twice', 'replay:broker-0/0/1,broker-0/0/3,broker-0/0/4'],

@@ -37,6 +37,9 @@ export type MessageQuery =
       readonly limit?: number;
     };
 
+/** With the times of storage between which messages with an id are sought as well. */
+type StoredQuery = MessageQuery & { readonly from?: Date | undefined; readonly to?: Date | undefined };
+
 const ID_FIELDS: ObjectChecks['options'] = { topic: checkedElsewhere, messageId: checkedElsewhere };
 const KEY_FIELDS: ObjectChecks['options'] = {
   topic: checkedElsewhere,
@@ -112,26 +115,57 @@ export async function storedWithId(
   return (await storedMessages(cluster, broker, query, MAX_BY_ID, deadline)).found;
 }
 
+/** How often a lookup continues with what was stored before. */
+const MAX_LOOKUPS = 16;
+
+/**
+ * Whether one of the messages of a topic with this id on one broker is meant, among those that were stored at this time or later. Undefined when there
+ * are more of them than are read.
+ */
+export async function hasStored(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  { topic, messageId, from }: { readonly topic: string; readonly messageId: string; readonly from: Date },
+  isMeant: (stored: StoredMessageFields) => boolean,
+  deadline: Deadline,
+): Promise<boolean | undefined> {
+  let to: Date | undefined;
+  for (let lookups = 0; lookups < MAX_LOOKUPS; lookups++) {
+    const query = { topic, messageId, from, to };
+    const { found, isFull, oldestMs } = await storedMessages(cluster, broker, query, MAX_BY_ID, deadline);
+    if (found.some(isMeant)) return true;
+    if (!isFull) return false;
+    // The newest come first, and an index knows the second: one second may have more of them.
+    if (to !== undefined && oldestMs >= to.getTime()) return undefined;
+    to = new Date(oldestMs);
+  }
+  return undefined;
+}
+
 async function storedMessages(
   cluster: ClusterAccess,
   broker: MasterBroker,
-  query: MessageQuery,
+  query: StoredQuery,
   limit: number,
   deadline: Deadline,
-): Promise<{ readonly found: StoredMessageFields[]; readonly isFull: boolean }> {
-  const isById = 'messageId' in query;
-  const { topic } = query;
-  const request = isById
-    ? indexQuery({ topic, sought: query.messageId, isId: true, limit })
-    : indexQuery({ topic, sought: query.key, isId: false, limit, from: query.from, to: query.to });
+): Promise<{ readonly found: StoredMessageFields[]; readonly isFull: boolean; readonly oldestMs: number }> {
+  const isId = 'messageId' in query;
+  const { topic, from, to } = query;
+  const request = indexQuery({ topic, sought: isId ? query.messageId : query.key, isId, limit, from, to });
   const asked = cluster.call(broker, request, deadline);
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, asked);
   const matches = answer === undefined ? [] : messagesIn(answer);
   // The index uses hash codes, so a result may belong to another topic or key. A message that has a key twice is in it twice.
   const sought = matches.filter((one) => isSought(one, query));
   const found = new Map(sought.map((one) => [identityOf(one), one]));
-  if (isById && found.size === 0) return { found: await copiesWithId(cluster, broker, query, deadline), isFull: false };
-  return { found: [...found.values()], isFull: matches.length >= limit };
+  const isFull = matches.length >= limit;
+  const oldestMs = matches.reduce(
+    (oldest, { storeTimestampMs }) => Math.min(oldest, storeTimestampMs),
+    Number.POSITIVE_INFINITY,
+  );
+  if (isId && found.size === 0)
+    return { found: await copiesWithId(cluster, broker, query, deadline), isFull, oldestMs };
+  return { found: [...found.values()], isFull, oldestMs };
 }
 
 /** The message whose place the id is. @see ViewMessageRequestHeader of the server, request code 33 */

@@ -2,6 +2,7 @@
 
 import { toOffset } from '../../protocol/model/offset.js';
 import { UsageError } from '../../support/errors.js';
+import { describe } from '../../support/options.js';
 import { compareQueues } from '../sort-order.js';
 import type { StoredMessageView } from './message-view.js';
 
@@ -68,6 +69,8 @@ export function parseTail(text: string): TailPosition {
   throw illegalPosition(text, '"next" of a batch of the same topic');
 }
 
+const REPLAY_NEXT = '"next" of a replay or its plan, or the position of a dead letter; leave it out for the first page';
+
 /** How far a replay came. */
 interface ReplayPosition {
   readonly start: Position;
@@ -81,6 +84,7 @@ export function formatReplay({ start, ends }: ReplayPosition): string {
 
 /** A message alone is where a replay begins; it has no `ends` yet. @throws UsageError */
 export function parseReplay(text: string): Pick<ReplayPosition, 'start'> & Partial<ReplayPosition> {
+  if (typeof text !== 'string') throw illegalPosition(text, REPLAY_NEXT);
   const isBegun = text.startsWith(REPLAY);
   const parts = isBegun ? text.slice(REPLAY.length).split(',', MAX_QUEUES + 2) : [text];
   const [start, ...ends] = parts.map(positionIn);
@@ -89,7 +93,7 @@ export function parseReplay(text: string): Pick<ReplayPosition, 'start'> & Parti
   const isWhole = ends.length <= MAX_QUEUES && areSorted(ends);
   if (start !== undefined && first !== undefined && isWhole && compareQueues(start, first) === 0)
     return { start, ends };
-  throw illegalPosition(text, '"next" of a replay or its plan, or the position of a dead letter');
+  throw illegalPosition(text, REPLAY_NEXT);
 }
 
 function areSorted(positions: readonly (Position | undefined)[]): positions is readonly Position[] {
@@ -111,9 +115,10 @@ export function parsePositions(text: string, order: 'oldest-first' | 'newest-fir
   throw illegalPosition(text, '"next" of a previous page in the same order');
 }
 
-function illegalPosition(text: string, wanted: string): UsageError {
+function illegalPosition(given: unknown, wanted: string): UsageError {
+  const text = typeof given === 'string' ? `"${given}"` : describe(given);
   const quoted = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
-  return new UsageError('ILLEGAL_POSITION', `after is "${quoted}"; it must be ${wanted}`, 'after');
+  return new UsageError('ILLEGAL_POSITION', `after is ${quoted}; it must be ${wanted}`, 'after');
 }
 
 function positionIn(text: string): Position | undefined {

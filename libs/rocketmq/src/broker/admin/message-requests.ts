@@ -43,14 +43,12 @@ export class MessageRequests {
     const { store, engine, clientTime } = this.broker;
     const [topic, key] = [fields.topic ?? '', fields.key ?? ''];
     const limit = Math.min(MAX_BY_KEY, Math.max(0, numberIn(fields, 'maxNum')));
-    if (fields._UNIQUE_KEY_QUERY !== 'true') {
-      const fromMs = clientTime.toBroker(timeIn(fields, 'beginTimestamp'));
-      const toMs = Math.min(clientTime.toBrokerLast(timeIn(fields, 'endTimestamp')), LAST_TIME_MS);
-      return messagesByKey(store, { topic, key, limit, fromMs, toMs });
-    }
+    const fromMs = clientTime.toBroker(timeIn(fields, 'beginTimestamp'));
+    const toMs = Math.min(clientTime.toBrokerLast(timeIn(fields, 'endTimestamp')), LAST_TIME_MS);
+    if (fields._UNIQUE_KEY_QUERY !== 'true') return messagesByKey(store, { topic, key, limit, fromMs, toMs });
     if (isKeptTopic(topic) && engine.findTopic(topic) === undefined)
       return keptById(store, engine, topic, key, MAX_BY_ID);
-    return messagesById(store, topic, key, MAX_BY_ID);
+    return messagesById(store, { topic, messageId: key, limit: MAX_BY_ID, fromMs, toMs });
   }
 
   /** Cancels a delayed message. @see RecallMessageRequestHeader of the server */

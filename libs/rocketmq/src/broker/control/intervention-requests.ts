@@ -2,7 +2,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import type { DelayedRef } from '../engine/interventions.js';
-import { messagesById } from '../engine/message-index.js';
+import { ALWAYS, messagesById } from '../engine/message-index.js';
 import { Rejection } from '../engine/rejection.js';
 import type { PendingFault } from '../services/faults.js';
 import type { LogPosition, TopicPosition } from '../store/records.js';
@@ -128,10 +128,12 @@ export class InterventionRequests {
         { queueId: fields.requiredCount('queueId', ANY_NUMBER), offset: fields.requiredCount('offset', ANY_NUMBER) },
       ];
     }
-    return messagesById(this.broker.store, topic, messageId, MAX_PER_ID).map(({ queueId, offset }) => ({
-      queueId,
-      offset,
-    }));
+    return messagesById(this.broker.store, { topic, messageId, limit: MAX_PER_ID, ...ALWAYS }).map(
+      ({ queueId, offset }) => ({
+        queueId,
+        offset,
+      }),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 // The state that the control port returns. Reads only.
 
-import { messagesById, messagesByKey } from '../engine/message-index.js';
+import { ALWAYS, messagesById, messagesByKey } from '../engine/message-index.js';
 import { queueRanges, topicsOfGroup } from '../engine/offsets.js';
 import { messageAt } from '../engine/views.js';
 import { peek } from '../store/damaged-record.js';
@@ -152,11 +152,14 @@ export class StateRequests {
     const { store, clientTime } = this.broker;
     const { limit } = options;
     if (messageId !== undefined)
-      return { items: messagesById(store, topic, messageId, limit).map((one) => visibleMessage(one, clientTime)) };
-    if (key !== undefined) {
-      const always = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER - 1 };
       return {
-        items: messagesByKey(store, { topic, key, limit, ...always }).map((one) => visibleMessage(one, clientTime)),
+        items: messagesById(store, { topic, messageId, limit, ...ALWAYS }).map((one) =>
+          visibleMessage(one, clientTime),
+        ),
+      };
+    if (key !== undefined) {
+      return {
+        items: messagesByKey(store, { topic, key, limit, ...ALWAYS }).map((one) => visibleMessage(one, clientTime)),
       };
     }
     return pageOf(store, keys.log(topic), options, (at, message) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { storedMessage } from '../../../../../test/fixtures/stored-message.js';
 import { keys } from '../store/records.js';
-import { messagesById, messagesByKey } from './message-index.js';
+import { ALWAYS, messagesById, messagesByKey } from './message-index.js';
 import { offsetAt, positionsOf, queueRanges } from './offsets.js';
 
 const harness = (): EngineHarness => {
@@ -125,16 +125,23 @@ describe('the index', () => {
     expect(byKey(10)).toEqual(['1', '2', '3', '4']);
     expect(byKey(3)).toEqual(['2', '3', '4']);
     expect(byKey(10, start + 2, start + 3)).toEqual(['2', '3']);
-    expect(messagesById(broker.store, 't', '3', 5)).toMatchObject([{ offset: 2, message: { messageId: '3' } }]);
-    expect(messagesById(broker.store, 't', '5', 5)).toEqual([]);
+    expect(messagesById(broker.store, { topic: 't', messageId: '3', limit: 5, ...ALWAYS })).toMatchObject([
+      { offset: 2, message: { messageId: '3' } },
+    ]);
+    expect(messagesById(broker.store, { topic: 't', messageId: '5', limit: 5, ...ALWAYS })).toEqual([]);
   });
 
   it('finds the newest messages of an id in all queues', () => {
     const broker = harness();
     broker.engine.declareTopic({ name: 'q', queues: 3 });
     for (let index = 0; index < 20; index++) broker.send('q', 'same', { storeTimestampMs: broker.nowMs + index });
-    const found = messagesById(broker.store, 'q', 'same', 5);
-    expect(found.map(({ message }) => message.storeTimestampMs - broker.nowMs)).toEqual([15, 16, 17, 18, 19]);
+    const newest = (range: { fromMs: number; toMs: number }) =>
+      messagesById(broker.store, { topic: 'q', messageId: 'same', limit: 5, ...range }).map(
+        ({ message }) => message.storeTimestampMs - broker.nowMs,
+      );
+    expect(newest(ALWAYS)).toEqual([15, 16, 17, 18, 19]);
+    expect(newest({ fromMs: 0, toMs: broker.nowMs + 10 })).toEqual([6, 7, 8, 9, 10]);
+    expect(newest({ fromMs: broker.nowMs + 17, toMs: ALWAYS.toMs })).toEqual([17, 18, 19]);
   });
 
   it('is not written unless it is enabled', () => {

@@ -5,14 +5,23 @@ import { keys, type StoredMessage } from '../store/records.js';
 import type { Key, Store } from '../store/store.js';
 import { type MessageEntry, messageAt } from './views.js';
 
-/** A query for messages with a key. */
-interface KeyQuery {
+/** When the messages were stored, and how many of them at most. */
+interface IndexRange {
   readonly topic: string;
-  readonly key: string;
   readonly fromMs: number;
   readonly toMs: number;
   readonly limit: number;
 }
+
+interface KeyQuery extends IndexRange {
+  readonly key: string;
+}
+
+interface IdQuery extends IndexRange {
+  readonly messageId: string;
+}
+
+export const ALWAYS = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER - 1 } as const;
 
 /** The keys of the entries of a stored message. */
 export function indexKeys(topic: string, { queueId, offset }: LogPosition, message: StoredMessage): Key[] {
@@ -24,17 +33,18 @@ export function indexKeys(topic: string, { queueId, offset }: LogPosition, messa
 }
 
 /** The newest messages with an id up to the limit, in order of storage. Ids are not unique. */
-export function messagesById(store: Store, topic: string, messageId: string, limit: number): MessageEntry[] {
+export function messagesById(store: Store, { topic, messageId, fromMs, toMs, limit }: IdQuery): MessageEntry[] {
   // By queue and offset: the newest of all are among the newest of each queue.
-  const ofQueue = new Map<number, (readonly [Key, unknown])[]>();
-  for (const pair of store.scan(keys.indexById(topic, messageId))) {
-    const queueId = pair[0].at(-2) as number;
-    const newest = ofQueue.get(queueId) ?? [];
-    newest.push(pair);
+  const ofQueue = new Map<number, MessageEntry[]>();
+  for (const entry of entriesOf(store, topic, store.scan(keys.indexById(topic, messageId)))) {
+    const { storeTimestampMs } = entry.message;
+    if (storeTimestampMs < fromMs || storeTimestampMs > toMs) continue;
+    const newest = ofQueue.get(entry.queueId) ?? [];
+    newest.push(entry);
     if (newest.length > limit) newest.shift();
-    ofQueue.set(queueId, newest);
+    ofQueue.set(entry.queueId, newest);
   }
-  const entries = entriesOf(store, topic, [...ofQueue.values()].flat(), Number.POSITIVE_INFINITY);
+  const entries = [...ofQueue.values()].flat();
   return entries.sort((left, right) => left.message.storeTimestampMs - right.message.storeTimestampMs).slice(-limit);
 }
 
@@ -42,23 +52,19 @@ export function messagesById(store: Store, topic: string, messageId: string, lim
 export function messagesByKey(store: Store, { topic, key, fromMs, toMs, limit }: KeyQuery): MessageEntry[] {
   const prefix = keys.indexByKey(topic, key);
   const range = { from: [...prefix, fromMs], before: [...prefix, toMs + 1] };
-  return entriesOf(store, topic, lastOf(store.scan(prefix, range), limit), limit);
+  return [...entriesOf(store, topic, lastOf(store.scan(prefix, range), limit))];
 }
 
-function entriesOf(
+function* entriesOf(
   store: Store,
   topic: string,
   found: Iterable<readonly [readonly (string | number)[], unknown]>,
-  limit: number,
-): MessageEntry[] {
-  const entries: MessageEntry[] = [];
+): Iterable<MessageEntry> {
   for (const [key] of found) {
-    if (entries.length >= limit) break;
     const [queueId, offset] = key.slice(-2) as [number, number];
     const message = messageAt(store, topic, queueId, offset);
-    if (message !== undefined) entries.push({ topic, queueId, offset, message });
+    if (message !== undefined) yield { topic, queueId, offset, message };
   }
-  return entries;
 }
 
 /** Keeps the last items in a ring buffer, so that a key with a million messages does not load them all. */
