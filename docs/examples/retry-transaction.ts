@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { defineTopic, RocketMQListener } from 'nestjs-rocketmq';
 import { Inbox, poolDatabase, retryTransaction } from 'nestjs-rocketmq/sql';
-import pg from 'pg';
+import { Pool } from 'pg';
 
 interface Transfer {
   readonly id: string;
@@ -14,7 +14,7 @@ export const TransferOrdered = defineTopic<Transfer>('transfer-ordered', { type:
 @Injectable()
 export class Warehouse {
   constructor(
-    private readonly pool: pg.Pool,
+    private readonly pool: Pool,
     private readonly inbox: Inbox,
   ) {}
 

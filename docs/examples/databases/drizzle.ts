@@ -3,7 +3,7 @@ import { eq, sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { outboxMessage, RocketMQListener, TransactionalSend } from 'nestjs-rocketmq';
 import { drizzleDatabase, drizzleExecutor, Inbox, Outbox, TransactionLog } from 'nestjs-rocketmq/sql';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { orders } from './drizzle/schema.js';
 import { DATABASE, MessagingModule, type Order, OrderPacked, OrderPlaced } from './messaging.js';
 
@@ -12,14 +12,14 @@ export const DRIZZLE = Symbol('DRIZZLE');
 @Global()
 @Module({
   providers: [
-    { provide: pg.Pool, useFactory: () => new pg.Pool({ connectionString: process.env.DATABASE_URL }) },
-    { provide: DRIZZLE, inject: [pg.Pool], useFactory: (pool: pg.Pool) => drizzle(pool) },
+    { provide: Pool, useFactory: () => new Pool({ connectionString: process.env.DATABASE_URL }) },
+    { provide: DRIZZLE, inject: [Pool], useFactory: (pool: Pool) => drizzle(pool) },
     { provide: DATABASE, inject: [DRIZZLE], useFactory: (db: NodePgDatabase) => drizzleDatabase(db, sql) },
   ],
   exports: [DRIZZLE, DATABASE],
 })
 export class DatabaseModule implements OnApplicationShutdown {
-  constructor(private readonly pool: pg.Pool) {}
+  constructor(private readonly pool: Pool) {}
 
   onApplicationShutdown(): Promise<void> {
     return this.pool.end();

@@ -2,7 +2,7 @@ import { Global, Injectable, Module, type OnApplicationShutdown } from '@nestjs/
 import { type Generated, Kysely, PostgresDialect, sql } from 'kysely';
 import { outboxMessage, RocketMQListener, TransactionalSend } from 'nestjs-rocketmq';
 import { Inbox, kyselyDatabase, kyselyExecutor, Outbox, TransactionLog } from 'nestjs-rocketmq/sql';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { DATABASE, MessagingModule, type Order, OrderPacked, OrderPlaced } from './messaging.js';
 
 interface Tables {
@@ -15,7 +15,7 @@ interface Tables {
     {
       provide: Kysely,
       useFactory: () => {
-        const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+        const pool = new Pool({ connectionString: process.env.DATABASE_URL });
         return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
       },
     },

@@ -1,19 +1,19 @@
 import { Global, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { outboxMessage, RocketMQListener, TransactionalSend } from 'nestjs-rocketmq';
 import { Inbox, Outbox, poolDatabase, TransactionLog } from 'nestjs-rocketmq/sql';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { DATABASE, MessagingModule, type Order, OrderPacked, OrderPlaced } from './messaging.js';
 
 @Global()
 @Module({
   providers: [
-    { provide: pg.Pool, useFactory: () => new pg.Pool({ connectionString: process.env.DATABASE_URL }) },
-    { provide: DATABASE, inject: [pg.Pool], useFactory: (pool: pg.Pool) => poolDatabase(pool) },
+    { provide: Pool, useFactory: () => new Pool({ connectionString: process.env.DATABASE_URL }) },
+    { provide: DATABASE, inject: [Pool], useFactory: (pool: Pool) => poolDatabase(pool) },
   ],
-  exports: [pg.Pool, DATABASE],
+  exports: [Pool, DATABASE],
 })
 export class DatabaseModule implements OnApplicationShutdown {
-  constructor(private readonly pool: pg.Pool) {}
+  constructor(private readonly pool: Pool) {}
 
   onApplicationShutdown(): Promise<void> {
     return this.pool.end();
@@ -23,7 +23,7 @@ export class DatabaseModule implements OnApplicationShutdown {
 @Injectable()
 export class Orders {
   constructor(
-    private readonly pool: pg.Pool,
+    private readonly pool: Pool,
     private readonly log: TransactionLog,
     private readonly inbox: Inbox,
     private readonly outbox: Outbox,
