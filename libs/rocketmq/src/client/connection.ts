@@ -80,18 +80,27 @@ export class Connection {
   readonly hasProxy: boolean;
   /** Of clients that are not closed. */
   private readonly gateways = new Set<GatewayCalls>();
+  /** Whether the server ends with this process. @internal */
+  readonly isEmbedded: boolean;
   private readonly nameServer: string;
   private clientCount = 0;
   private closed = false;
 
   /**
-   * @param nameServer where the command line reaches the cluster, if its endpoints are proxies and it is known
+   * @param place where the command line reaches the cluster, if its endpoints are proxies and it is known; whether it is in this process
    * @throws UsageError that names the option; nothing is connected yet
    */
-  constructor(options: ConnectionOptions, nameServer = UNKNOWN_NAME_SERVER) {
+  constructor(
+    options: ConnectionOptions,
+    {
+      nameServer = UNKNOWN_NAME_SERVER,
+      isEmbedded = false,
+    }: { nameServer?: string | undefined; isEmbedded?: boolean } = {},
+  ) {
     assertConnectionOptions(options);
     this.bootstrap = parseEndpoints(options.endpoints);
     this.hasProxy = !areNameServers(options.endpoints);
+    this.isEmbedded = isEmbedded;
     this.nameServer = this.hasProxy ? nameServer : endpointKey(this.bootstrap);
     this.namespace = options.namespace ?? '';
     this.requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;

@@ -51,15 +51,17 @@ export interface ConsumerEvents extends SessionEvents {
 export class ConsumerReporter {
   private readonly logger: Logger;
   private readonly command: Connection['command'];
+  private readonly isEmbedded: boolean;
 
   constructor(
     private readonly events: Partial<ConsumerEvents>,
-    { logger, command }: Pick<Connection, 'logger' | 'command'>,
+    { logger, command, isEmbedded = false }: Pick<Connection, 'logger' | 'command'> & { readonly isEmbedded?: boolean },
     private readonly consumerGroup: string,
     private readonly telemetry?: PushConsumerTelemetry,
   ) {
     this.logger = logger;
     this.command = command;
+    this.isEmbedded = isEmbedded;
   }
 
   /** @param wasInterrupted whether its signal had fired: what ended it is logged, and it does not count as a failure */
@@ -87,7 +89,9 @@ export class ConsumerReporter {
   ): Promise<void> {
     const next = isElsewhere
       ? 'its deadLetterTo stores it'
-      : `fix the cause, then replay it in the console, or with: ${this.command('dlq', 'replay', this.consumerGroup)}`;
+      : this.isEmbedded
+        ? 'replay it in the console; an embedded broker without a folder (embedded:./data) forgets it when this process ends'
+        : `fix the cause, then replay it in the console, or with: ${this.command('dlq', 'replay', this.consumerGroup)}`;
     const fields = { ...this.fields(message), reason, ...errorFields(error) };
     this.logger.error(`a message is dead-lettered; ${next}`, fields);
     this.telemetry?.deadLetter(message, reason);

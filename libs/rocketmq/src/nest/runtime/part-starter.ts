@@ -189,10 +189,10 @@ export class PartStarter {
     const { target, credentials, tls, nameServer } = options;
     const shared = connectionOptions(options);
     if (target.kind === 'cluster')
-      return new Connection({ ...shared, credentials, tls, endpoints: target.endpoints }, nameServer);
+      return new Connection({ ...shared, credentials, tls, endpoints: target.endpoints }, { nameServer });
     // The embedded broker needs no credentials and no TLS, and files that the cluster's options name may not exist on this machine.
     const inside = given.admin.needsInside ? broker?.nameServerEndpoint : undefined;
-    return new Connection({ ...shared, endpoints: broker?.endpoints ?? '' }, inside);
+    return new Connection({ ...shared, endpoints: broker?.endpoints ?? '' }, { nameServer: inside, isEmbedded: true });
   }
 
   private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {
