@@ -50,7 +50,7 @@ describe('an error about a missing or different topic or group', () => {
       "npx nestjs-rocketmq topic create a --type fifo --name-server 'ns-1:9876;ns-2:9876' && " +
         "npx nestjs-rocketmq group create g --name-server 'ns-1:9876;ns-2:9876'",
     );
-    expect(all.message).toContain(`to fix it, run: ${all.command}`);
+    expect(all.message).toContain(`to fix it, run:\n\n${all.command.replaceAll(' && ', ' &&\n')}\n`);
     expect(all).toMatchObject({ code: 'TOPIC_NOT_FOUND', cause: topic.cause });
   });
 

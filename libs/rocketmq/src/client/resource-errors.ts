@@ -32,8 +32,11 @@ export class ResourceError extends RocketMQError {
   readonly #kind: Kind;
 
   constructor(kind: Kind, parts: readonly Part[], options?: ErrorOptions) {
-    const command = parts.map((part) => part.command).join(' && ');
-    super(kind, `${problemsOf(parts)}; to fix it, run: ${command}`, 'rejected', false, options);
+    const commands = parts.map((part) => part.command);
+    const command = commands.join(' && ');
+    // Several have lines of their own, to find and copy them.
+    const shown = commands.length === 1 ? ` ${command}` : `\n\n${commands.join(' &&\n')}\n`;
+    super(kind, `${problemsOf(parts)}; to fix it, run:${shown}`, 'rejected', false, options);
     this.command = command;
     this.#parts = parts;
     this.#kind = kind;
