@@ -123,9 +123,7 @@ export function explained(
       return new TransportError('TLS_FAILED', said(advice), 'not-sent', false, options);
     }
     case 'denied': {
-      const advice = isOpen
-        ? 'grant it to the user, or use another'
-        : 'check user and password, and what the user may do';
+      const advice = isOpen ? 'grant it to the user' : 'check user and password, and what the user may do';
       return new DatabaseRejection('UNAUTHORIZED', said(`${advice}, or use another in ${URL_OPTION}`), options);
     }
     case 'no-database':

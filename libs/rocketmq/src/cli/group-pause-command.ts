@@ -14,6 +14,7 @@ export function addPause(group: Command, io: CommandIo): void {
     .description(
       'Pauses a consumer group over all its instances, until "group resume": the brokers deliver nothing to it, and keep its messages and retries. What its handlers have begun is finished; after 30 seconds at the latest they begin nothing more. A pause outlasts restarts, of brokers and of consumers.',
     )
+    .usage('[options] --reason <text> <group>')
     .argument('<group>')
     .requiredOption('--reason <text>', 'why, for those who look for the cause')
     .option('--by <name>', 'who pauses it (default: your user name and host)');

@@ -105,6 +105,7 @@ function addPause(schedule: Command, io: CommandIo): void {
     .description(
       'Pauses an entry until "schedule resume", also if the application sets it again. What a relay has moved to the outbox before is sent.',
     )
+    .usage('[options] --reason <text> <key>')
     .argument('<key>')
     .requiredOption('--reason <text>', 'why, for those who look for the cause');
   type Values = ChangeValues & { readonly reason: string };
