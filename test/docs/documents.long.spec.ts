@@ -102,6 +102,7 @@ describe('the program of the first steps', () => {
     await eventually(
       () => output,
       (text) => text.includes('[Warehouse] Packed'),
+      60_000,
     );
     program.kill('SIGTERM');
     await exited;
