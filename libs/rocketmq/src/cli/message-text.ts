@@ -4,7 +4,7 @@ import type { DelayedMessage } from '../admin/messages/delayed-messages.js';
 import type { GroupTrail, MessageTrail } from '../admin/messages/message-trail.js';
 import type { StoredMessageView } from '../admin/messages/message-view.js';
 import { plural } from './command.js';
-import { bodyText, inRow, isText, table, timeText } from './output.js';
+import { bodyText, type Cell, inRow, isText, table, timeText } from './output.js';
 
 /** How many characters of a body a list shows. */
 const SHORT = 40;
@@ -13,14 +13,20 @@ const MAX_LABEL_LENGTH = 80;
 /** In bytes of UTF-8. */
 const MAX_CHARACTER_LENGTH = 4;
 
-/** @param more additional columns */
-export function messageTable<T extends StoredMessageView>(
-  messages: readonly T[],
-  more: readonly { readonly heading: string; readonly of: (message: T) => string | undefined }[] = [],
-): string {
-  return table(
-    ['MESSAGE ID', 'STORED', 'BROKER', 'QUEUE', 'OFFSET', 'TAG', 'KEYS', ...more.map(({ heading }) => heading), 'BODY'],
-    messages.map((one) => [
+interface Column<T> {
+  readonly heading: string;
+  of(message: T): string | undefined;
+}
+
+/** A list of messages, of which only the rows are kept: bodies can be large. */
+export class MessageTable<T extends StoredMessageView> {
+  private readonly rows: (readonly Cell[])[] = [];
+
+  /** @param more additional columns */
+  constructor(private readonly more: readonly Column<T>[] = []) {}
+
+  add(one: T): void {
+    this.rows.push([
       one.messageId,
       timeText(one.storeTimestampMs),
       one.broker,
@@ -28,10 +34,22 @@ export function messageTable<T extends StoredMessageView>(
       one.queueOffset,
       one.tag && shortLabel(one.tag),
       shortLabel(one.keys.join(' ')),
-      ...more.map(({ of }) => of(one)),
+      ...this.more.map(({ of }) => of(one)),
       shortBody(one),
-    ]),
-  );
+    ]);
+  }
+
+  text(): string {
+    const more = this.more.map(({ heading }) => heading);
+    return table(['MESSAGE ID', 'STORED', 'BROKER', 'QUEUE', 'OFFSET', 'TAG', 'KEYS', ...more, 'BODY'], this.rows);
+  }
+}
+
+/** @param more additional columns */
+export function messageTable<T extends StoredMessageView>(messages: readonly T[], more?: readonly Column<T>[]): string {
+  const rows = new MessageTable(more);
+  for (const one of messages) rows.add(one);
+  return rows.text();
 }
 
 export function delayedTable(messages: readonly DelayedMessage[]): string {

@@ -10,7 +10,8 @@ export interface OutputValues {
   readonly json?: boolean;
 }
 
-type Cell = string | number | undefined;
+/** Of a table. */
+export type Cell = string | number | undefined;
 
 /** Prints a result as JSON with `--json`, otherwise as text. */
 export function print(io: CommandIo, { json }: OutputValues, result: unknown, text: () => string): void {
