@@ -73,27 +73,38 @@ export function addImport(dlq: Command, io: CommandIo): void {
   accessOptions(sendOptions(command)).action(async (file: string, values: SendValues) => {
     const { checkFile, lotsIn } = await import('./dead-letter-file.js');
     const { again = false, onlyThisGroup = false, yes } = values;
-    const stoppedAfter = await checkFile(file);
-    if (stoppedAfter !== undefined) io.warn(`${file} is not complete: its export ended ${stoppedAfter}`);
     const total = new ReplayTotal(io, values, { file });
     const plan = new PlanTotal();
-    type Each = (admin: RocketMQAdmin, group: string, options: ReplayOptions) => Promise<unknown>;
-    const eachLot = (each: Each): Promise<void> =>
+    type Options = ReplayOptions & { readonly signal: AbortSignal };
+    type Each = (admin: RocketMQAdmin, group: string, options: Options) => Promise<unknown>;
+    const eachLot = (signal: AbortSignal, each: Each): Promise<void> =>
       withAdmin(values, io, async (admin) => {
         for await (const { group, exported } of lotsIn(file))
-          await each(admin, group, { exported, again, onlyThisGroup });
+          await each(admin, group, { exported, again, onlyThisGroup, signal });
       });
-    if (yes !== true) {
-      await eachLot(async (admin, group, options) => plan.add(await admin.planReplay(group, options)));
-      return printPlan(io, values, plan, { file }, () => '');
-    }
-    await withSignals((signal) =>
-      eachLot((admin, group, options) => total.added(admin, group, { ...options, signal })),
-    );
-    total.print();
+    await withSignals(async (signal) => {
+      await untilSignal(signal, total, async () => {
+        const stoppedAfter = await checkFile(file, signal);
+        if (stoppedAfter !== undefined) io.warn(`${file} is not complete: its export ended ${stoppedAfter}`);
+        if (yes === true) return;
+        await eachLot(signal, async (admin, group, options) => plan.add(await admin.planReplay(group, options)));
+      });
+      if (yes === true) await eachLot(signal, (admin, group, options) => total.added(admin, group, options));
+    });
+    if (yes === true) total.print();
+    else printPlan(io, values, plan, { file }, () => '');
   });
   withExamples(command, [
     ['dlq import billing.jsonl', 'show what would be sent'],
     ['dlq import billing.jsonl --only-this-group --yes', 'send it, to the group that failed alone'],
   ]);
+}
+
+/** Work that sends nothing: when a signal ends it, the command says so. */
+async function untilSignal(signal: AbortSignal, total: ReplayTotal, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw signal.aborted ? total.ended('before the signal', signal.reason) : error;
+  }
 }

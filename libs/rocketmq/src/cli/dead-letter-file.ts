@@ -146,11 +146,12 @@ class FileWriter {
 /**
  * Reads all of a file, before any of it is sent.
  * @returns undefined when it is complete, otherwise how it ended
- * @throws UsageError that names the line that is wrong
+ * @throws UsageError that names the line that is wrong; the reason of the signal
  */
-export async function checkFile(file: string): Promise<string | undefined> {
+export async function checkFile(file: string, signal: AbortSignal): Promise<string | undefined> {
   let stopped: string | undefined = 'before its first dead letter';
   for await (const { value } of linesOf(file)) {
+    signal.throwIfAborted();
     stopped = isEnd(value) ? lackOf(value) : `after ${value.position} of ${value.consumerGroup}`;
   }
   return stopped;

@@ -1,10 +1,12 @@
 // `nestjs-rocketmq dlq replay`, and what it has in common with `dlq import`.
+// Over 300 lines: a replay and its plan, which count and say the same.
 
 import type { Command } from 'commander';
 import type { PlannedReplay, ReplayPlan } from '../admin/dead-letters/dead-letter-plan.js';
-import type { ReplayOptions, ReplayResult } from '../admin/dead-letters/dead-letter-replay.js';
+import type { ReplayInterruptedError, ReplayOptions, ReplayResult } from '../admin/dead-letters/dead-letter-replay.js';
 import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
+import { RocketMQError } from '../support/errors.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type CommandIo, plural, withExamples, yesOption } from './command.js';
 import {
@@ -16,9 +18,9 @@ import {
   selectOf,
   subjectOf,
 } from './dead-letter-choice.js';
-import { messageTable } from './message-text.js';
+import { MessageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
-import { withSignals } from './until-stopped.js';
+import { SignalError, withSignals } from './until-stopped.js';
 
 export type SendValues = AccessValues & {
   again?: boolean;
@@ -62,18 +64,15 @@ export function addReplay(dlq: Command, io: CommandIo): void {
   ]);
 }
 
-const PAGE = 100;
-/** Each is looked up in the topic of the failures, within the time for the page. */
-const PAGE_BY_ERROR = 32;
+/** A page that the deadline ends is read again: a small one costs less. */
+const PAGE = 32;
 
 /** @param group undefined: all groups */
 async function replay(io: CommandIo, group: string | undefined, values: ReplayValues): Promise<void> {
   const total = new ReplayTotal(io, values, subjectOf(group));
   await withSignals((signal) =>
     eachPage(io, group, values, async (admin, one, options) => {
-      const done = await total.added(admin, one, { ...options, signal });
-      reportFailures(io, done.failures);
-      return done.next;
+      return total.added(admin, one, { ...options, signal });
     }),
   );
   total.print();
@@ -81,16 +80,16 @@ async function replay(io: CommandIo, group: string | undefined, values: ReplayVa
 
 /** @param group undefined: all groups */
 async function plan(io: CommandIo, group: string | undefined, values: ReplayValues): Promise<void> {
-  const letters: DeadLetterView[] = [];
+  const columns = group === undefined ? [OF_GROUP, FROM_TOPIC] : [FROM_TOPIC];
+  const table = values.json === true ? undefined : new MessageTable<DeadLetterView>(columns);
   const total = new PlanTotal();
   await eachPage(io, group, values, async (admin, one, options) => {
     const page = await admin.planReplay(one, options);
     total.add(page);
-    letters.push(...page.planned.map(({ deadLetter }) => deadLetter));
+    for (const { deadLetter } of page.planned) table?.add(deadLetter);
     return page.next;
   });
-  const columns = group === undefined ? [OF_GROUP, FROM_TOPIC] : [FROM_TOPIC];
-  printPlan(io, values, total, subjectOf(group), () => messageTable(letters, columns));
+  printPlan(io, values, total, subjectOf(group), () => table?.text() ?? '');
 }
 
 /** Page by page, since a group may have many. @param work returns where the next page begins, undefined at the end */
@@ -100,8 +99,7 @@ async function eachPage(
   values: ReplayValues,
   work: (admin: RocketMQAdmin, group: string, options: ReplayOptions) => Promise<string | undefined>,
 ): Promise<void> {
-  const { again = false, onlyThisGroup = false, error } = values;
-  const limit = error === undefined ? PAGE : PAGE_BY_ERROR;
+  const { again = false, onlyThisGroup = false } = values;
   await withAdmin(values, io, async (admin) => {
     const { groups, failures } = await groupsOf(admin, group, values);
     reportFailures(io, failures);
@@ -110,7 +108,7 @@ async function eachPage(
       const select = selectOf(admin, one, choice);
       let after: string | undefined;
       do {
-        after = await work(admin, one, { select, again, onlyThisGroup, limit, after });
+        after = await work(admin, one, { select, again, onlyThisGroup, limit: PAGE, after });
       } while (after !== undefined);
     }
   });
@@ -124,6 +122,22 @@ interface FailedLetter {
 
 function failedOf({ deadLetter, error }: ReplayResult['failed'][number]): FailedLetter {
   return { consumerGroup: deadLetter.consumerGroup, messageId: deadLetter.messageId, error };
+}
+
+/** An interrupted replay in terms of the command line, which has no position to continue at. */
+class ReplayEndedError extends RocketMQError {
+  constructor({ code, cause, outcome, retryable }: ReplayInterruptedError, advice: string) {
+    super(code, `the replay ended early: ${(cause as Error).message}${advice}`, outcome, retryable, { cause });
+  }
+}
+
+function isDeadline(error: unknown): error is RocketMQError {
+  return RocketMQError.is(error) && error.code === 'DEADLINE_EXCEEDED';
+}
+
+/** What the next call begins with: the dead letter at which this one ended. @param finished how many came before it */
+function restOf({ exported }: ReplayOptions, { next }: ReplayResult, finished: number): ReplayOptions {
+  return exported === undefined ? { after: next } : { exported: exported.slice(finished) };
 }
 
 /** What was replayed so far, of all pages. */
@@ -140,29 +154,61 @@ export class ReplayTotal {
   ) {}
 
   /**
-   * Replays a page, and adds what was done, also when the replay was interrupted on it.
-   * @throws the error of the replay; the reason of the signal
+   * Replays a page, and adds what was done, also when the replay was interrupted on it. A page that the deadline ends continues with a
+   * new one, as long as each has finished a dead letter.
+   * @returns where the next page begins, undefined at the end
+   * @throws the error of the replay, with what to do about it; the reason of the signal
    */
   async added(
     admin: RocketMQAdmin,
     group: string,
     options: ReplayOptions & { readonly signal: AbortSignal },
-  ): Promise<ReplayResult> {
+  ): Promise<string | undefined> {
     const { ReplayInterruptedError } = await import('../admin/dead-letters/dead-letter-replay.js');
-    try {
-      return this.add(await admin.replayDeadLetters(group, options));
-    } catch (error) {
-      const { aborted, reason } = options.signal;
-      const interrupted = error instanceof ReplayInterruptedError ? error : undefined;
-      if (interrupted !== undefined) this.add(interrupted.done);
-      if (!aborted && interrupted === undefined && this.isEmpty) throw error;
-      print(this.io, this.values, this.result(false), () => '');
-      const why = aborted ? 'before the signal' : 'before the failure below';
-      this.io.warn(
-        `${plural(this.replayed.length, 'dead letter')} replayed ${why}${this.restText(interrupted?.inFlight)}`,
-      );
-      throw aborted ? reason : error;
+    let rest = options;
+    let inFlight: DeadLetterView | undefined;
+    for (;;) {
+      let begun = 0;
+      const select = (letter: DeadLetterView): boolean | Promise<boolean> => {
+        begun++;
+        return options.select?.(letter) ?? true;
+      };
+      try {
+        return this.add(await admin.replayDeadLetters(group, { ...rest, select })).next;
+      } catch (error) {
+        const interrupted = error instanceof ReplayInterruptedError ? error : undefined;
+        const finished = begun - 1;
+        // The one in flight is the first of the next call: until that has finished it, nothing more is known of it.
+        inFlight = interrupted?.inFlight ?? (finished < 1 ? inFlight : undefined);
+        if (interrupted !== undefined) this.add(interrupted.done);
+        if (options.signal.aborted) throw this.ended('before the signal', options.signal.reason, interrupted, inFlight);
+        if (interrupted === undefined || finished < 1 || !isDeadline(interrupted.cause)) {
+          const advised = this.withAdvice(error, interrupted);
+          throw this.ended('before the failure below', advised, interrupted, inFlight);
+        }
+        rest = { ...rest, ...restOf(rest, interrupted.done, finished) };
+      }
     }
+  }
+
+  /** Prints what was done when a replay ends early. @returns the error to throw */
+  ended(when: string, error: unknown, interrupted?: ReplayInterruptedError, inFlight?: DeadLetterView): unknown {
+    const isOfSignal = error instanceof SignalError;
+    const hasDone = !this.isEmpty || inFlight !== undefined;
+    if (!isOfSignal && interrupted === undefined && !hasDone) return error;
+    print(this.io, this.values, this.result(false), () => '');
+    const count = plural(this.replayed.length, 'dead letter');
+    this.io.warn(hasDone ? `${count} replayed ${when}${this.restText(inFlight)}` : `nothing was sent ${when}`);
+    return isOfSignal && !hasDone ? error.withoutEffect() : error;
+  }
+
+  /** The same error in terms of the command line. */
+  private withAdvice(error: unknown, interrupted: ReplayInterruptedError | undefined): unknown {
+    const advice = `; no dead letter was finished within --timeout ${this.values.timeout}; run the same command again with a larger --timeout`;
+    if (interrupted !== undefined)
+      return new ReplayEndedError(interrupted, isDeadline(interrupted.cause) ? advice : '');
+    if (isDeadline(error)) error.message += advice;
+    return error;
   }
 
   /** What is not known, and how to go on. */
@@ -183,6 +229,7 @@ export class ReplayTotal {
     );
     this.replayedBefore += done.replayedBefore.length;
     this.failed.push(...done.failed.map(failedOf));
+    reportFailures(this.io, done.failures);
     return done;
   }
 

@@ -1,66 +1,41 @@
 // What a replay of the command line says when a signal ends it.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { deadLetterScript } from '../../../../test/fixtures/dead-letter-script.js';
 import { ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 import type { ScriptedReply } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.js';
 import { until } from '../../../../tools/until.js';
 import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
-import { encodeStoredMessage } from '../protocol/remoting/stored-message.js';
 
 const COUNT = 3;
+const SEND = 10;
+const LOOK_UP = 12;
 const cluster = new ScriptedCluster();
 const folder = mkdtempSync(join(tmpdir(), 'interrupted-'));
 afterEach(() => cluster.close());
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const letters = Array.from({ length: COUNT }, (_, queueOffset) => {
-  return encodeStoredMessage({
-    topic: '%DLQ%billing',
-    queueId: 0,
-    queueOffset,
-    commitLogOffset: 0,
-    sysFlag: 0,
-    flag: 0,
-    bodyCrc: 0,
-    bornTimestampMs: 1,
-    bornHost: '127.0.0.1:1',
-    storeTimestampMs: 2,
-    storeHost: '127.0.0.1:2',
-    reconsumeTimes: 3,
-    preparedTransactionOffset: 0,
-    body: Buffer.from('x'),
-    properties: new Map(Object.entries({ UNIQ_KEY: `id-${queueOffset}`, RETRY_TOPIC: 'orders' })),
-  });
-});
-
 /** A broker that answers the first send, and never the second one, or whichever request after it is silent. */
 async function opened(isSilent: (request: { readonly code: number; readonly sends: number }) => boolean) {
+  const script = deadLetterScript(COUNT);
   let sends = 0;
   let isAsked = false;
   const { nameServer } = await cluster.start([
-    ({ code, fields }): ScriptedReply => {
+    (request): ScriptedReply => {
+      const { code } = request;
       if (isSilent({ code, sends })) {
         isAsked = true;
         return undefined;
       }
-      if (code === 202) {
-        const key = '{"brokerName":"broker-0","queueId":0,"topic":"%DLQ%billing"}';
-        return { body: `{"offsetTable":{${key}:{"minOffset":0,"maxOffset":${COUNT}}}}` };
-      }
-      if (code === 11) {
-        const body = Buffer.concat(letters.slice(Number(fields.queueOffset)));
-        return { fields: { nextBeginOffset: String(COUNT) }, body };
-      }
-      if (code === 12) return { code: 22 };
-      if (code === 10) sends++;
-      return code === 10 ? { fields: { queueId: '0', queueOffset: '0' } } : { code: 3 };
+      if (code === SEND) sends++;
+      return script(request);
     },
   ]);
   return { address: nameServer.address, asked: () => until(() => isAsked) };
@@ -83,9 +58,6 @@ async function interrupted(
   const [out, err, [code]] = await ended;
   return { out, err, code };
 }
-
-const SEND = 10;
-const LOOK_UP = 12;
 
 describe('a replay that a signal ends', () => {
   it.each([
@@ -133,6 +105,41 @@ describe('a replay that a signal ends', () => {
     expect(err).toBe(
       'warning: 1 dead letter replayed before the signal; whether id-1 of billing was sent, too, is unknown; with --again, the same command sends them once more, without it, it skips them\ninterrupted by SIGINT\n',
     );
+    expect(code).toBe(130);
+  });
+
+  it.each([
+    ['with --yes', ['--yes']],
+    ['without', []],
+  ])('says that nothing was sent while an import checks its file, %s', async (_, yes) => {
+    const { address } = await opened(() => false);
+    const admin = new RocketMQAdmin({ nameServer: address });
+    const { exported } = await admin.exportDeadLetters('billing');
+    await admin.close();
+    const file = join(folder, `endless${yes.length}`);
+    execFileSync('mkfifo', [file]);
+    const writer = createWriteStream(file);
+    writer.on('error', () => {});
+    const written = setInterval(() => writer.write(`${JSON.stringify(exported[0])}\n`), 20);
+    const isRead = once(writer, 'open');
+    const { code, out, err } = await interrupted(
+      ['dlq', 'import', file, '--json', ...yes],
+      address,
+      () => isRead,
+      'SIGINT',
+    );
+    clearInterval(written);
+    writer.destroy();
+    expect(JSON.parse(out)).toEqual({ file, done: false, replayed: [], replayedBefore: 0, failed: [] });
+    expect(
+      err
+        .split('\n')
+        .slice(0, 2)
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { warning: 'nothing was sent before the signal' },
+      { error: { code: 'FAILED', message: 'interrupted by SIGINT', outcome: 'not-sent', retryable: false } },
+    ]);
     expect(code).toBe(130);
   });
 });

@@ -1,19 +1,29 @@
 // When a command that serves ends, and what a signal does to one that does not.
 
 import { constants } from 'node:os';
+import type { Outcome } from '../support/errors.js';
+import { CommandError } from './command.js';
 
 type Signal = 'SIGINT' | 'SIGTERM';
 
 const SIGNALS: readonly Signal[] = ['SIGINT', 'SIGTERM'];
 
 /** A command was ended by a signal. */
-export class SignalError extends Error {
+export class SignalError extends CommandError {
   /** As a shell has it for a process that a signal has ended. */
   readonly exitCode: number;
 
-  constructor(signal: Signal) {
-    super(`interrupted by ${signal}`);
+  constructor(
+    private readonly signal: Signal,
+    outcome: Outcome = 'unknown',
+  ) {
+    super(`interrupted by ${signal}`, { outcome });
     this.exitCode = 128 + constants.signals[signal];
+  }
+
+  /** The same, before anything was sent. */
+  withoutEffect(): SignalError {
+    return new SignalError(this.signal, 'not-sent');
   }
 }
 
