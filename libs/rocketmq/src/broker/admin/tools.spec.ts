@@ -200,7 +200,14 @@ describe('the name server port', () => {
     expect(sent).toMatchObject({ code: 0, fields: { queueId: '0', queueOffset: '1' } });
     const found = await ask(broker, {
       code: 12,
-      fields: { topic: 'orders', key: 'sent', maxNum: '1', _UNIQUE_KEY_QUERY: 'true' },
+      fields: {
+        topic: 'orders',
+        key: 'sent',
+        maxNum: '1',
+        beginTimestamp: '0',
+        endTimestamp: '9223372036854775807',
+        _UNIQUE_KEY_QUERY: 'true',
+      },
     });
     expect(found.fields.indexLastUpdateTimestamp).toMatch(/^\d+$/);
     const [stored] = decodeStoredMessages(found.body);

@@ -57,7 +57,7 @@ const slowOnce = (name: string, times: number) => (SLOW.includes(name) && times 
 describe('a replay that takes longer than --timeout', () => {
   it('continues with a new deadline while each finishes a dead letter, and sends each of them once', async () => {
     const { on, timesOf } = await opened(6, slowOnce);
-    expect(await on('dlq replay billing --yes', 1500)).toEqual({
+    expect(await on('dlq replay billing --yes', 4_000)).toEqual({
       code: 0,
       // The one whose send was not answered is found.
       out: '5 dead letters replayed, 1 skipped because they already were, 0 failed\n',
@@ -71,7 +71,7 @@ describe('a replay that takes longer than --timeout', () => {
     const { on, timesOf } = await opened(6, slowOnce);
     const file = join(folder, 'billing.jsonl');
     expect(await on(`dlq export billing ${file}`, 60_000)).toMatchObject({ code: 0 });
-    expect(await on(`dlq import ${file} --yes`, 1500)).toEqual({
+    expect(await on(`dlq import ${file} --yes`, 4_000)).toEqual({
       code: 0,
       out: '5 dead letters replayed, 1 skipped because they already were, 0 failed\n',
       err: '',
@@ -82,7 +82,7 @@ describe('a replay that takes longer than --timeout', () => {
 
   it('gives up when one dead letter takes longer, and names --timeout', async () => {
     const { on, timesOf } = await opened(6, (name) => (name === 'LOOK_UP id-2' ? undefined : 'usual'));
-    const { code, out, err } = await on('dlq replay billing --yes --json', 1000);
+    const { code, out, err } = await on('dlq replay billing --yes --json', 3_000);
     expect(code).toBe(1);
     expect(JSON.parse(out)).toMatchObject({
       done: false,
@@ -95,7 +95,7 @@ describe('a replay that takes longer than --timeout', () => {
     expect(failure.error).toMatchObject({
       code: 'REPLAY_INTERRUPTED',
       message: expect.stringContaining(
-        'no dead letter was finished within --timeout 1000; run the same command again with a larger --timeout',
+        'no dead letter was finished within --timeout 3000; run the same command again with a larger --timeout',
       ),
     });
     expect(err).not.toContain('done.next');
@@ -107,7 +107,7 @@ describe('a replay that takes longer than --timeout', () => {
       const isSilent = name === 'SEND id-1' || (name === 'LOOK_UP id-1' && times > 1);
       return isSilent ? undefined : 'usual';
     });
-    const { code, err } = await on('dlq replay billing --yes', 1000);
+    const { code, err } = await on('dlq replay billing --yes', 3_000);
     expect(code).toBe(1);
     expect(err).toContain('1 dead letter replayed before the failure below; whether id-1 of billing was sent, too, is');
   });
