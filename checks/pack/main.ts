@@ -71,8 +71,8 @@ function groupsOf(
     {
       name: 'archive',
       prepare: async () => [
-        ...archiveChecks('archive', { ...library, most: { files: 470, bytes: 3_180_000 }, root }),
-        ...archiveChecks('archive of the console', { ...pages, most: { files: 220, bytes: 1_000_000 }, root }),
+        ...archiveChecks('archive', { ...library, most: { files: 475, bytes: 3_230_000 }, root }),
+        ...archiveChecks('archive of the console', { ...pages, most: { files: 230, bytes: 1_000_000 }, root }),
         ...consoleArchiveChecks(library.unpacked, pages.unpacked),
       ],
     },
