@@ -13,7 +13,7 @@ export interface RaceJob {
 }
 
 /** How many rows of `stock` there are. */
-export const ITEMS = 5;
+export const ITEMS = 3;
 export const RACE_ORDERS = 'race-orders';
 /** A check of a transaction that is older may find that it cannot commit any more. */
 export const LOCAL_TRANSACTION_TIMEOUT_MS = 600;

@@ -18,7 +18,7 @@ const LONG_MS = 3_000;
 const SHORT_MS = 5;
 const ROLLED_BACK = 0.1;
 /** Of the orders: these take two items, for which they compete. */
-const CONTENDED = 0.5;
+const CONTENDED = 0.9;
 
 const job = JSON.parse(process.argv[2] ?? '') as RaceJob;
 const random = seededRandom(job.seed);
