@@ -59,11 +59,12 @@ export class Client {
     private readonly role: ClientRole,
   ) {
     this.id = connection.newClientId();
-    const { logger, random } = connection;
+    const { logger, random, command } = connection;
     this.pace = { clock: this.clock, random, policy: RETRY };
     this.routes = new RouteTable({
       pace: this.pace,
       logger,
+      command,
       mayDenyNewTopics: () => !connection.capabilities(connection.bootstrap).findsNewTopics,
       fetch: (topic) =>
         queryRoute(topic, {

@@ -6,7 +6,7 @@ import { METADATA, Signer } from '../protocol/credentials/metadata.js';
 import type { Consumption } from '../protocol/model/consumption.js';
 import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
 import { type Clock, SystemClock } from '../support/clock.js';
-import { commandLine, UNKNOWN_NAME_SERVER } from '../support/command-line.js';
+import { type ClusterCommand, commandLine, UNKNOWN_NAME_SERVER } from '../support/command-line.js';
 import { monotonicMs, realTimeIn } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { type Logger, silentLogger, unfailing } from '../support/logger.js';
@@ -121,8 +121,8 @@ export class Connection {
     };
   }
 
-  /** A command on this cluster for a log line, to copy. @internal */
-  readonly command = (...words: readonly string[]): string => commandLine(...words, '--name-server', this.nameServer);
+  /** For an error or a log line, to copy. @internal */
+  readonly command: ClusterCommand = (...words) => commandLine(...words, '--name-server', this.nameServer);
 
   /** A new client id. The server stores a client's settings under it, so each producer and each consumer has its own. */
   newClientId(): string {

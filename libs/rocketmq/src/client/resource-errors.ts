@@ -1,7 +1,7 @@
 // Errors of a start: a topic or group is missing or has another type on the cluster, with the command that fixes it; and what follows.
 
 import type { MessageType } from '../protocol/model/message.js';
-import { commandLine, quoted, UNKNOWN_NAME_SERVER } from '../support/command-line.js';
+import { type ClusterCommand, UNKNOWN_NAME_SERVER } from '../support/command-line.js';
 import { RocketMQError, StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 
@@ -36,19 +36,10 @@ export class ResourceError extends RocketMQError {
     const command = commands.join(' && ');
     // Several have lines of their own, to find and copy them.
     const shown = commands.length === 1 ? ` ${command}` : `\n\n${commands.join(' &&\n')}\n`;
-    super(kind, `${problemsOf(parts)}; to fix it, run:${shown}`, 'rejected', false, options);
+    super(kind, `${problemsOf(parts)}; to fix it, run${placeholderIn(command)}:${shown}`, 'rejected', false, options);
     this.command = command;
     this.#parts = parts;
     this.#kind = kind;
-  }
-
-  /** The same, with commands that can be run as they are. @param nameServers `host:port`, several separated by `;` */
-  on(nameServers: string): ResourceError {
-    const parts = this.#parts.map((part) => ({
-      ...part,
-      command: part.command.replace(UNKNOWN_NAME_SERVER, () => quoted(nameServers)),
-    }));
-    return new ResourceError(this.#kind, parts, { cause: this.cause });
   }
 
   /** One error for all of them, with each topic and group once. */
@@ -61,6 +52,13 @@ export class ResourceError extends RocketMQError {
     }
     return parts.length === first.#parts.length ? first : new ResourceError(first.#kind, parts, { cause: first.cause });
   }
+}
+
+/** What a reader must put in. */
+function placeholderIn(command: string): string {
+  return command.includes(UNKNOWN_NAME_SERVER)
+    ? `, with the address of a name server for ${UNKNOWN_NAME_SERVER} (the option nameServer puts it in)`
+    : '';
 }
 
 /** A hint stands once, behind the last of the problems that share it. */
@@ -97,15 +95,17 @@ export function didNotStart(what: string, cause: unknown): StateError {
   return new StateError('CLOSED', text, { cause });
 }
 
-/** A client knows the addresses of proxies. */
-const ON_CLUSTER = ['--name-server', UNKNOWN_NAME_SERVER] as const;
-
 /** How long a real server reports a topic as missing if a client asked for it before its creation; measured, see `docs/protocol-notes.md`. */
 export const DENIAL_SECONDS = 20;
 
 /** @param type the type that the application sends or expects; undefined for any */
-export function topicNotFound(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
-  const command = commandLine('topic', 'create', topic, '--type', type ?? 'normal', ...ON_CLUSTER);
+export function topicNotFound(
+  on: ClusterCommand,
+  topic: string,
+  type: MessageType | undefined,
+  cause?: unknown,
+): ResourceError {
+  const command = on('topic', 'create', topic, '--type', type ?? 'normal');
   const problem = `topic "${topic}" does not exist on this cluster`;
   const hint =
     'or was created a moment ago: a server that received a request for a topic ' +
@@ -114,32 +114,42 @@ export function topicNotFound(topic: string, type: MessageType | undefined, caus
 }
 
 /** The topic in which delayed messages wait, which no code of the application names. */
-export function delayTopicNotFound(topic: string, cause: unknown): ResourceError {
-  const command = commandLine('topic', 'create', topic, '--type', 'normal', ...ON_CLUSTER);
+export function delayTopicNotFound(on: ClusterCommand, topic: string, cause: unknown): ResourceError {
+  const command = on('topic', 'create', topic, '--type', 'normal');
   const problem =
     `topic "${topic}" does not exist on this cluster, and the option delayLevels of the producer needs it: ` +
     'messages with a delay of several levels wait there';
   return new ResourceError('TOPIC_NOT_FOUND', [{ problem, command }], { cause });
 }
 
-export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
+export function topicTypeMismatch(
+  on: ClusterCommand,
+  topic: string,
+  wanted: MessageType,
+  found: readonly MessageType[],
+): ResourceError {
   const takes = found.join(', ') || 'no';
   const problem =
     `topic "${topic}" accepts ${takes} messages, not ${wanted} messages; a topic has one type from RocketMQ 5.0 on, so give ${wanted} messages ` +
     'another topic, or change this one if it is for them alone';
-  const command = commandLine('topic', 'create', topic, '--type', wanted, '--yes', ...ON_CLUSTER);
+  const command = on('topic', 'create', topic, '--type', wanted, '--yes');
   return new ResourceError('TOPIC_TYPE_MISMATCH', [{ problem, command }]);
 }
 
-export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: unknown): ResourceError {
-  const command = commandLine('group', 'create', group, ...(isFifo ? ['--fifo'] : []), ...ON_CLUSTER);
+export function consumerGroupNotFound(
+  on: ClusterCommand,
+  group: string,
+  isFifo: boolean,
+  cause?: unknown,
+): ResourceError {
+  const command = on('group', 'create', group, ...(isFifo ? ['--fifo'] : []));
   const problem = `consumer group "${group}" does not exist on this cluster`;
   return new ResourceError('CONSUMER_GROUP_NOT_FOUND', [{ problem, command }], { cause });
 }
 
 /** @param server the name of the server that said so */
-export function consumerGroupNotFifo(group: string, server: string): ResourceError {
-  const command = commandLine('group', 'create', group, '--fifo', '--yes', ...ON_CLUSTER);
+export function consumerGroupNotFifo(on: ClusterCommand, group: string, server: string): ResourceError {
+  const command = on('group', 'create', group, '--fifo', '--yes');
   const problem =
     `consumer group "${group}" is not an ordered (FIFO) group on ${server}, so the order of messages would not be guaranteed; ` +
     'nothing is received from there';
@@ -147,8 +157,8 @@ export function consumerGroupNotFifo(group: string, server: string): ResourceErr
 }
 
 /** @param server the name of the server that said so */
-export function consumerGroupWithoutAttempts(group: string, server: string): ResourceError {
-  const command = commandLine('group', 'create', group, '--max-attempts', '17', '--yes', ...ON_CLUSTER);
+export function consumerGroupWithoutAttempts(on: ClusterCommand, group: string, server: string): ResourceError {
+  const command = on('group', 'create', group, '--max-attempts', '17', '--yes');
   const problem =
     `consumer group "${group}" has no attempts on ${server}: its retryMaxTimes is below 0 or 2147483647, with which a proxy moves every ` +
     'message to the dead letter queue and delivers none; nothing is received from there';

@@ -3,6 +3,7 @@ import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../protocol/grpc/status.js';
 import { SystemClock } from '../support/clock.js';
+import { commandLine } from '../support/command-line.js';
 import { withDeadline } from '../support/deadline.js';
 import { systemRandom } from '../support/random.js';
 import type { Route } from './route.js';
@@ -26,6 +27,7 @@ describe('the route of a topic that the server does not know', () => {
     const table = new RouteTable({
       pace: { clock: new SystemClock(), random: systemRandom, policy },
       logger,
+      command: commandLine,
       mayDenyNewTopics: () => mayDeny,
       fetch: async () => {
         if (questions++ < denials) throw DENIAL;
@@ -79,7 +81,13 @@ describe('the route of a topic that the server does not know', () => {
 describe('a route that says what a proxy chooses at present', () => {
   function tableOf(fetch: () => Promise<Route>): RouteTable {
     const pace = { clock: new SystemClock(), random: systemRandom, policy };
-    return new RouteTable({ pace, logger: recordingLogger(), mayDenyNewTopics: () => false, fetch });
+    return new RouteTable({
+      pace,
+      logger: recordingLogger(),
+      command: commandLine,
+      mayDenyNewTopics: () => false,
+      fetch,
+    });
   }
   const fresh = (table: RouteTable, timeoutMs = 60_000): Promise<Route> =>
     withDeadline('send', timeoutMs, undefined, (deadline) => table.fresh('orders', deadline));

@@ -4,6 +4,7 @@ import { StatusError } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { raceAbort } from '../support/abort.js';
 import { sleep } from '../support/clock.js';
+import type { ClusterCommand } from '../support/command-line.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, TransportError, withoutEffect } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
@@ -16,6 +17,7 @@ import type { Route } from './route.js';
 interface RoutePort {
   readonly pace: RetryPace;
   readonly logger: Logger;
+  readonly command: ClusterCommand;
   /** Whether the server may report a topic as missing that was created a moment ago. */
   mayDenyNewTopics(): boolean;
   /** Sends one request to the server; ends by itself within the timeout of one request. */
@@ -58,7 +60,7 @@ export class RouteTable {
    *   because a route request changes nothing
    */
   async get(topic: string, deadline: Deadline, options: RouteOptions = {}): Promise<Route> {
-    return accepting(this.known.get(topic)?.route ?? (await this.find(topic, deadline, options)), options);
+    return this.accepting(this.known.get(topic)?.route ?? (await this.find(topic, deadline, options)), options);
   }
 
   /**
@@ -69,7 +71,7 @@ export class RouteTable {
     for (;;) {
       const known = this.known.get(topic);
       const ageMs = known === undefined ? Number.POSITIVE_INFINITY : monotonicMs() - known.atMs;
-      if (known?.isRenewed === true && ageMs < FRESH_MS) return accepting(known.route, options);
+      if (known?.isRenewed === true && ageMs < FRESH_MS) return this.accepting(known.route, options);
       if (ageMs < RENEWAL_MS) await this.pause(topic, RENEWAL_MS - ageMs, deadline);
       else await this.find(topic, deadline, options);
     }
@@ -129,7 +131,7 @@ export class RouteTable {
     try {
       return await retryUntil(deadline, pace, () => raceAbort(this.ask(topic), deadline.signal), mayRepeat);
     } catch (error) {
-      if (isMissing(error)) throw topicNotFound(topic, type, error);
+      if (isMissing(error)) throw topicNotFound(this.port.command, topic, type, error);
       throw notStarted(topic, deadline, error);
     }
   }
@@ -152,12 +154,18 @@ export class RouteTable {
   }
 
   private announceWait(topic: string, type: MessageType | undefined, deadline: Deadline): void {
-    const { command } = topicNotFound(topic, type);
+    const { command } = topicNotFound(this.port.command, topic, type);
     const text =
       `the server does not know topic "${topic}"; waiting for it, because a server may report a new topic as missing for about ` +
       `${DENIAL_SECONDS} s after its creation`;
     const waitMs = Math.round(deadline.remainingMs());
     this.port.logger.warn(text, { topic, waitMs, ifItDoesNotExist: command });
+  }
+
+  /** @throws ResourceError when it does not accept messages of the type */
+  private accepting(route: Route, { type }: RouteOptions): Route {
+    if (type === undefined || route.types.length === 0 || route.types.includes(type)) return route;
+    throw topicTypeMismatch(this.port.command, route.topic, type, route.types);
   }
 
   private ask(topic: string): Promise<Route> {
@@ -173,12 +181,6 @@ export class RouteTable {
     this.asking.set(topic, asking);
     return asking;
   }
-}
-
-/** @throws ResourceError when it does not accept messages of the type */
-function accepting(route: Route, { type }: RouteOptions): Route {
-  if (type === undefined || route.types.length === 0 || route.types.includes(type)) return route;
-  throw topicTypeMismatch(route.topic, type, route.types);
 }
 
 function isMissing(error: unknown): boolean {

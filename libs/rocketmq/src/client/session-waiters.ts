@@ -42,6 +42,11 @@ export class SessionWaiters {
     });
   }
 
+  /** Whether anybody waits. */
+  get some(): boolean {
+    return this.waiters.size > 0;
+  }
+
   /** The server has answered. */
   synced(): void {
     for (const waiter of [...this.waiters]) waiter.resolve(true);

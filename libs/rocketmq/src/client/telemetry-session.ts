@@ -298,7 +298,9 @@ export class TelemetrySession {
     const text = `telemetry stream to ${endpoint} is down; reconnecting`;
     // An outage is logged once, not at every retry; a rejection once for each reason.
     const isNew = rejected ? describeError(this.lastError) !== describeError(error) : this.failures === 0;
-    logger[isNew ? 'warn' : 'debug'](text, { error: describeError(error) });
+    // A start that waits for the answer ends with the rejection.
+    const isThrown = rejected && this.reported === undefined && this.waiters.some;
+    logger[isNew && !isThrown ? 'warn' : 'debug'](text, { error: describeError(error) });
     this.state = { kind: 'waiting', error };
     this.lastError = error;
     if (this.reported === 'connected' || this.reported === 'recovered') this.report({ kind: 'lost', error });

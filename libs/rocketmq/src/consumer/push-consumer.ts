@@ -83,6 +83,7 @@ export class PushConsumer {
     this.settings = new GroupSettings({
       consumerGroup,
       logger,
+      command: connection.command,
       requireFifo,
       read: liteTopics && liteConsumerSettings,
       misfit: (server, settings) => misfit(consumerGroup, listeners.all, server, settings),

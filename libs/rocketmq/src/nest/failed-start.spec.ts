@@ -4,6 +4,7 @@ import { afterEach, expect, it } from '@jest/globals';
 import { Controller, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, type MicroserviceOptions } from '@nestjs/microservices';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import {
   defineTopic,
   type ResourceError,
@@ -142,12 +143,20 @@ it('names all that a first start lacks at once, with the commands as one block',
   }
   const { endpoints } = broker;
   const topics = [defineTopic('orders', { type: 'delay' }), defineTopic('there', { type: 'normal' })];
-  const rocketmq = RocketMQModule.forRoot({ endpoints, topics, logger: silentLogger, startTimeoutMs: 5_000 });
+  const logger = recordingLogger();
+  const rocketmq = RocketMQModule.forRoot({ endpoints, topics, logger, startTimeoutMs: 5_000 });
   @Module({ imports: [rocketmq], providers: [First] })
   class AppModule {}
   const failure = await NestFactory.createApplicationContext(AppModule, QUIET).catch((error: unknown) => error);
   expect(failure).toMatchObject({ name: 'ResourceError', code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
   const on = '--name-server NAMESERVER:9876';
+  const block = `${(failure as ResourceError).command.replaceAll(' && ', ' &&\n')}\n`;
+  expect(logger.lines.filter(([line]) => /^(warn|error) /.test(line))).toEqual([
+    [`error the application did not start: ${(failure as ResourceError).message}`, {}],
+  ]);
+  expect((failure as ResourceError).message).toContain(
+    `for NAMESERVER:9876 (the option nameServer puts it in):\n\n${block}`,
+  );
   expect((failure as ResourceError).command.split(' && ').sort()).toEqual([
     `npx nestjs-rocketmq group create packers ${on}`,
     `npx nestjs-rocketmq group create walkers --fifo ${on}`,

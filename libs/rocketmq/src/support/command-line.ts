@@ -7,6 +7,9 @@ export function commandLine(...words: readonly string[]): string {
   return ['npx', 'nestjs-rocketmq', ...words.map(quoted)].join(' ');
 }
 
+/** A command on the cluster that an application is connected to. */
+export type ClusterCommand = (...words: readonly string[]) => string;
+
 /** Stands in a command for an address that is not known here. */
 export const UNKNOWN_NAME_SERVER = 'NAMESERVER:9876';
 

@@ -15,9 +15,6 @@ const BRAND = Symbol.for('nestjs-rocketmq.error');
 
 /** The base class of this library's errors. The message starts with the code and never contains a message body or a secret. */
 export abstract class RocketMQError extends Error {
-  /** @internal */
-  readonly [BRAND] = true;
-
   protected constructor(
     /** A stable name for the cause, for example `TOPIC_NOT_FOUND`. */
     readonly code: string,
@@ -30,6 +27,11 @@ export abstract class RocketMQError extends Error {
   ) {
     super(`[${code}] ${message}`, options);
     this.name = new.target.name;
+  }
+
+  /** Not a field: Node prints the fields of an error that nobody catches. @internal */
+  get [BRAND](): true {
+    return true;
   }
 
   /** For `JSON.stringify`, which leaves the message of an Error out. */

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { endpointKey, parseEndpoints } from '../../client/endpoint.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { SECOND_MS } from '../../support/clock.js';
+import { commandLine } from '../../support/command-line.js';
 import { silentLogger } from '../../support/logger.js';
 import { GroupSettings } from './group-settings.js';
 import { DEFAULT_SETTINGS, liteConsumerSettings } from './settings.js';
@@ -34,7 +35,14 @@ describe('the settings of a group', () => {
         void lines.push({ level, text, fields });
     const logger = { ...silentLogger, info: note('info'), warn: note('warn') };
     const nameOf = (server: typeof A): string => (endpointKey(server) === endpointKey(A) ? 'A' : 'B');
-    return new GroupSettings({ consumerGroup: 'shop', logger, read, nameOf, refresh: async () => {} });
+    return new GroupSettings({
+      consumerGroup: 'shop',
+      logger,
+      command: commandLine,
+      read,
+      nameOf,
+      refresh: async () => {},
+    });
   }
 
   it('are repeated to a server that has said them, unless it would assume the same by itself', () => {

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { consumerGroupNotFifo, consumerGroupWithoutAttempts } from '../../client/resource-errors.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { commandLine, UNKNOWN_NAME_SERVER } from '../../support/command-line.js';
+import type { ClusterCommand } from '../../support/command-line.js';
 import type { UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS, type LiteLimits } from './settings.js';
@@ -13,6 +13,7 @@ import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS, type LiteLim
 interface GroupPort {
   readonly consumerGroup: string;
   readonly logger: Logger;
+  readonly command: ClusterCommand;
   /** Whether nothing may be received from a server on which the group is not ordered. Default false. */
   readonly requireFifo?: boolean;
   /** Reads the answer of a server. Default: as that to a consumer of ordinary topics. */
@@ -107,10 +108,11 @@ export class GroupSettings {
    * @throws ResourceError when nothing may be received from it; what it said before stays in force for what was received
    */
   learn(server: Endpoint, answer: Settings): boolean {
-    const { consumerGroup, requireFifo = false, read = consumerSettings } = this.port;
+    const { consumerGroup, command, requireFifo = false, read = consumerSettings } = this.port;
     const settings = read(answer);
-    if (settings.maxAttempts < 1) throw consumerGroupWithoutAttempts(consumerGroup, this.port.nameOf(server));
-    if (requireFifo && !settings.isFifo) throw consumerGroupNotFifo(consumerGroup, this.port.nameOf(server));
+    const name = this.port.nameOf(server);
+    if (settings.maxAttempts < 1) throw consumerGroupWithoutAttempts(command, consumerGroup, name);
+    if (requireFifo && !settings.isFifo) throw consumerGroupNotFifo(command, consumerGroup, name);
     const before = this.known.get(endpointKey(server))?.settings;
     const wasConfirmed = this.confirmed(server);
     const confirmed = confirmedIn(answer);
@@ -157,7 +159,7 @@ export class GroupSettings {
     const text =
       'the ordered consumer group has one attempt on a server: when a process shuts down or ends, the messages that it has received and not settled ' +
       'become dead letters, also those that no handler has seen; give the group more attempts';
-    const command = groupCommand(consumerGroup, ['--fifo', '--max-attempts', `${DEFAULT_SETTINGS.maxAttempts}`]);
+    const command = this.change('--fifo', '--max-attempts', `${DEFAULT_SETTINGS.maxAttempts}`);
     logger.warn(text, { consumerGroup, server: this.port.nameOf(server), command });
   }
 
@@ -176,7 +178,7 @@ export class GroupSettings {
     const text =
       'a server no longer orders the consumer group, so it hands out the messages of a message group in any order; behind a proxy this changes ' +
       'by itself where its brokers differ, which "group show" reveals';
-    logger.warn(text, { ...fields, command: groupCommand(consumerGroup, ['--fifo']) });
+    logger.warn(text, { ...fields, command: this.change('--fifo') });
   }
 
   /** A server that joins, or changes, later ends nothing that runs. */
@@ -235,13 +237,18 @@ export class GroupSettings {
     const attempts = ['--max-attempts', `${Math.max(...all.map((one) => one.maxAttempts))}`];
     const isForCommand = ordered !== undefined || maxAttempts !== undefined;
     return {
-      ...(isForCommand ? { command: groupCommand(consumerGroup, [...order, ...attempts]) } : {}),
+      ...(isForCommand ? { command: this.change(...order, ...attempts) } : {}),
       ...(backoff === undefined
         ? {}
         : {
             call: `admin.createGroup({ consumerGroup: ${JSON.stringify(consumerGroup)}, backoff }, { ifExists: 'update' })`,
           }),
     };
+  }
+
+  /** A command that changes the group on all brokers. */
+  private change(...settings: readonly string[]): string {
+    return this.port.command('group', 'create', this.port.consumerGroup, ...settings, '--yes');
   }
 }
 
@@ -258,10 +265,6 @@ function confirmedIn({ pubSub, backoffPolicy }: Settings): ConfirmedSettings {
 /** In an ordered group, every release counts as an attempt. Of lite topics, no server dead-letters a message. */
 function losesWhatIsReleased({ isFifo, isLite, maxAttempts }: ConsumerSettings): boolean {
   return isFifo && !isLite && maxAttempts === 1;
-}
-
-function groupCommand(consumerGroup: string, settings: readonly string[]): string {
-  return commandLine('group', 'create', consumerGroup, ...settings, '--yes', '--name-server', UNKNOWN_NAME_SERVER);
 }
 
 function textOf(differences: Readonly<Record<string, string>>): string {

@@ -73,7 +73,7 @@ export class AssignmentWatcher {
 
   private async ask(topic: string, deadline: Deadline): Promise<void> {
     const { client, consumerGroup } = this.context;
-    const { namespace, bootstrap, addressRules } = client.connection;
+    const { namespace, bootstrap, addressRules, command } = client.connection;
     const what = `assignments of "${consumerGroup}" on topic "${topic}"`;
     const request = {
       topic: resource(namespace, topic),
@@ -82,7 +82,8 @@ export class AssignmentWatcher {
     };
     const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
     const { status, assignments: assigned } = await client.unary(bootstrap, 'queryAssignment', request, options);
-    if (status?.code === Code.TOPIC_NOT_FOUND) throw topicNotFound(topic, undefined, new StatusError(what, status));
+    if (status?.code === Code.TOPIC_NOT_FOUND)
+      throw topicNotFound(command, topic, undefined, new StatusError(what, status));
     requireOk(what, status);
     const wires = assigned.flatMap(({ messageQueue }) => messageQueue ?? []);
     const queues = queuesFromWire(topic, wires, addressRules);

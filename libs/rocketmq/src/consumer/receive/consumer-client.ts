@@ -65,7 +65,8 @@ export async function startConsumerClient(
   deadline: Deadline,
 ): Promise<void> {
   const named = (error: unknown): never => {
-    throw saysGroupNotFound(error) ? consumerGroupNotFound(consumerGroup, isFifo, error) : error;
+    const { command } = client.connection;
+    throw saysGroupNotFound(error) ? consumerGroupNotFound(command, consumerGroup, isFifo, error) : error;
   };
   const topics = new Map(subscriptions.map(({ topic }) => [topic, undefined]));
   const start = (waitForTopics?: boolean) => client.start(topics, deadline, { ...options, waitForTopics }).catch(named);

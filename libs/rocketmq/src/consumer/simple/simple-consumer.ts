@@ -65,6 +65,7 @@ export class SimpleConsumer {
     this.settings = new GroupSettings({
       consumerGroup: options.consumerGroup,
       logger: connection.logger,
+      command: connection.command,
       nameOf: (server) => this.client.nameOf(server),
       refresh: () => this.client.refreshSettings(),
     });

@@ -108,6 +108,11 @@ class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplication
   }
 
   async onModuleInit(): Promise<void> {
+    await this.family.open(() => this.runtime.open(this.producer, this.connections()));
+  }
+
+  /** The names of all connections. @throws UsageError `MODULE_IMPORTED_TWICE` */
+  private connections(): (string | undefined)[] {
     const names = [...this.modules.values()]
       .filter(({ metatype }) => metatype === RocketMQCoreModule)
       .map((module): string | null => module.getProviderByKey<string | null>(OWN_NAME).instance);
@@ -119,8 +124,7 @@ class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplication
         'give each connection a name';
       throw new UsageError('MODULE_IMPORTED_TWICE', text);
     }
-    const connections = names.map((name) => name ?? undefined);
-    await this.family.open(() => this.runtime.open(this.producer, connections));
+    return names.map((name) => name ?? undefined);
   }
 
   /** Nest 10 destroys the module with the greatest distance first; on later versions the other module has drained before. */

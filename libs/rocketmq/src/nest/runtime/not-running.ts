@@ -1,7 +1,7 @@
 // Why nothing can be sent now.
 
 import { type RocketMQError, StateError, TransportError } from '../../support/errors.js';
-import { describeError } from '../../support/logger.js';
+import { describeError, type Logger } from '../../support/logger.js';
 import type { StartProblem } from '../health/start-steps.js';
 
 /** @param problem why the startup is incomplete; undefined: the application has not started, or has shut down */
@@ -16,6 +16,16 @@ export function notRunning(problem?: StartProblem): RocketMQError {
   const why = kind === 'away' ? 'no server could be reached' : 'the declared topics and groups do not fit the server';
   const text = `the startup is not complete, ${why}: ${describeError(error)}; nothing was sent. The startup is retried in the background`;
   return new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
+}
+
+/** Node prints an error that no application catches among lines of this package's code; the log says it alone. @throws as the start */
+export async function loggingFailure(logger: Logger, start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    logger.error(`the application did not start: ${describeError(error)}`);
+    throw error;
+  }
 }
 
 /** Why a connection whose start has failed does nothing: its parts are closed, and Nest's providers are created once. */

@@ -78,11 +78,7 @@ export class PartStarter {
   ) {}
 
   /** Starts everything that sending needs. @throws UsageError or ResourceError that says what is wrong; errors of the server */
-  producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
-    return this.withCommands(() => this.startProducer(parts, plan, signal));
-  }
-
-  private async startProducer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
+  async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
     const { options, given } = this;
     const { admin, events } = given;
     const { target } = options;
@@ -164,15 +160,7 @@ export class PartStarter {
     const { connection } = parts;
     if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
     const consumers = await this.allConsumers(parts, connection);
-    await this.withCommands(() => consumers.start(plans, signal));
-  }
-
-  /** Lets an error about missing topics and groups name the name servers that this application knows. */
-  private async withCommands(work: () => Promise<void>): Promise<void> {
-    const { nameServer } = this.options;
-    await work().catch((error: unknown) => {
-      throw error instanceof ResourceError && nameServer !== undefined ? error.on(nameServer) : error;
-    });
+    await consumers.start(plans, signal);
   }
 
   private async allConsumers(parts: Parts, connection: Connection): Promise<RunningConsumers> {

@@ -3,6 +3,7 @@
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import { StateError } from '../../support/errors.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
+import type { CheckedOptions } from './module-options.js';
 
 /**
  * - `waiting`: `listen()` was called, but the application has not started yet
@@ -14,6 +15,7 @@ export type ServerRocketMQStatus = 'waiting' | 'listening' | 'draining' | 'close
 
 /** What a server needs of its connection's runtime. */
 export interface PatternRuntime {
+  readonly options: Pick<CheckedOptions, 'logger'>;
   /** Resolves when the handlers receive messages, or at once when the application has yet to start. */
   startPatterns(): Promise<void>;
   /** Stops the consumers of the handlers and waits for running handlers. */

@@ -1,6 +1,7 @@
 // Servers that were created with `new`, in the lifecycle of the connection that has adopted them.
 
 import { UsageError } from '../../support/errors.js';
+import { loggingFailure } from '../runtime/not-running.js';
 import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { openRuntime } from './own-server.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
@@ -40,18 +41,20 @@ export class RuntimeFamily {
 
   /** @param openHead opens the connection itself. @throws as it; UsageError `GROUP_TAKEN`; nothing is left running then */
   async open(openHead: () => Promise<void>): Promise<void> {
-    await openHead();
-    try {
-      for (const runtime of this.adopted) await openRuntime(runtime, runtime.options);
-      this.assertGroupsApart();
-    } catch (error) {
-      await Promise.all(this.all().map((runtime) => runtime.close(error)));
-      throw error;
-    }
+    await loggingFailure(this.head.options.logger, async () => {
+      await openHead();
+      try {
+        for (const runtime of this.adopted) await openRuntime(runtime, runtime.options);
+        this.assertGroupsApart();
+      } catch (error) {
+        await Promise.all(this.all().map((runtime) => runtime.close(error)));
+        throw error;
+      }
+    });
   }
 
   async listen(): Promise<void> {
-    await Promise.all(this.all().map((runtime) => runtime.listen()));
+    await Promise.all(this.all().map((runtime) => loggingFailure(runtime.options.logger, () => runtime.listen())));
   }
 
   async drain(): Promise<void> {

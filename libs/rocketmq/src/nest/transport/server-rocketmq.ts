@@ -6,6 +6,7 @@ import type { PushConsumer } from '../../consumer/push-consumer.js';
 import { StateError } from '../../support/errors.js';
 import { rocketMQTransport } from '../common/pattern.js';
 import type { CheckedOptions } from '../runtime/module-options.js';
+import { loggingFailure } from '../runtime/not-running.js';
 import type { PatternRuntime, ServerRocketMQStatus } from '../runtime/pattern-runtime.js';
 import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import type { GlobalsWatch } from './globals-watch.js';
@@ -120,7 +121,8 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
       if (this.runtime === undefined && this.ownOptions !== undefined) await this.openAlone(this.ownOptions);
-      await this.running().startPatterns();
+      const runtime = this.running();
+      await loggingFailure(runtime.options.logger, () => runtime.startPatterns());
     } catch (error) {
       callback(error);
       return;
@@ -160,10 +162,13 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
         'use, starts at once when listen() is called before app.init(), and sees errors only as exception filters return them; import ' +
         'RocketMQModule',
     );
-    this.alone = standaloneRuntime(this, options);
-    this.runtime = this.alone;
-    await openRuntime(this.alone, options);
-    await this.alone.listen();
+    const alone = standaloneRuntime(this, options);
+    this.alone = alone;
+    this.runtime = alone;
+    await loggingFailure(options.logger, async () => {
+      await openRuntime(alone, options);
+      await alone.listen();
+    });
   }
 
   /** Nest reads the transport right before it builds a handler. */

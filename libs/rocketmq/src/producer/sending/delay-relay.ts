@@ -46,7 +46,9 @@ export class DelayRelay {
     });
     await this.consumer.start(options).catch((error: unknown) => {
       const isMissing = error instanceof ResourceError && error.code === 'TOPIC_NOT_FOUND';
-      throw isMissing ? ResourceError.together([delayTopicNotFound(topic, error), error]) : error;
+      throw isMissing
+        ? ResourceError.together([delayTopicNotFound(this.connection.command, topic, error), error])
+        : error;
     });
     this.connection.logger.info('sends on messages with a delay of several levels', { topic, consumerGroup });
   }

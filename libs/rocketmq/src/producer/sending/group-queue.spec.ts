@@ -2,11 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { Layouts } from '../../client/layouts.js';
 import type { Queue, Route } from '../../client/route.js';
 import { type Layout, parseLayout, placeOfMessageGroup } from '../../protocol/model/layout.js';
+import { commandLine } from '../../support/command-line.js';
 import { silentLogger } from '../../support/logger.js';
 import { GroupQueues } from './group-queue.js';
 
 const GROUPS = Array.from({ length: 64 }, (_, index) => `group-${index}`);
 const WHOLE = 'a:4;b:4;c:4';
+const ON = (...words: readonly string[]): string => commandLine(...words, '--name-server', 'ns-1:9876');
 const NONE: ReadonlySet<string> = new Set();
 
 /** The queues of a layout. @param hostOf where each broker is reached */
@@ -34,7 +36,7 @@ const whereOf = ({ brokerName, id }: Queue): string => `${brokerName}:${id}`;
 
 /** Where each group goes; `none` where it may not be sent. */
 function places(route: Route, keepsChosenQueue: boolean, away: ReadonlySet<string> = NONE): string[] {
-  const groups = new GroupQueues();
+  const groups = new GroupQueues(ON);
   return GROUPS.map((group) => {
     try {
       return whereOf(groups.queueOf(route, group, keepsChosenQueue, away));
@@ -99,8 +101,8 @@ describe('the queue of a message group', () => {
     const route = seen(onePerBroker);
     const two = route('a:2;b:2');
     // floorMod of the published vectors: "g1" by 4 is 0, "order-12345" by 4 is 2.
-    expect(whereOf(new GroupQueues().queueOf(two, 'g1', false, NONE))).toBe('a:0');
-    expect(whereOf(new GroupQueues().queueOf(two, 'order-12345', false, NONE))).toBe('b:0');
+    expect(whereOf(new GroupQueues(ON).queueOf(two, 'g1', false, NONE))).toBe('a:0');
+    expect(whereOf(new GroupQueues(ON).queueOf(two, 'order-12345', false, NONE))).toBe('b:0');
     const whole = places(two, false);
     const without = places(route('b:2'), false);
     expect(without).toEqual(whole.map((at) => (at.startsWith('a') ? 'none' : at)));
@@ -135,12 +137,12 @@ describe('the queue of a message group', () => {
   });
 
   it('is none on a topic that cannot be written at all', () => {
-    expect(() => new GroupQueues().queueOf(seen(onePerBroker)(''), 'g1', true, NONE)).toThrow('[FORBIDDEN]');
+    expect(() => new GroupQueues(ON).queueOf(seen(onePerBroker)(''), 'g1', true, NONE)).toThrow('[FORBIDDEN]');
   });
 
   it('depends on a fresh route where a proxy chooses among several brokers', () => {
     const dependsOnProxy = (text: string, hostOf: (brokerName: string) => string): boolean =>
-      new GroupQueues().dependsOnProxy(seen(hostOf)(text));
+      new GroupQueues(ON).dependsOnProxy(seen(hostOf)(text));
     expect(dependsOnProxy(WHOLE, oneForAll)).toBe(true);
     expect(dependsOnProxy(WHOLE, onePerBroker)).toBe(false);
     expect(dependsOnProxy('a:4', oneForAll)).toBe(false);
@@ -151,8 +153,8 @@ describe('the queue of a message group', () => {
     route('a:4;b:4');
     const gone = route('b:4');
     const group = GROUPS.find((one) => placeOfMessageGroup(parseLayout('a:4;b:4') ?? [], one).brokerName === 'a') ?? '';
-    const send = () => new GroupQueues().queueOf(gone, group, true, NONE);
+    const send = () => new GroupQueues(ON).queueOf(gone, group, true, NONE);
     expect(send).toThrow('broker "a" stores its message group, and is missing or cannot be written; nothing was sent');
-    expect(send).toThrow('topic layout t --accept');
+    expect(send).toThrow('topic layout t --accept --name-server ns-1:9876, and');
   });
 });

@@ -14,7 +14,7 @@ import {
   queueAt,
   queuesIn,
 } from '../../protocol/model/layout.js';
-import { commandLine, UNKNOWN_NAME_SERVER } from '../../support/command-line.js';
+import type { ClusterCommand } from '../../support/command-line.js';
 import { TransportError } from '../../support/errors.js';
 import { sipHash24 } from './siphash.js';
 
@@ -38,6 +38,8 @@ interface Places {
 export class GroupQueues {
   private readonly known = new WeakMap<Route, Places>();
 
+  constructor(private readonly command: ClusterCommand) {}
+
   /** Whether a proxy chooses the broker by what it knows at that moment, so that only a fresh route says what it will choose. */
   dependsOnProxy(route: Route): boolean {
     return route.layout.length > 1 && this.placesIn(route).mayShareProxy;
@@ -54,18 +56,18 @@ export class GroupQueues {
     const places = this.placesIn(route);
     if (route.layout.length === 0) throw noWritableQueue(route);
     const chosenByHash = placeOfMessageGroup(places.whole, group);
-    if (keepsChosenQueue) return queueIn(route, places, chosenByHash);
+    if (keepsChosenQueue) return this.queueIn(route, places, chosenByHash);
     // The last check decides about the queue: a proxy before all brokers ignores it.
     let queue: Queue | undefined;
     if (places.mayShareProxy) {
-      queue = queueIn(route, places, chosenByHash);
+      queue = this.queueIn(route, places, chosenByHash);
       // Where there is no other broker, there is no other choice.
       const isAlone = places.whole.length === 1;
       const left = places.present.filter(({ brokerName }) => isAlone || !away.has(brokerName));
       const isCertain = [places.present, left].every((seen) => isPlace(chosenByHash, seen, group));
-      if (!isCertain) throw unavailable(route, places, chosenByHash);
+      if (!isCertain) throw this.unavailable(route, places, chosenByHash);
     }
-    if (places.mayHaveProxies) queue = queueIn(route, places, placeByClients(route.layout, group));
+    if (places.mayHaveProxies) queue = this.queueIn(route, places, placeByClients(route.layout, group));
     return queue as Queue;
   }
 
@@ -81,6 +83,17 @@ export class GroupQueues {
     if (queue !== undefined) return queue;
     const text = `send to "${route.topic}": queueSelector chose queue ${place.queueId} of broker "${place.brokerName}", which is missing or cannot be written; nothing was sent; it can be sent when the broker is back`;
     throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
+  }
+
+  /** @throws TransportError while it cannot be written */
+  private queueIn(route: Route, places: Places, place: QueueInLayout): Queue {
+    const queue = places.writable.get(place.brokerName)?.[place.queueId];
+    if (queue === undefined) throw this.unavailable(route, places, place);
+    return queue;
+  }
+
+  private unavailable(route: Route, places: Places, place: QueueInLayout): TransportError {
+    return unavailable(route, places, place, this.command('topic', 'layout', route.topic, '--accept'));
   }
 
   private placesIn(route: Route): Places {
@@ -123,13 +136,6 @@ function placeByClients(layout: Layout, group: string): QueueInLayout {
   return queueAt(layout, Number(((sipHash24(group) % count) + count) % count));
 }
 
-/** @throws TransportError while it cannot be written */
-function queueIn(route: Route, places: Places, place: QueueInLayout): Queue {
-  const queue = places.writable.get(place.brokerName)?.[place.queueId];
-  if (queue === undefined) throw unavailable(route, places, place);
-  return queue;
-}
-
 export function noWritableQueue({ topic, queues, layout }: Route): StatusError | TransportError {
   if (queues.length === 0 && layout.length > 0) {
     const text = `send to "${topic}": its brokers ${layoutText(layout)} are missing; nothing was sent; it can be sent when one of them is back, unless the topic is missing`;
@@ -139,7 +145,13 @@ export function noWritableQueue({ topic, queues, layout }: Route): StatusError |
   return new StatusError(`send to "${topic}"`, status, 'check the permission of the topic');
 }
 
-function unavailable({ topic }: Route, { writable, present, whole }: Places, place: QueueInLayout): TransportError {
+/** @param command changes the layout */
+function unavailable(
+  { topic }: Route,
+  { writable, present, whole }: Places,
+  place: QueueInLayout,
+  command: string,
+): TransportError {
   const { brokerName, queueId } = place;
   const missing = whole.filter((part) => !writable.has(part.brokerName)).map((part) => `"${part.brokerName}"`);
   const there = writable.get(brokerName)?.length;
@@ -156,7 +168,6 @@ function unavailable({ topic }: Route, { writable, present, whole }: Places, pla
               ? ''
               : ', or may do so in a moment: it could not connect to a broker');
   const layouts = `message groups are spread over ${layoutText(whole)}, of which there is ${layoutText(present) || 'nothing'} now`;
-  const command = commandLine('topic', 'layout', topic, '--accept', '--name-server', UNKNOWN_NAME_SERVER);
   const cure = isDeclaredOtherwise
     ? 'the option topicLayouts, or the order configuration, is not the layout of the topic: correct it'
     : present.length === 0

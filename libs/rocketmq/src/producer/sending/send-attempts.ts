@@ -65,7 +65,7 @@ const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 3_000, 
 export class SendAttempts {
   private readonly clock = new SystemClock();
   private readonly chooser: QueueChooser;
-  private readonly groups = new GroupQueues();
+  private readonly groups: GroupQueues;
   private readonly lanes: SendLanes;
   private readonly bornHost = hostname();
 
@@ -75,6 +75,7 @@ export class SendAttempts {
     safety: BatchSafety,
     private readonly durability: DurabilityWatch,
   ) {
+    this.groups = new GroupQueues(client.connection.command);
     this.chooser = new QueueChooser(policy.maxAttempts, (endpoint) => client.isIsolated(endpoint));
     this.lanes = new SendLanes({ client, safety, maxBodyBytes: () => policy.maxBodyBytes });
   }
