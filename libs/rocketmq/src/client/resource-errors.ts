@@ -64,7 +64,7 @@ function placeholderIn(command: string): string {
 /** A hint stands once, behind the last of the problems that share it. */
 function problemsOf(parts: readonly Part[]): string {
   const texts = parts.map(({ problem, hint }, at) =>
-    hint === undefined || parts[at + 1]?.hint === hint ? problem : `${problem}, ${hint}`,
+    hint === undefined || parts.slice(at + 1).some((later) => later.hint === hint) ? problem : `${problem}, ${hint}`,
   );
   return texts.join('; ');
 }

@@ -152,7 +152,7 @@ it('names all that a first start lacks at once, with the commands as one block',
   const on = '--name-server NAMESERVER:9876';
   const block = `${(failure as ResourceError).command.replaceAll(' && ', ' &&\n')}\n`;
   expect(logger.lines.filter(([line]) => /^(warn|error) /.test(line))).toEqual([
-    [`error the application did not start: ${(failure as ResourceError).message}`, {}],
+    [expect.stringMatching(/^error the application did not start: .*: npx /), {}],
   ]);
   expect((failure as ResourceError).message).toContain(
     `for NAMESERVER:9876 (the option nameServer puts it in):\n\n${block}`,

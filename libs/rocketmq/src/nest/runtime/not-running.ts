@@ -23,7 +23,8 @@ export async function loggingFailure(logger: Logger, start: () => Promise<void>)
   try {
     await start();
   } catch (error) {
-    logger.error(`the application did not start: ${describeError(error)}`);
+    // In one line: most loggers escape line breaks.
+    logger.error(`the application did not start: ${describeError(error).trim().replace(/\n+/g, ' ')}`);
     throw error;
   }
 }
