@@ -126,6 +126,27 @@ describe('dead letters that are replayed', () => {
     expect(third).toMatchObject({ replayed: [{ topic }], replayedBefore: [] });
   });
 
+  contract('are left alone behind more copies of their message than a server returns at once', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    await buried(world, consumerGroup, [{ topic, body: 'x' }]);
+    const admin = world.admin();
+    await admin.replayDeadLetters(consumerGroup);
+    await buried(world, consumerGroup, [], 1, topic);
+    const isSecond = ({ queueOffset }: DeadLetterView): boolean => queueOffset === 1;
+    for (let count = 0; count < 40; count++) {
+      // An index knows the second in which it was stored.
+      if (count % 20 === 0) await world.backend.advance(2_000);
+      const { replayed } = await admin.replayDeadLetters(consumerGroup, { again: true, select: isSecond });
+      expect(replayed).toHaveLength(1);
+    }
+    await world.until('the index knows them', async () => {
+      const { replayedBefore } = await admin.planReplay(consumerGroup);
+      return replayedBefore.length === 2;
+    });
+    await expect(admin.replayDeadLetters(consumerGroup)).resolves.toMatchObject({ replayed: [], failed: [] });
+  });
+
   contract('that die again can be replayed again', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await group(world);
