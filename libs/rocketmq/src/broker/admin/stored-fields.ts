@@ -63,28 +63,35 @@ function inTime(message: StoredMessage, clientTime: ClientTime): StoredMessage {
   return { ...message, properties };
 }
 
-const NO_PROPERTIES: StoredMessage['properties'] = {};
 /** What a broker adds to the messages of clients (5.5.0). */
 const SIGNATURE = { MSG_REGION: 'DefaultRegion', CLUSTER: CLUSTER_NAME, TRACE_ON: 'true' };
 
 function propertiesOf(message: StoredMessage, clientTime: ClientTime): Map<string, string> {
-  const deliverAtMs = message.deliveryTimestampMs;
-  const entries: [string, string | number | undefined][] = [
-    ['UNIQ_KEY', message.messageId],
-    ['TAGS', message.tag],
-    ['KEYS', message.keys.length === 0 ? undefined : message.keys.join(' ')],
-    [MESSAGE_GROUP_PROPERTY, message.messageGroup],
-    ['_SYS_MSG_PRIORITY_', message.priority],
-    ['__LITE_TOPIC', message.liteTopic],
-    ['TRACE_CONTEXT', message.traceContext],
-    ['TIMER_DELIVER_MS', deliverAtMs === undefined ? undefined : clientTime.toClient(deliverAtMs)],
-    ['RETRY_TOPIC', message.originTopic],
+  const { remoting, deliveryTimestampMs: deliverAtMs } = message;
+  const properties = new Map<string, string>();
+  const set = (name: string, value: string | number | undefined): void => {
+    if (value !== undefined) properties.set(name, String(value));
+  };
+  const setAll = (others: StoredMessage['properties']): void => {
+    for (const name of Object.keys(others)) set(name, others[name]);
+  };
+  set('UNIQ_KEY', message.messageId);
+  set('TAGS', message.tag);
+  set('KEYS', message.keys.length === 0 ? undefined : message.keys.join(' '));
+  set(MESSAGE_GROUP_PROPERTY, message.messageGroup);
+  set('_SYS_MSG_PRIORITY_', message.priority);
+  set('__LITE_TOPIC', message.liteTopic);
+  set('TRACE_CONTEXT', message.traceContext);
+  set('TIMER_DELIVER_MS', deliverAtMs === undefined ? undefined : clientTime.toClient(deliverAtMs));
+  set('RETRY_TOPIC', message.originTopic);
+  if (remoting === undefined) {
     // Proxies add them.
-    ['__BORNHOST', message.remoting === undefined ? message.bornHost : undefined],
-    ['BORN_TIMESTAMP', message.remoting === undefined ? clientTime.toClient(message.bornTimestampMs) : undefined],
-    ...Object.entries(message.remoting?.isSigned === true ? SIGNATURE : NO_PROPERTIES),
-    ...Object.entries(message.remoting?.properties ?? NO_PROPERTIES),
-    ...Object.entries(message.properties),
-  ];
-  return new Map(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])));
+    set('__BORNHOST', message.bornHost);
+    set('BORN_TIMESTAMP', clientTime.toClient(message.bornTimestampMs));
+  } else {
+    if (remoting.isSigned) setAll(SIGNATURE);
+    setAll(remoting.properties);
+  }
+  setAll(message.properties);
+  return properties;
 }

@@ -4,6 +4,12 @@ import { isIPv6 } from 'node:net';
 
 /** A host name that is not an IP address is written as 0.0.0.0: the layout has no field for names. */
 export function encodeHost(host: string): Buffer {
+  const usual = ipv4(host);
+  if (usual !== undefined) {
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeInt32BE(usual[1], bytes.writeUInt32BE(usual[0]));
+    return bytes;
+  }
   const at = host.lastIndexOf(':');
   const name = host.slice(0, at).replace(/^\[|\]$/g, '');
   const port = Number(host.slice(at + 1));
@@ -18,7 +24,8 @@ export function encodeHost(host: string): Buffer {
 function addressBytes(name: string): readonly number[] {
   const parts = name.split('.').map(Number);
   if (parts.length === 4 && parts.every((part) => Number.isInteger(part) && part >= 0 && part <= 255)) return parts;
-  if (isIPv6(name) && !name.includes('.')) {
+  // A name has no colon, and the question whether it is an IPv6 address is a long one.
+  if (name.includes(':') && isIPv6(name) && !name.includes('.')) {
     const [head = '', tail] = name.split('::');
     const before = head === '' ? [] : head.split(':');
     const after = tail === undefined || tail === '' ? [] : tail.split(':');
@@ -32,13 +39,13 @@ function addressBytes(name: string): readonly number[] {
 const [ZERO, NINE, DOT, COLON] = [0x30, 0x39, 0x2e, 0x3a];
 const MAX_DIGITS = 5;
 
-/** Without a Buffer for the usual host, and digit by digit, because this runs for every message that is received. */
 export function hostHex(host: string): string {
-  return ipv4Hex(host) ?? encodeHost(host).toString('hex');
+  const usual = ipv4(host);
+  return usual === undefined ? encodeHost(host).toString('hex') : hex32(usual[0]) + hex32(usual[1]);
 }
 
-/** Undefined for anything but an IPv4 address and its port. */
-function ipv4Hex(host: string): string | undefined {
+/** Digit by digit, because this runs for every message. @returns address and port; undefined for anything but an IPv4 address and its port */
+function ipv4(host: string): readonly [address: number, port: number] | undefined {
   let [address, bytes, number, digits] = [0, 0, 0, 0];
   for (let at = 0; at < host.length; at++) {
     const code = host.charCodeAt(at);
@@ -52,8 +59,7 @@ function ipv4Hex(host: string): string | undefined {
       number = digits = 0;
     }
   }
-  if (bytes !== 4 || digits === 0 || digits > MAX_DIGITS) return undefined;
-  return hex32(address) + hex32(number);
+  return bytes !== 4 || digits === 0 || digits > MAX_DIGITS ? undefined : [address, number];
 }
 
 function hex32(value: number): string {
