@@ -83,7 +83,7 @@ export function addImport(dlq: Command, io: CommandIo): void {
           await each(admin, group, { exported, again, onlyThisGroup, signal });
       });
     await withSignals(async (signal) => {
-      await untilSignal(signal, total, async () => {
+      await total.before(signal, async () => {
         const stoppedAfter = await checkFile(file, signal);
         if (stoppedAfter !== undefined) io.warn(`${file} is not complete: its export ended ${stoppedAfter}`);
         if (yes === true) return;
@@ -98,13 +98,4 @@ export function addImport(dlq: Command, io: CommandIo): void {
     ['dlq import billing.jsonl', 'show what would be sent'],
     ['dlq import billing.jsonl --only-this-group --yes', 'send it, to the group that failed alone'],
   ]);
-}
-
-/** Work that sends nothing: when a signal ends it, the command says so. */
-async function untilSignal(signal: AbortSignal, total: ReplayTotal, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    throw signal.aborted ? total.ended('before the signal', signal.reason) : error;
-  }
 }

@@ -83,12 +83,16 @@ async function plan(io: CommandIo, group: string | undefined, values: ReplayValu
   const columns = group === undefined ? [OF_GROUP, FROM_TOPIC] : [FROM_TOPIC];
   const table = values.json === true ? undefined : new MessageTable<DeadLetterView>(columns);
   const total = new PlanTotal();
-  await eachPage(io, group, values, async (admin, one, options) => {
-    const page = await admin.planReplay(one, options);
-    total.add(page);
-    for (const { deadLetter } of page.planned) table?.add(deadLetter);
-    return page.next;
-  });
+  await withSignals((signal) =>
+    new ReplayTotal(io, values, subjectOf(group)).before(signal, () =>
+      eachPage(io, group, values, async (admin, one, options) => {
+        const page = await admin.planReplay(one, { ...options, signal });
+        total.add(page);
+        for (const { deadLetter } of page.planned) table?.add(deadLetter);
+        return page.next;
+      }),
+    ),
+  );
   printPlan(io, values, total, subjectOf(group), () => table?.text() ?? '');
 }
 
@@ -188,6 +192,15 @@ export class ReplayTotal {
         }
         rest = { ...rest, ...restOf(rest, interrupted.done, finished) };
       }
+    }
+  }
+
+  /** Work that sends nothing: when a signal ends it, the command says so. */
+  async before(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      throw signal.aborted ? this.ended('before the signal', signal.reason) : error;
     }
   }
 

@@ -93,6 +93,15 @@ describe('a replay that a signal ends', () => {
     expect(code).toBe(130);
   });
 
+  it('says that nothing was sent while it plans', async () => {
+    const { address, asked } = await opened(({ code }) => code === LOOK_UP);
+    expect(await interrupted(['dlq', 'replay', 'billing'], address, asked, 'SIGTERM')).toEqual({
+      code: 143,
+      out: '',
+      err: 'warning: nothing was sent before the signal\ninterrupted by SIGTERM\n',
+    });
+  });
+
   it('is the same for an import', async () => {
     const { address, asked } = await opened((request) => request.code === SEND && request.sends === 1);
     const admin = new RocketMQAdmin({ nameServer: address });
