@@ -364,7 +364,7 @@ export class EmbeddedBroker {
       this.controlPort = bound.control;
       this.ticker.start();
       this.sweeper.start();
-      this.logger.info('embedded broker started', { host, ports: this.ports, nameServerPort: this.nameServerPort });
+      this.logger.info('embedded broker started', { endpoints: this.endpoints, nameServerPort: this.nameServerPort });
       return { server, polls, checks, nameServer, remoting, control };
     } catch (error) {
       nameServer?.stop();
@@ -387,7 +387,7 @@ export class EmbeddedBroker {
     await this.travel?.stop();
     await server.stop();
     await this.closeStore();
-    this.logger.info('embedded broker stopped', { ports: this.ports });
+    this.logger.info('embedded broker stopped', { endpoints: this.endpoints });
   }
 
   /** Immediately, or at the next start if the folder is not open. */

@@ -59,12 +59,11 @@ export class Client {
     private readonly role: ClientRole,
   ) {
     this.id = connection.newClientId();
-    const { logger, random, command } = connection;
+    const { logger, random } = connection;
     this.pace = { clock: this.clock, random, policy: RETRY };
     this.routes = new RouteTable({
       pace: this.pace,
-      logger,
-      command,
+      connection,
       mayDenyNewTopics: () => !connection.capabilities(connection.bootstrap).findsNewTopics,
       fetch: (topic) =>
         queryRoute(topic, {

@@ -26,8 +26,7 @@ describe('the route of a topic that the server does not know', () => {
   function get(denials: number, options: RouteOptions, { timeoutMs = 60_000, mayDeny = true } = {}): Promise<Route> {
     const table = new RouteTable({
       pace: { clock: new SystemClock(), random: systemRandom, policy },
-      logger,
-      command: commandLine,
+      connection: { logger, command: commandLine },
       mayDenyNewTopics: () => mayDeny,
       fetch: async () => {
         if (questions++ < denials) throw DENIAL;
@@ -83,8 +82,7 @@ describe('a route that says what a proxy chooses at present', () => {
     const pace = { clock: new SystemClock(), random: systemRandom, policy };
     return new RouteTable({
       pace,
-      logger: recordingLogger(),
-      command: commandLine,
+      connection: { logger: recordingLogger(), command: commandLine },
       mayDenyNewTopics: () => false,
       fetch,
     });

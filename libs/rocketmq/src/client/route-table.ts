@@ -4,11 +4,11 @@ import { StatusError } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { raceAbort } from '../support/abort.js';
 import { sleep } from '../support/clock.js';
-import type { ClusterCommand } from '../support/command-line.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, TransportError, withoutEffect } from '../support/errors.js';
-import { describeError, type Logger } from '../support/logger.js';
+import { describeError } from '../support/logger.js';
 import { type RetryPace, retryUntil } from '../support/retry.js';
+import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
 import { DENIAL_SECONDS, topicNotFound, topicTypeMismatch } from './resource-errors.js';
 import type { Route } from './route.js';
@@ -16,8 +16,7 @@ import type { Route } from './route.js';
 /** What a route table needs from its client. */
 interface RoutePort {
   readonly pace: RetryPace;
-  readonly logger: Logger;
-  readonly command: ClusterCommand;
+  readonly connection: Pick<Connection, 'logger' | 'command'>;
   /** Whether the server may report a topic as missing that was created a moment ago. */
   mayDenyNewTopics(): boolean;
   /** Sends one request to the server; ends by itself within the timeout of one request. */
@@ -114,7 +113,7 @@ export class RouteTable {
 
   private async refreshOne(topic: string): Promise<void> {
     await this.ask(topic).catch((error) => {
-      this.port.logger.debug('a route could not be refreshed', { topic, error: describeError(error) });
+      this.port.connection.logger.debug('a route could not be refreshed', { topic, error: describeError(error) });
     });
   }
 
@@ -131,7 +130,7 @@ export class RouteTable {
     try {
       return await retryUntil(deadline, pace, () => raceAbort(this.ask(topic), deadline.signal), mayRepeat);
     } catch (error) {
-      if (isMissing(error)) throw topicNotFound(this.port.command, topic, type, error);
+      if (isMissing(error)) throw topicNotFound(this.port.connection.command, topic, type, error);
       throw notStarted(topic, deadline, error);
     }
   }
@@ -154,18 +153,18 @@ export class RouteTable {
   }
 
   private announceWait(topic: string, type: MessageType | undefined, deadline: Deadline): void {
-    const { command } = topicNotFound(this.port.command, topic, type);
+    const { command } = topicNotFound(this.port.connection.command, topic, type);
     const text =
       `the server does not know topic "${topic}"; waiting for it, because a server may report a new topic as missing for about ` +
       `${DENIAL_SECONDS} s after its creation`;
     const waitMs = Math.round(deadline.remainingMs());
-    this.port.logger.warn(text, { topic, waitMs, ifItDoesNotExist: command });
+    this.port.connection.logger.warn(text, { topic, waitMs, ifItDoesNotExist: command });
   }
 
   /** @throws ResourceError when it does not accept messages of the type */
   private accepting(route: Route, { type }: RouteOptions): Route {
     if (type === undefined || route.types.length === 0 || route.types.includes(type)) return route;
-    throw topicTypeMismatch(this.port.command, route.topic, type, route.types);
+    throw topicTypeMismatch(this.port.connection.command, route.topic, type, route.types);
   }
 
   private ask(topic: string): Promise<Route> {

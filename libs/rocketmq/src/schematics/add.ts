@@ -83,7 +83,7 @@ const NEXT = `
 Start the application, and send a reminder, which the log shows after ten seconds:
   curl -X POST http://localhost:3000/reminder/1
 Its test moves the time: npm test. A real server: see ${COMPOSE_FILE}.
-Another listener: nest g -c nestjs-rocketmq listener order-placed`;
+Another listener: npx nest g -c nestjs-rocketmq listener order-placed`;
 
 /** @returns whether the application ends in order when it gets a signal, as far as that can be seen */
 async function endInOrder(tree: ProjectTree, formatter: Formatter, sourceRoot: string): Promise<boolean> {
