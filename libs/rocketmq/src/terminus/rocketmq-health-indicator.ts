@@ -103,11 +103,13 @@ function assertLiveness(maxHandlerMs: unknown, others: object): void {
 type Details = Readonly<Record<string, unknown>>;
 
 /** Plain data, and short: it is sent to every caller of the health endpoint. */
-function detailsOf({ connection, phase, producer, consumers, givenUpTransactions }: HealthReport): Details {
+function detailsOf(report: HealthReport): Details {
+  const { connection, phase, producer, consumers, unconnectedHandlers, givenUpTransactions } = report;
   return {
     ...(connection === undefined ? {} : { connection }),
     phase,
     servers: serversOf(producer?.sessions ?? []),
+    ...(unconnectedHandlers.length === 0 ? {} : { unconnectedHandlers }),
     ...(givenUpTransactions === undefined ? {} : { givenUpTransactions: givenUpTransactions.length }),
     consumers: consumers.map(({ consumerGroup, status, health }) => {
       if (health === undefined) return { consumerGroup, status };

@@ -4,6 +4,8 @@ import { topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { describe } from '../../support/options.js';
 
+const TRANSPORT = 'nestjs-rocketmq.transport';
+
 /** Limits a handler to this transport: `@EventPattern('orders', ROCKETMQ_TRANSPORT)`. */
 export const ROCKETMQ_TRANSPORT = rocketMQTransport();
 
@@ -12,7 +14,14 @@ export const ROCKETMQ_TRANSPORT = rocketMQTransport();
  * @param connection default: the connection without a name
  */
 export function rocketMQTransport(connection?: string): symbol {
-  return Symbol.for(connection === undefined ? 'nestjs-rocketmq.transport' : `nestjs-rocketmq.transport:${connection}`);
+  return Symbol.for(connection === undefined ? TRANSPORT : `${TRANSPORT}:${connection}`);
+}
+
+/** The connection of a transport; undefined for one of another library. */
+export function connectionOf(transport: unknown): { readonly connection: string | undefined } | undefined {
+  const key = typeof transport === 'symbol' ? Symbol.keyFor(transport) : undefined;
+  if (key === TRANSPORT) return { connection: undefined };
+  return key?.startsWith(`${TRANSPORT}:`) ? { connection: key.slice(TRANSPORT.length + 1) } : undefined;
 }
 
 /** A parsed pattern. */

@@ -39,11 +39,16 @@ export interface ListenerState {
 export interface ListenersPort {
   /** The plan; undefined before startup. */
   readonly consumers: readonly PlannedConsumer[] | undefined;
+  /** Handlers of patterns whose microservice is not connected, as `Class.method`. */
+  readonly unconnectedHandlers: readonly string[];
   readonly phase: 'idle' | 'listening' | 'closed';
   consumerOf(plan: PlannedConsumer): PushConsumer | undefined;
 }
 
-/** Pauses and resumes listeners, and returns their states. Disabled listeners are not included. */
+/**
+ * Pauses and resumes listeners, and returns their states. Disabled listeners are not included, nor handlers of patterns whose microservice is not
+ * connected (`unconnectedHandlers` of the health). Those of one that is connected and not started are `idle`.
+ */
 export class RocketMQListeners {
   /** @internal provided by the module */
   constructor(
@@ -128,7 +133,11 @@ export class RocketMQListeners {
     }
     const names = this.states().map((state) => state.name);
     const known = names.length === 0 ? 'there are none (yet)' : `they are ${names.join(', ')}`;
-    throw new UsageError('UNKNOWN_LISTENER', `no listener is named "${name}"; ${known}`, 'name');
+    const isUnconnected = this.port.unconnectedHandlers.includes(name);
+    const problem = isUnconnected
+      ? `${name} receives nothing, because the application has not called connectMicroservice() before its start`
+      : `no listener is named "${name}"`;
+    throw new UsageError('UNKNOWN_LISTENER', `${problem}; ${known}`, 'name');
   }
 
   private stateOf(

@@ -46,6 +46,7 @@ describe('the health of a connection', () => {
       phase: 'running',
       isReady: true,
       problems: [],
+      unconnectedHandlers: [],
       producer: {
         clientId: expect.any(String),
         sessions: [{ endpoint: bench.broker.endpoints, status: 'ready', error: undefined }],

@@ -43,6 +43,11 @@ export interface HealthReport {
   readonly producer: { readonly clientId: string; readonly sessions: readonly SessionHealth[] } | undefined;
   readonly consumers: readonly ConsumerReport[];
   /**
+   * Methods with `@MessagePattern`, `@EventPattern` or `@RocketMQReply`, as `Class.method`, that receive nothing, because the application started
+   * without a microservice that takes them. They do not affect readiness.
+   */
+  readonly unconnectedHandlers: readonly string[];
+  /**
    * Transactions of this application that the server has given up and nobody has resumed, updated every 5 minutes. They do not affect
    * readiness. Undefined when unknown: without `nameServer`, without transactions, or when the brokers reject the request.
    */
@@ -66,6 +71,7 @@ export interface HealthSource {
   readonly startProblem: StartProblem | undefined;
   readonly producer: Producer | undefined;
   readonly consumers: readonly PlannedConsumer[] | undefined;
+  readonly unconnectedHandlers: readonly string[];
   consumerOf(plan: PlannedConsumer): PushConsumer | undefined;
   readonly givenUpTransactions: readonly GivenUpTransaction[] | undefined;
 }
@@ -99,6 +105,7 @@ export class RocketMQHealth {
       problems: problems.map((problem) => `${name}: ${problem}`),
       producer: head?.producer && { clientId: head.producer.clientId, sessions: head.producer.sessions },
       consumers,
+      unconnectedHandlers: sources.flatMap((source) => source.unconnectedHandlers),
       givenUpTransactions: head?.givenUpTransactions,
     };
   }

@@ -35,6 +35,10 @@ export type FoundTransactionalSend = HandlerMethod & TransactionalSendMetadata;
 /** A method without a decorator, and the decorator of the method that it overrides. */
 export type Override = HandlerMethod & { readonly decorator: string };
 
+interface OfConnection {
+  readonly connection: string | undefined;
+}
+
 /** All decorated methods of an application. */
 export interface Discovered {
   readonly listeners: readonly FoundListener[];
@@ -43,7 +47,9 @@ export interface Discovered {
   /** Methods without a decorator that override a handler of their parent class: they receive nothing. */
   readonly overrides: readonly Override[];
   /** Methods that name another connection than this one. */
-  readonly elsewhere: readonly (HandlerMethod & { readonly connection: string | undefined })[];
+  readonly elsewhere: readonly (HandlerMethod & OfConnection)[];
+  /** Handlers of patterns that no server takes: they receive nothing. */
+  readonly unconnected: readonly (Override & OfConnection)[];
 }
 
 /**
@@ -57,6 +63,7 @@ export function explore(discovery: DiscoveryService, connection: string | undefi
     overrides: [] as Override[],
     transactionalSends: [] as FoundTransactionalSend[],
     elsewhere: [] as Discovered['elsewhere'][number][],
+    unconnected: [],
   };
   const isOurs = (method: HandlerMethod, named: string | undefined): boolean => {
     if (named !== connection) found.elsewhere.push({ ...method, connection: named });

@@ -46,10 +46,10 @@ import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { RocketMQRequester } from '../sending/requester.js';
 import { RocketMQProducer } from '../sending/rocketmq-producer.js';
 import { RuntimeFamily } from '../transport/adopted-servers.js';
-import { onConnected } from '../transport/adoption.js';
+import { onConnected, takenIn } from '../transport/adoption.js';
 import { configOf, GlobalsWatch } from '../transport/globals-watch.js';
 import { type Adopter, adoptedRuntime } from '../transport/own-server.js';
-import { withPatterns } from '../transport/pattern-handlers.js';
+import { withPatterns, withUnconnected } from '../transport/pattern-handlers.js';
 import { ServerRocketMQ } from '../transport/server-rocketmq.js';
 import { assertAsyncOptions, assertScope, asyncProviders } from './async-options.js';
 import {
@@ -119,9 +119,7 @@ class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplication
     const [twice] = names.filter((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) {
       const which = twice === null ? 'without a name' : `with the name "${twice}"`;
-      const text =
-        `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; import it in the root module only, or ` +
-        'give each connection a name';
+      const text = `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; import it in the root module only, or give each connection a name`;
       throw new UsageError('MODULE_IMPORTED_TWICE', text);
     }
     return names.map((name) => name ?? undefined);
@@ -220,7 +218,10 @@ function providersOf(name: string | undefined): Provider[] {
         const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
         const discover = () => {
           giveLogger(discovery, logger);
-          return withPatterns(explore(discovery, name), controllerHosts(discovery), server.actual);
+          const controllers = controllerHosts(discovery);
+          const found = withPatterns(explore(discovery, name), controllers, server.actual);
+          const isReceiving = options.consumers !== false && options.defaults?.enabled !== false;
+          return isReceiving ? withUnconnected(found, controllers, name, takenIn(modules)) : found;
         };
         const runtime = new RocketMQRuntime({
           options,

@@ -15,7 +15,7 @@ import type { ListenersPort } from '../events/rocketmq-listeners.js';
 import type { ConnectionPhase, HealthSource } from '../health/rocketmq-health.js';
 import { type StartProblem, StartSteps } from '../health/start-steps.js';
 import { type PlannedConsumer, planConsumers } from '../listening/listener-plan.js';
-import { type Discovered, giveRunner, type Override } from '../listening/rocketmq.explorer.js';
+import { type Discovered, giveRunner } from '../listening/rocketmq.explorer.js';
 import type { MessageHooks } from '../messages/message-hooks.js';
 import type { ReplyChannel } from '../sending/reply-channel.js';
 import type { RequestPort } from '../sending/requester.js';
@@ -23,6 +23,7 @@ import { isDetached } from '../sending/rocketmq-producer.js';
 import type { TransactionRunner } from '../transactions/transactional-send.decorator.js';
 import { planCheckers } from './checker-plan.js';
 import type { EmbeddedControl } from './embedded.js';
+import { IdleHandlers } from './idle-handlers.js';
 import { ListenerTrial } from './listener-trial.js';
 import type { CheckedOptions } from './module-options.js';
 import { notRunning, startFailed } from './not-running.js';
@@ -62,6 +63,8 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   /** Whether the transport strategy was asked to listen. */
   private arePatternsWanted = false;
   private planned: readonly PlannedConsumer[] | undefined;
+  private readonly idle: IdleHandlers;
+  private unconnected: Discovered['unconnected'] = [];
   /** Consumers are being started for the first time. */
   private isStarting = false;
   private readonly steps: StartSteps;
@@ -69,6 +72,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   constructor(private readonly given: RuntimeParts) {
     const { options, events } = given;
+    this.idle = new IdleHandlers(options.logger, options.clock);
     this.starter = new PartStarter(given, this.instanceId, () => this.steps.problem === undefined);
     this.steps = new StartSteps({
       mayWait: options.whenUnavailable === 'degraded' && options.target.kind === 'cluster',
@@ -93,6 +97,10 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   /** Undefined before startup, after shutdown, and without a broker inside the application. */
   get embeddedControl(): EmbeddedControl | undefined {
     return 'parts' in this.state ? this.state.parts.broker?.control : undefined;
+  }
+
+  get unconnectedHandlers(): readonly string[] {
+    return this.unconnected.map(methodLabel);
   }
 
   get consumers(): readonly PlannedConsumer[] | undefined {
@@ -173,6 +181,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
       this.state = { kind: 'detached' };
       return;
     }
+    this.unconnected = discovered.unconnected;
     const parts: Parts = {};
     this.state = { kind: 'sending', parts, plan };
     await this.orClose(async () => {
@@ -190,9 +199,10 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     const { parts, plan } = this.state;
     this.state = { kind: 'listening', parts };
     this.isStarting = true;
+    this.idle.unconnected(this.unconnected);
     await this.orClose(async () => {
       const waiting = plan.consumers.filter((consumer) => hasPatterns(consumer) && !this.arePatternsWanted);
-      for (const consumer of waiting) this.announceWaiting(consumer);
+      this.idle.waiting(waiting);
       const ready = plan.consumers.filter((consumer) => !waiting.includes(consumer));
       await this.steps.run((signal) => this.startConsumers(parts, ready, signal));
       await this.steps.run(() => this.starter.watches(parts, plan));
@@ -207,6 +217,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     const { server } = this.given;
     assertConnectedInTime(server, this.planned);
     this.arePatternsWanted = true;
+    this.idle.stop();
     this.assertNotClosed();
     const { state } = this;
     if (state.kind !== 'listening') return server?.report('waiting');
@@ -261,7 +272,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   }
 
   private plan(discovered: Discovered): Plan {
-    for (const method of discovered.overrides) this.warnOfOverride(method);
+    this.idle.overriding(discovered.overrides);
     const { options, instanceId } = this;
     const consumers = planConsumers(discovered.listeners, { ...options, instanceId, hasProxy: hasProxy(options) });
     const checkers = planCheckers(discovered, { ...this.options, hooks: this.given.hooks });
@@ -273,18 +284,6 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   private async startConsumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
     await this.starter.consumers(parts, plans, signal);
     if (this.arePatternsWanted) this.given.server?.report('listening');
-  }
-
-  private warnOfOverride(method: Override): void {
-    const text =
-      `${methodLabel(method)} overrides a method with ${method.decorator} but has no decorator itself, so it receives nothing; ` +
-      'decorate it, or remove the decorator from its parent class';
-    this.options.logger.warn(text);
-  }
-
-  private announceWaiting({ consumerGroup, listeners }: PlannedConsumer): void {
-    const text = `the consumer of group "${consumerGroup}" does not receive until the transport strategy listens (call startAllMicroservices())`;
-    this.options.logger.info(text, { listeners: listeners.map(({ name }) => name) });
   }
 
   private async orClose(start: () => Promise<void>): Promise<void> {
@@ -307,6 +306,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   private async closeConsumers(parts: Parts): Promise<void> {
     const { server } = this.given;
     parts.signals?.stop();
+    this.idle.stop();
     if (this.arePatternsWanted) server?.report('draining');
     // Before the consumers: otherwise a start that still runs in the background would be missed.
     await this.steps.stop();

@@ -1,13 +1,43 @@
-// How an application that imports RocketMQModule finds a ServerRocketMQ that was created with `new`, as soon as it is connected.
+// How an application that imports RocketMQModule finds a ServerRocketMQ that was created with `new`, as soon as it is connected, and all that
+// are connected when it starts.
 
 import type { ModulesContainer } from '@nestjs/core';
+import { familyToken, OWN_NAME } from '../common/rocketmq.constants.js';
 import { methods } from '../listening/rocketmq.explorer.js';
-import { PATTERN_EXTRAS_METADATA } from './pattern-handlers.js';
+import type { RuntimeFamily } from './adopted-servers.js';
+import { PATTERN_EXTRAS_METADATA, type Taken } from './pattern-handlers.js';
 import { ADOPT, ServerRocketMQ } from './server-rocketmq.js';
+
+/** What the servers take that are connected to this application, on all its connections. */
+export function takenIn(modules: ModulesContainer): Taken {
+  const cores = [...modules.values()].filter(({ providers }) => providers.has(OWN_NAME));
+  const names = cores.map(({ providers }) => (providers.get(OWN_NAME)?.instance as string | null) ?? undefined);
+  const servers = cores.flatMap(({ providers }, index) => {
+    const family = providers.get(familyToken(names[index]))?.instance as RuntimeFamily;
+    return family.servers().filter(({ isConnected }) => isConnected);
+  });
+  return {
+    transports: new Set(servers.map(({ transportId }) => transportId)),
+    isAnyConnected: servers.length > 0 || hasOtherTarget(modules),
+    first: names[0],
+  };
+}
+
+/** Whether there is a server of another library. Nest 10 does not report any, so that there may be one. */
+function hasOtherTarget(modules: ModulesContainer): boolean {
+  const { getRpcTargetRegistry } = modules as RpcTargets;
+  if (typeof getRpcTargetRegistry !== 'function') return true;
+  let isThere = false;
+  const see = (target: unknown): void => {
+    isThere ||= !(target instanceof ServerRocketMQ);
+  };
+  getRpcTargetRegistry.call(modules).subscribe(see).unsubscribe();
+  return isThere;
+}
 
 /** From Nest 11 on. */
 interface RpcTargets {
-  getRpcTargetRegistry?(): { subscribe(next: (target: unknown) => void): void };
+  getRpcTargetRegistry?(): { subscribe(next: (target: unknown) => void): { unsubscribe(): void } };
 }
 
 /**

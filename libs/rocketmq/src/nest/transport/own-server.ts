@@ -49,6 +49,7 @@ export const NOTHING: Discovered = {
   transactionalSends: [],
   overrides: [],
   elsewhere: [],
+  unconnected: [],
 };
 
 /** @throws UsageError that names the option */

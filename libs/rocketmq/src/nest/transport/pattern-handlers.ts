@@ -3,7 +3,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import { type HandlerHost, type HandlerMethod, methodLabel } from '../common/handler-host.js';
-import { parsePattern } from '../common/pattern.js';
+import { connectionOf, parsePattern } from '../common/pattern.js';
 import { LISTENER_METADATA, PATTERN_KIND_METADATA } from '../common/rocketmq.constants.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
@@ -58,6 +58,40 @@ export function withPatterns(
   const decided = globalEnhancers ? handlers : patternHandlers(controllers, { ...owner, globalEnhancers });
   const overrides = overridesOf(controllers, server.transportId);
   return { ...found, listeners: [...found.listeners, ...decided], overrides: [...found.overrides, ...overrides] };
+}
+
+/** What the servers take that are connected to an application. */
+export interface Taken {
+  /** The transports of the servers of this library. */
+  readonly transports: ReadonlySet<unknown>;
+  /** Whether a server of any kind takes handlers without a transport. */
+  readonly isAnyConnected: boolean;
+  /** The connection that reports handlers without a transport. */
+  readonly first: string | undefined;
+}
+
+/** The discovered methods, with the handlers that no server takes. It is certain at startup: a server that is connected later fails. */
+export function withUnconnected(
+  found: Discovered,
+  controllers: readonly HandlerHost[],
+  connection: string | undefined,
+  taken: Taken,
+): Discovered {
+  const unconnected = [...found.unconnected];
+  const elsewhere = [...found.elsewhere];
+  for (const host of controllers) {
+    for (const [methodName, method] of methods(host.prototype)) {
+      const extras: PatternExtras = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method) ?? {};
+      if (!isDecorated(method) || extras.enabled === false) continue;
+      const transport = transportOf(method);
+      const isTaken = transport === undefined ? taken.isAnyConnected : taken.transports.has(transport);
+      const owner = transport === undefined ? { connection: taken.first } : connectionOf(transport);
+      if (isTaken || owner === undefined) continue;
+      if (owner.connection !== connection) elsewhere.push({ host, methodName, ...owner });
+      else unconnected.push({ host, methodName, decorator: decoratorOf(method), ...owner });
+    }
+  }
+  return { ...found, unconnected, elsewhere };
 }
 
 /**
