@@ -267,6 +267,38 @@ describe('a replay page by page', () => {
   });
 });
 
+describe('a position of dead letters', () => {
+  contract('is rejected in a queue that is not there, and behind the end, whoever begins there', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    await buried(world, consumerGroup, [{ topic, body: 'a' }]);
+    const admin = world.admin();
+    const [one] = (await admin.listDeadLetters(consumerGroup)).deadLetters;
+    const [broker, queueId] = [one?.broker, one?.queueId];
+    const before = await admin.topicOffsets(topic);
+    const nobody = world.name();
+    for (const [after, problem] of [
+      ['nobody/0/0', `has no queue 0 on a broker "nobody"; it has ${broker}/${queueId}`],
+      [`${broker}/99/0`, `has no queue 99 on a broker "${broker}"`],
+      [`${broker}/${queueId}/2`, 'ends at 1'],
+    ] as const) {
+      const rejected = { code: 'ILLEGAL_POSITION', field: 'after', message: expect.stringContaining(problem) };
+      const called = [
+        admin.listDeadLetters(consumerGroup, { after }),
+        admin.exportDeadLetters(consumerGroup, { after }),
+        admin.planReplay(consumerGroup, { after }),
+        admin.replayDeadLetters(consumerGroup, { after }),
+        admin.browseMessages(`%DLQ%${consumerGroup}`, { after }),
+      ];
+      for (const call of called) await expect(call).rejects.toMatchObject(rejected);
+    }
+    for (const after of [`${broker}/${queueId}/0`, `${broker}/${queueId}/1`])
+      await expect(admin.planReplay(consumerGroup, { after })).resolves.toMatchObject({ next: undefined });
+    await expect(admin.planReplay(nobody, { after: `${broker}/0/0` })).rejects.toThrow('it has none on any broker');
+    expect(await admin.topicOffsets(topic)).toEqual(before);
+  });
+});
+
 describe('dead letters that were exported', () => {
   contract('are sent as they were when their queue is gone, and once', async (world) => {
     const topic = await world.topic('fifo');

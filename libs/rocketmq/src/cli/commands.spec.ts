@@ -534,7 +534,7 @@ describe('dlq', () => {
   it.each([
     ['nobody', 'no dead letters of a group "nobody"'],
     ['lost-2/', 'it is GROUP/POSITION, or GROUP'],
-    ['lost-2/nowhere/0/0', 'no dead letter queue 0 on a broker "nowhere"'],
+    ['lost-2/nowhere/0/0', 'has no queue 0 on a broker "nowhere"'],
   ])('is not listed from --after %s', async (after, problem) => {
     expect(await rejected(`dlq list --all-groups --after ${after}`, 2)).toContain(problem);
   });

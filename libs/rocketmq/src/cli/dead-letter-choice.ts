@@ -3,9 +3,9 @@
 import { type Command, Option } from 'commander';
 import type { DeadLetterView, SelectOptions } from '../admin/dead-letters/dead-letters.js';
 import type { BrokerFailure } from '../admin/each-broker.js';
-import type { Position } from '../admin/messages/positions.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import type { FailureRecord } from '../protocol/model/failure-record.js';
+import { UsageError } from '../support/errors.js';
 import { type AccessValues, commandOn } from './admin-access.js';
 import { assertGroupExists, assertTopicExists, eachOf, wrongCall } from './command.js';
 import { operationsTopicOption } from './failure-command.js';
@@ -42,9 +42,6 @@ export function choiceOptions(command: Command): Command {
     )
     .addOption(operationsTopicOption());
 }
-
-/** How many queues an error names. */
-const MAX_NAMED = 8;
 
 export interface Choice {
   readonly isMeant: (letter: DeadLetterView) => boolean;
@@ -121,7 +118,7 @@ export async function startsOf(
 ): Promise<readonly Start[]> {
   if ('group' in scope) {
     const { group } = scope;
-    if (after !== undefined) await assertPosition(admin, group, after, `--after is "${after}"`);
+    if (after !== undefined) await assertPosition(admin, group, after, (problem) => `--after is ${problem}`);
     return [{ group, after }];
   }
   const all = scope.groups.map((group): Start => ({ group, after: undefined }));
@@ -132,7 +129,8 @@ export async function startsOf(
   const given = `--after is "${after}"`;
   const wanted = 'of all groups, it is GROUP/POSITION, or GROUP to begin with its first dead letter';
   if (index < 0) throw wrongCall(`${given}, but there are no dead letters of a group "${group}"; ${wanted}`);
-  if (position !== undefined) await assertPosition(admin, group, position, given, `; ${wanted}`);
+  if (position !== undefined)
+    await assertPosition(admin, group, position, (problem) => `${given}, whose position is ${problem}; ${wanted}`);
   return [{ group, after: position }, ...all.slice(index + 1)];
 }
 
@@ -142,34 +140,19 @@ export function placeOf(scope: Scope, group: string, position: string | undefine
   return position === undefined ? group : `${group}/${position}`;
 }
 
-/** A page would pass over what is before a queue that does not exist. @throws UsageError */
+/** The page that begins there is read before anything is written. @throws UsageError that names the option */
 async function assertPosition(
   admin: RocketMQAdmin,
   group: string,
   position: string,
-  given: string,
-  wanted = '',
+  problemOf: (problem: string) => string,
 ): Promise<void> {
-  const { deadLetterTopicOf } = await import('../protocol/model/names.js');
-  const { broker, queueId, offset } = await positionIn(position, given, wanted);
-  const { queues, failures } = await admin.topicOffsets(deadLetterTopicOf(group));
-  const queue = queues.find((one) => one.broker === broker && one.queueId === queueId);
-  // What a broker lacks that does not answer is reported with the result.
-  if (queue === undefined && failures.some(({ name }) => name === broker)) return;
-  const where = `group "${group}" has no dead letter queue ${queueId} on a broker "${broker}"`;
-  const known = queues.map((one) => `${one.broker}/${one.queueId}`).slice(0, MAX_NAMED);
-  const there = known.length === 0 ? 'it has none on any broker' : `it has ${known.join(', ')}`;
-  if (queue === undefined) throw wrongCall(`${given}, but ${where}; ${there}`);
-  if (offset > queue.maxOffset) throw wrongCall(`${given}, but this dead letter queue ends at ${queue.maxOffset}`);
-}
-
-async function positionIn(position: string, given: string, wanted: string): Promise<Position> {
-  const { parsePositions } = await import('../admin/messages/positions.js');
   try {
-    const [found] = parsePositions(position, 'oldest-first');
-    if (found !== undefined) return found;
-  } catch {}
-  throw wrongCall(`${given}, but "${position}" is no position such as broker-a/0/17${wanted}`);
+    await admin.listDeadLetters(group, { limit: 1, after: position });
+  } catch (error) {
+    if (!(error instanceof UsageError) || error.field !== 'after') throw error;
+    throw wrongCall(problemOf(error.message.replace(`[${error.code}] after is `, '')));
+  }
 }
 
 /** The dead letters of a group that was deleted are still there. */

@@ -264,13 +264,16 @@ describe('dlq export --all-groups', () => {
     ['dlq export --all-groups', 'name a group and a file, or a file alone with --all-groups'],
     ['dlq export --all-groups billing FILE', 'name a group and a file, or a file alone with --all-groups'],
     ['dlq export --all-groups FILE --after nobody/b/0/0', 'no dead letters of a group "nobody"'],
-    ['dlq export --all-groups FILE --after billing/0', '--after is "billing/0", but "0" is no position such as'],
+    [
+      'dlq export --all-groups FILE --after billing/0',
+      '--after is "billing/0", whose position is "0"; it must be "next"',
+    ],
     ['dlq export --all-groups FILE --after billing/', 'it is GROUP/POSITION, or GROUP to begin with'],
-    ['dlq export --all-groups FILE --after billing/nobody/0/0', 'no dead letter queue 0 on a broker "nobody"; it has '],
-    ['dlq export billing FILE --after nobody/0/0', '--after is "nobody/0/0", but group "billing" has no dead letter'],
-    ['dlq export billing FILE --after embedded/99/0', 'has no dead letter queue 99 on a broker'],
-    ['dlq export billing FILE --after embedded/0/99', 'but this dead letter queue ends at 3'],
-    ['dlq export billing FILE --after x', '--after is "x", but "x" is no position such as'],
+    ['dlq export --all-groups FILE --after billing/nobody/0/0', 'has no queue 0 on a broker "nobody"; it has '],
+    ['dlq export billing FILE --after nobody/0/0', '--after is "nobody/0/0", but topic "%DLQ%billing" has no queue 0'],
+    ['dlq export billing FILE --after embedded/99/0', 'has no queue 99 on a broker'],
+    ['dlq export billing FILE --after embedded/0/99', 'but this queue of topic "%DLQ%billing" ends at 3'],
+    ['dlq export billing FILE --after x', 'the position of a message such as broker-a/0/17'],
   ])('rejects %s', async (line, problem) => {
     expect(await on(line.replace('FILE', file))).toMatchObject({ code: 2, err: expect.stringContaining(problem) });
     expect(() => statSync(file)).toThrow('ENOENT');

@@ -280,6 +280,7 @@ describe('a replay page by page', () => {
     ['is a number', 7 as never],
     ['has no end', 'replay:broker-0/0/1'],
     ['has the end of another queue first', 'replay:broker-0/0/1,broker-0/1/3'],
+    ['is behind its end', 'replay:broker-0/0/4,broker-0/0/3'],
     ['has a queue twice', 'replay:broker-0/0/1,broker-0/0/3,broker-0/0/4'],
     ['has its queues in another order', 'replay:broker-0/0/1,broker-0/0/3,a/0/4'],
     ['has an end without an offset', 'replay:broker-0/0/1,broker-0/0/'],

@@ -29,7 +29,10 @@ import {
 import { type ExportedDeadLetter, storedOf } from './exported-dead-letters.js';
 
 export interface ReplayOptions extends DeadLetterPageOptions, SelectOptions {
-  /** `next` of the replay before, or of its plan; or `positionOf()` of the dead letter to begin with. Default: the first page. */
+  /**
+   * `next` of the replay before, or of its plan; or `positionOf()` of the dead letter to begin with. Default: the first page. `ILLEGAL_POSITION`
+   * where the group has no such dead letter queue, or the queue ends before; nothing was sent then.
+   */
   readonly after?: string;
   /** Also replay those that were already replayed. Default: false. */
   readonly again?: boolean;

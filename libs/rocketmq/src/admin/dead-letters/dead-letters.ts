@@ -12,7 +12,13 @@ import { CONCURRENT_LOOKUPS } from '../messages/message-lookup.js';
 import type { StoredMessageView } from '../messages/message-view.js';
 import { originOfDeadLetter } from '../messages/origin-topic.js';
 import { formatPosition, formatReplay, type Position, parseReplay } from '../messages/positions.js';
-import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readPageOf } from '../messages/topic-page.js';
+import {
+  assertStart,
+  checkPageOptions,
+  type MessagePageOptions,
+  PAGE_CHECKS,
+  readPageOf,
+} from '../messages/topic-page.js';
 import { compareQueues } from '../sort-order.js';
 import type { TopicAdmin } from '../topics/topic-admin.js';
 import { type OwnedQueue, queuesOf, type TopicQueues } from '../topics/topic-offsets.js';
@@ -91,14 +97,16 @@ export function checkPage(consumerGroup: string, options: DeadLetterPageOptions)
   checkPageOptions(options);
 }
 
-/** One page of dead letters as they are stored, with their views. */
+/** One page of dead letters as they are stored, with their views. @throws as `assertStart` */
 export async function readPage(
   cluster: ClusterAccess,
   consumerGroup: string,
   options: DeadLetterPageOptions,
   deadline: Deadline,
 ): Promise<Omit<DeadLetterPage, 'deadLetters'> & { readonly letters: readonly StoredDeadLetter[] }> {
-  const queues = await queuesOf(cluster, deadLetterTopicOf(consumerGroup), deadline);
+  const topic = deadLetterTopicOf(consumerGroup);
+  const queues = await queuesOf(cluster, topic, deadline);
+  assertStart(topic, queues, options);
   return readPageIn(cluster, consumerGroup, queues, options, deadline);
 }
 
@@ -123,7 +131,9 @@ export async function readReplayPage(
 ): Promise<ReplayPage> {
   checkPage(consumerGroup, options);
   const begun = after === undefined ? undefined : parseReplay(after);
-  const known = await queuesOf(cluster, deadLetterTopicOf(consumerGroup), deadline);
+  const topic = deadLetterTopicOf(consumerGroup);
+  const known = await queuesOf(cluster, topic, deadline);
+  assertStart(topic, known, { after }, begun?.start);
   const ends = begun?.ends ?? known.queues.filter(hasMessages).map(endOf);
   const offsets = new Map(ends.map((end) => [keyOf(end), end.offset]));
   const queues = known.queues.flatMap((queue) => until(queue, offsets.get(keyOf(queue.offsets))));

@@ -12,6 +12,7 @@ import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
 import { PROPERTIES, type StoredMessageView, VIEW_FIELDS } from './message-view.js';
 import { type FoundMessage } from './page.js';
 import {
+  assertStart,
   BROWSE_CHECKS,
   type BrowseOptions,
   checkPageOptions,
@@ -67,6 +68,7 @@ export async function browseMessages(
       checkPageOptions(options);
       const queues = await queuesOf(cluster, topic, deadline);
       assertKnown(topic, queues);
+      assertStart(topic, queues, options);
       const { found, ...rest } = await readPageOf(cluster, topic, queues, options, deadline);
       return { messages: found.map(({ view }) => view), ...rest };
     },

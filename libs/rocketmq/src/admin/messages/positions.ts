@@ -91,8 +91,8 @@ export function parseReplay(text: string): Pick<ReplayPosition, 'start'> & Parti
   if (!isBegun && start !== undefined) return { start };
   const [first] = ends;
   const isWhole = ends.length <= MAX_QUEUES && areSorted(ends);
-  if (start !== undefined && first !== undefined && isWhole && compareQueues(start, first) === 0)
-    return { start, ends };
+  const isInside = start !== undefined && first !== undefined && compareQueues(start, first) === 0;
+  if (isInside && isWhole && start.offset <= first.offset) return { start, ends };
   throw illegalPosition(text, REPLAY_NEXT);
 }
 
@@ -107,18 +107,25 @@ function areSorted(positions: readonly (Position | undefined)[]): positions is r
 /** At least one; `oldest-first` has one. @throws UsageError */
 export function parsePositions(text: string, order: 'oldest-first' | 'newest-first'): readonly Position[] {
   const isNewest = text.startsWith(NEWEST);
-  if (isNewest === (order === 'newest-first')) {
+  const isOldest = order === 'oldest-first';
+  if (isNewest !== isOldest) {
     const parts = isNewest ? text.slice(NEWEST.length).split(',') : [text];
     const positions = parts.map(positionIn);
     if (positions.every((one) => one !== undefined)) return positions;
   }
-  throw illegalPosition(text, '"next" of a previous page in the same order');
+  const message = isOldest ? ', or the position of a message such as broker-a/0/17' : '';
+  throw illegalPosition(text, `"next" of a previous page in the same order${message}`);
 }
 
 function illegalPosition(given: unknown, wanted: string): UsageError {
+  return positionError(given, `; it must be ${wanted}`);
+}
+
+/** @param problem follows what was given */
+export function positionError(given: unknown, problem: string): UsageError {
   const text = typeof given === 'string' ? `"${given}"` : describe(given);
   const quoted = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
-  return new UsageError('ILLEGAL_POSITION', `after is ${quoted}; it must be ${wanted}`, 'after');
+  return new UsageError('ILLEGAL_POSITION', `after is ${quoted}${problem}`, 'after');
 }
 
 function positionIn(text: string): Position | undefined {

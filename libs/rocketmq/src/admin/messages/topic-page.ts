@@ -11,13 +11,13 @@ import { type OwnedQueue, queuesOf, type TopicQueues, totalOf, unreadFailures } 
 import type { StoredMessageView } from './message-view.js';
 import { NewestFirst } from './newest-first.js';
 import { type FoundMessage, Page, type TopicReader } from './page.js';
-import { formatPosition, type Position, parsePositions } from './positions.js';
+import { formatPosition, type Position, parsePositions, positionError } from './positions.js';
 import { notReturned, offsetAtTime, readFrom } from './queue-reader.js';
 
 export interface MessagePageOptions extends CallOptions {
   /** Maximum messages per page, 1 to 100. Default: 32. A page is shorter when its messages are large, or when brokers are so slow that its time would end. */
   readonly limit?: number;
-  /** `next` of the previous page. Default: the first page. */
+  /** `next` of the previous page. Default: the first page. `ILLEGAL_POSITION` where the topic has no such queue, or the queue ends before. */
   readonly after?: string;
 }
 
@@ -66,6 +66,8 @@ interface TopicPage {
 
 const DEFAULT_PAGE = 32;
 const MAX_PAGE_SIZE = 100;
+/** How many queues an error names. */
+const MAX_NAMED = 8;
 /** @throws UsageError */
 export function checkPageOptions(options: BrowseOptions): void {
   checkLimit(options.limit ?? DEFAULT_PAGE, MAX_PAGE_SIZE);
@@ -78,14 +80,46 @@ export function checkPageOptions(options: BrowseOptions): void {
   if (options.after !== undefined) parsePositions(options.after, order);
 }
 
-/** @param options checked */
+/** @param options checked @throws as {@link assertStart} */
 export async function readTopicPage(
   cluster: ClusterAccess,
   topic: string,
   options: BrowseOptions,
   deadline: Deadline,
 ): Promise<TopicPage> {
-  return readPageOf(cluster, topic, await queuesOf(cluster, topic, deadline), options, deadline);
+  const known = await queuesOf(cluster, topic, deadline);
+  assertStart(topic, known, options);
+  return readPageOf(cluster, topic, known, options, deadline);
+}
+
+/**
+ * A page that begins in a queue that does not exist, or behind its end, would pass over messages and look like the end. One by time, from the
+ * end, begins where each of its queues is.
+ * @param options checked
+ * @param start of `after`, if it is not a position of a page
+ * @throws UsageError `ILLEGAL_POSITION`; not for a queue of a broker that does not answer
+ */
+export function assertStart(
+  topic: string,
+  { queues, unread, failures }: TopicQueues,
+  { after, order }: Pick<BrowseOptions, 'after' | 'order'>,
+  start?: Position,
+): void {
+  if (after === undefined || order === 'newest-first') return;
+  const at = start ?? parsePositions(after, 'oldest-first')[0];
+  if (at === undefined || failures.some(({ name }) => name === at.broker)) return;
+  const known = [...queues, ...unread].map(({ offsets }) => offsets);
+  const queue = known.find((one) => compareQueues(one, at) === 0);
+  const names = known.slice(0, MAX_NAMED).map(({ broker, queueId }) => `${broker}/${queueId}`);
+  const rest = known.length > MAX_NAMED ? ` and ${known.length - MAX_NAMED} more` : '';
+  const there = names.length === 0 ? 'it has none on any broker' : `it has ${names.join(', ')}${rest}`;
+  if (queue === undefined)
+    throw positionError(
+      after,
+      `, but topic "${topic}" has no queue ${at.queueId} on a broker "${at.broker}"; ${there}`,
+    );
+  if (at.offset > queue.maxOffset)
+    throw positionError(after, `, but this queue of topic "${topic}" ends at ${queue.maxOffset}`);
 }
 
 /** The same, when the queues of the topic are known. @param options checked; `tags` leaves out other messages where they are stored */
