@@ -272,7 +272,7 @@ describe('as JSON', () => {
       listDeadLetters: [() => admin.listDeadLetters('billing'), { total: 1, deadLetters: [message] }],
       planReplay: [() => admin.planReplay('billing'), { planned: [expect.objectContaining({ deadLetter: message })] }],
       planReplayOf: [
-        async () => admin.planReplayOf('billing', (await admin.listDeadLetters('billing')).deadLetters),
+        async () => admin.planReplayOf((await admin.listDeadLetters('billing')).deadLetters),
         { planned: [expect.objectContaining({ deadLetter: message })] },
       ],
       exportDeadLetters: [

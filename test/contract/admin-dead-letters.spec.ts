@@ -355,6 +355,8 @@ describe('the plan of a replay', () => {
     const plan = await admin.planReplay(consumerGroup);
     expect(byId(plan.planned)).toMatchObject(byId(planned as never));
     expect(plan).toMatchObject({ replayedBefore: [], failed: [], next: undefined, failures: [] });
+    const { deadLetters } = await admin.listDeadLetters(consumerGroup);
+    await expect(admin.planReplayOf(deadLetters)).resolves.toEqual(plan);
     expect(await admin.topicOffsets(topic)).toEqual(before);
     const select = ({ messageId }: DeadLetterView): boolean => messageId === first;
     expect((await admin.planReplay(consumerGroup, { select })).planned).toHaveLength(1);

@@ -27,11 +27,11 @@ beforeEach(async () => {
   connection = new Connection({ endpoints: broker.endpoints });
   producer = new Producer(connection);
   admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
-  const planReplay = admin.planReplay.bind(admin);
+  const planReplayOf = admin.planReplayOf.bind(admin);
   [plans, elapsedMs] = [0, 0];
-  admin.planReplay = (...call) => {
+  admin.planReplayOf = (...call) => {
     plans++;
-    return planReplay(...call);
+    return planReplayOf(...call);
   };
   core = new ConsoleCore(
     { admin, send: (message) => producer.send(message), monotonicMs: () => elapsedMs },
@@ -119,7 +119,7 @@ describe('a dead letter', () => {
 
   it('is listed without a mark, which is said, where the brokers do not answer for its topic', async () => {
     await bury('orders', 'a');
-    admin.planReplay = () => Promise.reject(new Error('broker-a is away'));
+    admin.planReplayOf = () => Promise.reject(new Error('broker-a is away'));
     expect(await core.ask(LIST)).toMatchObject({
       deadLetters: [{ body: { text: 'a' } }],
       failures: [{ name: 'which were replayed', error: { message: 'broker-a is away' } }],

@@ -123,7 +123,7 @@ export async function deadLetters(context: PageContext, name: string): Promise<o
   };
 }
 
-/** What a replay would skip or could not send, as its plan shows it; undefined for what is gone. */
+/** What a replay would skip or could not send, as its plan shows it. */
 async function replaysIn({ replays, edited, request }: PageContext, list: readonly DeadLetterView[]) {
   const stateOf = await replays.statesOf(list, request.signal);
   return (one: DeadLetterView): ReplayState | { readonly kind: 'edited' } | undefined => {

@@ -22,7 +22,7 @@ import {
 import { resolveTls, type TlsOptions } from '../support/tls.js';
 import { type BrokerClocks, brokerClocks } from './broker-clocks.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
-import { type LettersPlan, planReplay, planReplayOf, type ReplayPlan } from './dead-letters/dead-letter-plan.js';
+import { planReplay, planReplayOf, type ReplayPlan } from './dead-letters/dead-letter-plan.js';
 import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letters/dead-letter-replay.js';
 import {
   type DeadLetterPage,
@@ -429,9 +429,13 @@ export class RocketMQAdmin {
     return planReplay(this.cluster, consumerGroup, options);
   }
 
-  /** @internal for dead letters that were listed already */
-  planReplayOf(consumerGroup: string, deadLetters: readonly DeadLetterView[]): Promise<LettersPlan> {
-    return planReplayOf(this.cluster, consumerGroup, deadLetters);
+  /**
+   * The plan of dead letters that were listed already, of one group or several: their queues are not read again, so that one that is no longer
+   * stored has its plan, too. `next` is undefined, and `failures` is empty.
+   * @param deadLetters as {@link listDeadLetters} returns them
+   */
+  planReplayOf(deadLetters: readonly DeadLetterView[], options?: CallOptions): Promise<ReplayPlan> {
+    return planReplayOf(this.cluster, deadLetters, options);
   }
 
   /**

@@ -2,7 +2,7 @@
 // dead-letter-file-command.ts keeps them in a file.
 
 import type { Command } from 'commander';
-import type { LettersPlan } from '../admin/dead-letters/dead-letter-plan.js';
+import type { ReplayPlan } from '../admin/dead-letters/dead-letter-plan.js';
 import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { BrokerFailure } from '../admin/each-broker.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
@@ -106,7 +106,7 @@ async function listedOf(
   { operationsTopic }: ListValues,
   io: CommandIo,
 ): Promise<readonly ListedLetter[]> {
-  const replayed = await replayedOf(deadLetters, io, () => admin.planReplayOf(group, deadLetters));
+  const replayed = await replayedOf(deadLetters, io, () => admin.planReplayOf(deadLetters));
   const failures = await failuresOf(admin, { group, operationsTopic, deadLetters }, io);
   return deadLetters.map((one) => {
     const failure = failures.get(one.messageId);
@@ -146,7 +146,7 @@ async function failuresOf(
 async function replayedOf(
   deadLetters: readonly DeadLetterView[],
   io: CommandIo,
-  planOf: () => Promise<LettersPlan>,
+  planOf: () => Promise<ReplayPlan>,
 ): Promise<(one: DeadLetterView) => string | undefined> {
   if (deadLetters.length === 0) return () => undefined;
   try {

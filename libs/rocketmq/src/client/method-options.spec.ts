@@ -188,6 +188,7 @@ describe('an administration client', () => {
     ['listDeadLetterQueues', (admin, options) => admin.listDeadLetterQueues(options)],
     ['listDeadLetters', (admin, options) => admin.listDeadLetters('shop', options)],
     ['planReplay', (admin, options) => admin.planReplay('shop', options)],
+    ['planReplayOf', (admin, options) => admin.planReplayOf([], options)],
     ['exportDeadLetters', (admin, options) => admin.exportDeadLetters('shop', options)],
     ['replayDeadLetters', (admin, options) => admin.replayDeadLetters('shop', options)],
     ['brokers', (admin, options) => admin.brokers(options)],
@@ -203,6 +204,20 @@ describe('an administration client', () => {
     }
     await admin.close();
   });
+});
+
+describe('a plan of dead letters that were listed', () => {
+  it.each([undefined, 'x', [{}], [{ consumerGroup: 'shop', messageId: 'x', broker: 'a', queueId: 0 }]])(
+    'rejects %j in their place',
+    async (deadLetters) => {
+      const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
+      await expect(admin.planReplayOf(deadLetters as never)).rejects.toMatchObject({
+        code: 'ILLEGAL_OPTION',
+        field: 'deadLetters',
+      });
+      await admin.close();
+    },
+  );
 });
 
 describe('an administration client that is given an unknown field', () => {

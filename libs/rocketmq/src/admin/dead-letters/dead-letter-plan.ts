@@ -4,6 +4,8 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { mapConcurrently } from '../../support/concurrently.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
+import { listWhere } from '../../support/options.js';
+import { checkFields } from '../checks.js';
 import { CONCURRENT_LOOKUPS } from '../messages/message-lookup.js';
 import { groupsOn, type TopicGroups } from '../topics/topic-groups.js';
 import { type Outcome, outcomesOf, ReplayPass } from './dead-letter-destination.js';
@@ -26,9 +28,6 @@ export interface ReplayPlan extends Omit<ReplayResult, 'replayed'> {
   readonly planned: readonly PlannedReplay[];
 }
 
-/** The plan of dead letters that were read already. */
-export type LettersPlan = Pick<ReplayPlan, 'planned' | 'replayedBefore' | 'failed'>;
-
 /** @throws the error of a server that does not answer for a topic: a plan is complete or fails */
 export async function planReplay(
   cluster: ClusterAccess,
@@ -48,15 +47,23 @@ export async function planReplay(
   );
 }
 
-/** @param deadLetters those of a page of the group */
+/** @throws UsageError `ILLEGAL_OPTION`; otherwise as {@link planReplay} */
 export async function planReplayOf(
   cluster: ClusterAccess,
-  consumerGroup: string,
   deadLetters: readonly DeadLetterView[],
   options: CallOptions = {},
-): Promise<LettersPlan> {
-  return cluster.run(`plan the replay of dead letters of ${consumerGroup}`, options, (deadline) =>
-    planOf(cluster, deadLetters, deadline),
+): Promise<ReplayPlan> {
+  return cluster.run('plan the replay of dead letters', options, async (deadline) => {
+    checkFields({ deadLetters }, { deadLetters: listWhere('dead letters as listDeadLetters() returns them', isView) });
+    return { ...(await planOf(cluster, deadLetters, deadline)), next: undefined, failures: [] };
+  });
+}
+
+function isView(one: unknown): boolean {
+  const { consumerGroup, messageId, broker, queueId, queueOffset, storeTimestampMs } = Object(one) as DeadLetterView;
+  return (
+    [consumerGroup, messageId, broker].every((text) => typeof text === 'string') &&
+    [queueId, queueOffset, storeTimestampMs].every((number) => Number.isSafeInteger(number))
   );
 }
 
@@ -65,7 +72,7 @@ async function planOf(
   deadLetters: readonly DeadLetterView[],
   deadline: Deadline,
   again?: boolean,
-): Promise<LettersPlan> {
+): Promise<Pick<ReplayPlan, 'planned' | 'replayedBefore' | 'failed'>> {
   const pass = new ReplayPass(cluster, deadline, again);
   const groups = new Map<string, Promise<TopicGroups>>();
   const outcomes = await mapConcurrently(deadLetters, CONCURRENT_LOOKUPS, async (deadLetter) => {
