@@ -20,7 +20,7 @@ import {
 } from './dead-letter-choice.js';
 import { MessageTable } from './message-text.js';
 import { print, reportFailures } from './output.js';
-import { SignalError, withSignals } from './until-stopped.js';
+import { SignalError, unlessStopped, withSignals } from './until-stopped.js';
 
 export type SendValues = AccessValues & {
   again?: boolean;
@@ -33,7 +33,10 @@ type ReplayValues = ChoiceValues & SendValues;
 /** Gives a command the options of {@link SendValues}. */
 export function sendOptions(command: Command): Command {
   return command
-    .option('--again', 'also those that were already replayed')
+    .option(
+      '--again',
+      'also those that were already replayed; one whose send is not answered is sent once more, so that it may arrive twice',
+    )
     .option(
       '--only-this-group',
       'other groups acknowledge them without calling a handler, if their consumers are of this library',
@@ -71,9 +74,7 @@ const PAGE = 32;
 async function replay(io: CommandIo, group: string | undefined, values: ReplayValues): Promise<void> {
   const total = new ReplayTotal(io, values, subjectOf(group));
   await withSignals((signal) =>
-    eachPage(io, group, values, async (admin, one, options) => {
-      return total.added(admin, one, { ...options, signal });
-    }),
+    eachPage({ io, group, values, signal, total }, (admin, one, options) => total.added(admin, one, options)),
   );
   total.print();
 }
@@ -83,36 +84,47 @@ async function plan(io: CommandIo, group: string | undefined, values: ReplayValu
   const columns = group === undefined ? [OF_GROUP, FROM_TOPIC] : [FROM_TOPIC];
   const table = values.json === true ? undefined : new MessageTable<DeadLetterView>(columns);
   const total = new PlanTotal();
+  const sent = new ReplayTotal(io, values, subjectOf(group));
   await withSignals((signal) =>
-    new ReplayTotal(io, values, subjectOf(group)).before(signal, () =>
-      eachPage(io, group, values, async (admin, one, options) => {
-        const page = await admin.planReplay(one, { ...options, signal });
-        total.add(page);
-        for (const { deadLetter } of page.planned) table?.add(deadLetter);
-        return page.next;
-      }),
-    ),
+    eachPage({ io, group, values, signal, total: sent }, async (admin, one, options) => {
+      const page = await sent.before(signal, () => admin.planReplay(one, options));
+      total.add(page);
+      for (const { deadLetter } of page.planned) table?.add(deadLetter);
+      return page.next;
+    }),
   );
   printPlan(io, values, total, subjectOf(group), () => table?.text() ?? '');
 }
 
+type SignaledOptions = ReplayOptions & { readonly signal: AbortSignal };
+
+interface Pages {
+  readonly io: CommandIo;
+  /** Undefined: all groups. */
+  readonly group: string | undefined;
+  readonly values: ReplayValues;
+  readonly signal: AbortSignal;
+  /** What was sent so far. */
+  readonly total: ReplayTotal;
+}
+
 /** Page by page, since a group may have many. @param work returns where the next page begins, undefined at the end */
 async function eachPage(
-  io: CommandIo,
-  group: string | undefined,
-  values: ReplayValues,
-  work: (admin: RocketMQAdmin, group: string, options: ReplayOptions) => Promise<string | undefined>,
+  { io, group, values, signal, total }: Pages,
+  work: (admin: RocketMQAdmin, group: string, options: SignaledOptions) => Promise<string | undefined>,
 ): Promise<void> {
   const { again = false, onlyThisGroup = false } = values;
   await withAdmin(values, io, async (admin) => {
-    const { groups, failures } = await groupsOf(admin, group, values);
-    reportFailures(io, failures);
-    const choice = await choiceOf(admin, values);
+    const { groups, choice } = await total.before(signal, async () => {
+      const { failures, ...found } = await groupsOf(admin, group, values);
+      reportFailures(io, failures);
+      return { ...found, choice: await choiceOf(admin, values) };
+    });
     for (const one of groups) {
       const select = selectOf(admin, one, choice);
       let after: string | undefined;
       do {
-        after = await work(admin, one, { select, again, onlyThisGroup, limit: PAGE, after });
+        after = await work(admin, one, { select, again, onlyThisGroup, limit: PAGE, after, signal });
       } while (after !== undefined);
     }
   });
@@ -133,6 +145,10 @@ class ReplayEndedError extends RocketMQError {
   constructor({ code, cause, outcome, retryable }: ReplayInterruptedError, advice: string) {
     super(code, `the replay ended early: ${(cause as Error).message}${advice}`, outcome, retryable, { cause });
   }
+}
+
+function nameOf({ messageId, consumerGroup }: DeadLetterView): string {
+  return `${messageId} of ${consumerGroup}`;
 }
 
 function isDeadline(error: unknown): error is RocketMQError {
@@ -163,19 +179,15 @@ export class ReplayTotal {
    * @returns where the next page begins, undefined at the end
    * @throws the error of the replay, with what to do about it; the reason of the signal
    */
-  async added(
-    admin: RocketMQAdmin,
-    group: string,
-    options: ReplayOptions & { readonly signal: AbortSignal },
-  ): Promise<string | undefined> {
+  async added(admin: RocketMQAdmin, group: string, options: SignaledOptions): Promise<string | undefined> {
     const { ReplayInterruptedError } = await import('../admin/dead-letters/dead-letter-replay.js');
     let rest = options;
     let inFlight: DeadLetterView | undefined;
     for (;;) {
       let begun = 0;
-      const select = (letter: DeadLetterView): boolean | Promise<boolean> => {
+      const select = async (letter: DeadLetterView): Promise<boolean> => {
         begun++;
-        return options.select?.(letter) ?? true;
+        return unlessStopped(options.signal, Promise.resolve(options.select?.(letter) ?? true));
       };
       try {
         return this.add(await admin.replayDeadLetters(group, { ...rest, select })).next;
@@ -190,15 +202,19 @@ export class ReplayTotal {
           const advised = this.withAdvice(error, interrupted);
           throw this.ended('before the failure below', advised, interrupted, inFlight);
         }
+        if (this.values.again === true && interrupted.inFlight !== undefined)
+          this.io.warn(
+            `whether ${nameOf(interrupted.inFlight)} was sent is unknown; it is sent once more, and may arrive twice`,
+          );
         rest = { ...rest, ...restOf(rest, interrupted.done, finished) };
       }
     }
   }
 
   /** Work that sends nothing: when a signal ends it, the command says so. */
-  async before(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  async before<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     try {
-      await work();
+      return await unlessStopped(signal, work());
     } catch (error) {
       throw signal.aborted ? this.ended('before the signal', signal.reason) : error;
     }
@@ -227,11 +243,12 @@ export class ReplayTotal {
   /** What is not known, and how to go on. */
   private restText(inFlight: DeadLetterView | undefined): string {
     const { again = false } = this.values;
-    const doubt = inFlight && `; whether ${inFlight.messageId} of ${inFlight.consumerGroup} was sent, too, is unknown`;
+    const doubt = inFlight === undefined ? '' : `; whether ${nameOf(inFlight)} was sent, too, is unknown`;
+    const [too, ifSent] = inFlight === undefined ? ['', ''] : [' and that one', ', and that one if it was sent'];
     const rest = again
-      ? 'with --again, the same command sends them once more, without it, it skips them'
-      : `running the same command again skips them${inFlight === undefined ? '' : ', and that one if it was sent'}`;
-    return `${doubt ?? ''}; ${rest}`;
+      ? `with --again, the same command sends them${too} once more; without it, it skips what was ever replayed`
+      : `running the same command again skips them${ifSent}`;
+    return `${doubt}; ${rest}`;
   }
 
   private add(done: ReplayResult): ReplayResult {

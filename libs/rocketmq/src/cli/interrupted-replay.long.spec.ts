@@ -93,13 +93,34 @@ describe('a replay that a signal ends', () => {
     expect(code).toBe(130);
   });
 
-  it('says that nothing was sent while it plans', async () => {
-    const { address, asked } = await opened(({ code }) => code === LOOK_UP);
-    expect(await interrupted(['dlq', 'replay', 'billing'], address, asked, 'SIGTERM')).toEqual({
-      code: 143,
+  it.each([
+    ['its group is looked up', 202, 'SIGINT', 130],
+    ['a page of its plan is read', 11, 'SIGTERM', 143],
+    ['its plan looks for copies', LOOK_UP, 'SIGINT', 130],
+  ] as const)('says that nothing was sent while %s', async (_, silent, by, code) => {
+    const { address, asked } = await opened((request) => request.code === silent);
+    expect(await interrupted(['dlq', 'replay', 'billing'], address, asked, by)).toEqual({
+      code,
       out: '',
-      err: 'warning: nothing was sent before the signal\ninterrupted by SIGTERM\n',
+      err: `warning: nothing was sent before the signal\ninterrupted by ${by}\n`,
     });
+  });
+
+  it('says it as JSON, and with --yes before the first page', async () => {
+    for (const [silent, yes] of [
+      [11, []],
+      [202, ['--yes']],
+    ] as const) {
+      const { address, asked } = await opened((request) => request.code === silent);
+      const args = ['dlq', 'replay', 'billing', '--json', ...yes];
+      const { code, out, err } = await interrupted(args, address, asked, 'SIGINT');
+      expect(JSON.parse(out)).toMatchObject({ consumerGroup: 'billing', done: false, replayed: [], failed: [] });
+      const [warning, failure] = err.split('\n').map((line) => line && JSON.parse(line));
+      expect(warning).toEqual({ warning: 'nothing was sent before the signal' });
+      expect(failure.error).toMatchObject({ message: 'interrupted by SIGINT', outcome: 'not-sent' });
+      expect(code).toBe(130);
+      await cluster.close();
+    }
   });
 
   it('is the same for an import', async () => {
@@ -112,7 +133,7 @@ describe('a replay that a signal ends', () => {
     writeFileSync(file, [...exported, end].map((line) => JSON.stringify(line)).join('\n'));
     const { code, err } = await interrupted(['dlq', 'import', file, '--again', '--yes'], address, asked, 'SIGINT');
     expect(err).toBe(
-      'warning: 1 dead letter replayed before the signal; whether id-1 of billing was sent, too, is unknown; with --again, the same command sends them once more, without it, it skips them\ninterrupted by SIGINT\n',
+      'warning: 1 dead letter replayed before the signal; whether id-1 of billing was sent, too, is unknown; with --again, the same command sends them and that one once more; without it, it skips what was ever replayed\ninterrupted by SIGINT\n',
     );
     expect(code).toBe(130);
   });

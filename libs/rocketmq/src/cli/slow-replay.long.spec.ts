@@ -80,6 +80,16 @@ describe('a replay that takes longer than --timeout', () => {
     expect(timesOf('LOOK_UP id-1')).toBe(1);
   });
 
+  it('sends one once more with --again when its send was not answered, and says so', async () => {
+    const { on, timesOf } = await opened(6, slowOnce);
+    expect(await on('dlq replay billing --again --yes', 4_000)).toEqual({
+      code: 0,
+      out: '6 dead letters replayed, 0 skipped because they already were, 0 failed\n',
+      err: 'warning: whether id-4 of billing was sent is unknown; it is sent once more, and may arrive twice\n',
+    });
+    expect([timesOf('SEND id-3'), timesOf('SEND id-4'), timesOf('SEND id-5')]).toEqual([1, 2, 1]);
+  });
+
   it('gives up when one dead letter takes longer, and names --timeout', async () => {
     const { on, timesOf } = await opened(6, (name) => (name === 'LOOK_UP id-2' ? undefined : 'usual'));
     const { code, out, err } = await on('dlq replay billing --yes --json', 3_000);

@@ -1,6 +1,7 @@
 // When a command that serves ends, and what a signal does to one that does not.
 
 import { constants } from 'node:os';
+import { onAbort } from '../support/abort-source.js';
 import type { Outcome } from '../support/errors.js';
 import { CommandError } from './command.js';
 
@@ -39,6 +40,22 @@ export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>):
     return await work(stopping.signal);
   } finally {
     for (const [name, stop] of listeners) process.off(name, stop);
+  }
+}
+
+/**
+ * Waits for work that changes nothing, no longer than until the signal; the caller then closes what the work waits for.
+ * @throws the reason of the signal
+ */
+export async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let unlisten = (): void => {};
+  const stopped = new Promise<never>((_, reject) => {
+    unlisten = onAbort(signal, () => reject(signal.reason));
+  });
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    unlisten();
   }
 }
 

@@ -34,7 +34,10 @@ export interface ReplayOptions extends DeadLetterPageOptions, SelectOptions {
    * where the group has no such dead letter queue, or the queue ends before; nothing was sent then.
    */
   readonly after?: string;
-  /** Also replay those that were already replayed. Default: false. */
+  /**
+   * Also replay those that were already replayed. Nothing is looked for then, so that one whose send was not answered is sent once more when the
+   * replay continues, and may arrive twice. Default: false.
+   */
   readonly again?: boolean;
   /**
    * Only the group that failed handles them: consumers of this library in other groups of the topic acknowledge them without calling a handler.
@@ -84,7 +87,7 @@ export interface ReplayResult {
 /**
  * A replay was interrupted: a server could not be reached, or the deadline passed. `done` has what was sent before; its `next`
  * begins with the dead letter at which the replay ended. If it is `inFlight`, continuing there sends it at most once more, and not at all if
- * its first copy is found. With `exported`, the same call again continues.
+ * its first copy is found; with `again`, it is always sent once more. With `exported`, the same call again continues.
  */
 export class ReplayInterruptedError extends RocketMQError {
   constructor(
