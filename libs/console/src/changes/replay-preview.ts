@@ -2,7 +2,7 @@
 
 import { type DeadLetterView, positionOf } from 'nestjs-rocketmq/admin';
 import { ConsoleRejection } from '../http/exchange.js';
-import type { PageContext } from '../pages/context.js';
+import { firstProblems, type PageContext } from '../pages/context.js';
 import { shortDeadLetter } from '../pages/groups.js';
 import { letterOf } from './edited-copies.js';
 
@@ -48,7 +48,7 @@ export async function previewOf(
   const planned = [];
   const skipped = new FirstOf<ShortLetter>();
   const failed = new FirstOf<{ readonly deadLetter: ShortLetter; readonly error: Error }>();
-  const problems: string[] = [];
+  const problems = new Set<string>();
   const seen = new Set<string>();
   let after: string | undefined;
   do {
@@ -65,7 +65,7 @@ export async function previewOf(
     failed.add(
       ...page.failed.map(({ deadLetter, error }) => ({ deadLetter: shortDeadLetter(redaction, deadLetter), error })),
     );
-    problems.push(...page.failures.map(textOf));
+    for (const failure of page.failures) problems.add(textOf(failure));
     for (const { deadLetter } of [...page.planned, ...page.failed]) note(deadLetter);
     for (const one of page.replayedBefore) note(one);
     after = page.next;
@@ -75,7 +75,7 @@ export async function previewOf(
     }
   } while (after !== undefined && (wanted === undefined || seen.size < wanted.size));
   const gone = wanted === undefined ? [] : [...wanted].filter((position) => !seen.has(position));
-  return { planned, skipped, failed, gone, problems: [...new Set(problems)] };
+  return { planned, skipped, failed, gone, problems: firstProblems(problems) };
 }
 
 export function lettersIn({ planned, skipped, failed }: Preview): number {

@@ -3,7 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
-import type { PageContext } from '../pages/context.js';
+import { firstProblems, type PageContext } from '../pages/context.js';
 import { causesOf } from '../pages/groups.js';
 import { letterOf } from './edited-copies.js';
 import { type Fields, wrong } from './fields.js';
@@ -87,7 +87,7 @@ async function planAllGroups(context: PageContext, how: How): Promise<Change> {
     preview: {
       planned: previews.flatMap((one) => one.planned),
       ...shownOf(previews),
-      problems: [...new Set(problems)],
+      problems: firstProblems(problems),
       perSecond: how.perSecond,
     },
     ...replayOf(context, how, sending, fewer),

@@ -83,16 +83,33 @@ interface Problem {
   readonly error: unknown;
 }
 
+/** How many problems a page lists: each group of a cluster may have one. */
+const MAX_PROBLEMS = 50;
+
+/** Each once; behind them, how many more there are. */
+export function firstProblems(texts: Iterable<string>): readonly string[] {
+  const all = [...new Set(texts)];
+  const more = all.length - MAX_PROBLEMS;
+  return more > 0 ? [...all.slice(0, MAX_PROBLEMS), `${more} more: not listed here`] : all;
+}
+
 /** The parts of a page: one that fails does not take the others with it. */
 export class Parts {
-  readonly problems: Problem[] = [];
+  private readonly found: Problem[] = [];
+
+  /** The first ones; behind them, how many more there are. */
+  get problems(): readonly Problem[] {
+    const more = this.found.length - MAX_PROBLEMS;
+    if (more <= 0) return this.found;
+    return [...this.found.slice(0, MAX_PROBLEMS), { name: `${more} more`, error: new Error('not listed here') }];
+  }
 
   /** @param name what is missing, for the viewer */
   async of<T, U>(name: string, part: Promise<T> | (() => Promise<T>), otherwise: U): Promise<T | U> {
     try {
       return await (typeof part === 'function' ? part() : part);
     } catch (error) {
-      this.problems.push({ name, error });
+      this.found.push({ name, error });
       return otherwise;
     }
   }
@@ -100,6 +117,6 @@ export class Parts {
   /** Names the brokers that did not answer, once each. */
   add(failures: readonly Problem[]): void {
     for (const { name, error } of failures)
-      if (!this.problems.some((one) => one.name === name)) this.problems.push({ name, error });
+      if (!this.found.some((one) => one.name === name)) this.found.push({ name, error });
   }
 }

@@ -1,6 +1,6 @@
 // The first page: what is wrong first. And what a viewer can do here.
 
-import { MAX_ITEMS, type PageContext, Parts } from './context.js';
+import { firstProblems, MAX_ITEMS, type PageContext, Parts } from './context.js';
 
 const NO_VERSIONS = { brokers: [], failures: [] };
 
@@ -48,7 +48,7 @@ export async function overview({
     viewer,
     actions,
     brokers: versions.brokers,
-    problems: [...new Set([...problems, ...failed])],
+    problems: firstProblems([...problems, ...failed]),
     counts: {
       topics: all.filter(({ kind }) => kind === 'user').length,
       groups: listed.length,

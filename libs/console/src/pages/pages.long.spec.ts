@@ -71,6 +71,15 @@ describe('the pages', () => {
     });
   });
 
+  it('list the first fifty problems, and how many more there are', async () => {
+    for (let index = 0; index < 60; index++) broker.declareTopic({ name: `%DLQ%group-${index}` });
+    admin.topicOffsets = () => Promise.reject(new Error('broker-a is away'));
+    const { problems } = (await browser.get('/api/dead-letters')).body;
+    expect(problems).toHaveLength(51);
+    expect(problems[0]).toMatchObject({ name: 'group-0', error: { message: 'broker-a is away' } });
+    expect(problems[50]).toMatchObject({ name: '10 more', error: { message: 'not listed here' } });
+  });
+
   it('show a topic with its queues and groups, and what is in flight', async () => {
     const own = await consumer();
     const { messageId } = await producer.send({ topic: 'orders', body: 'one' });
