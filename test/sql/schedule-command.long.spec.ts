@@ -307,7 +307,7 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
       const err = await failed('pause nightly --reason x', reader);
       expect(err).toMatch(kind.denied);
       expect(err).toMatch(
-        /^\[UNAUTHORIZED\] the database rejected it: .*; nothing took effect; grant it to the user, or/,
+        /^\[UNAUTHORIZED\] the database rejected it: .*; nothing took effect; grant it to the user in database "shop", or/,
       );
       const { error } = JSON.parse(await failed('pause nightly --reason x --json', reader));
       expect(error).toMatchObject({ code: 'UNAUTHORIZED', outcome: 'rejected', retryable: false });
@@ -318,7 +318,7 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
       const nowhere = url.replace('/shop', '/nowhere');
       expect(await failed('list', nowhere)).toMatch(kind.noDatabase);
       expect(await failed(['list', '--database-url', nowhere], '')).toMatch(
-        /^\[NOT_FOUND\] cannot connect to the database: .*; nothing took effect; check its name in --database-url/,
+        /^\[NOT_FOUND\] cannot connect to the database: .*; nothing took effect; database "nowhere" does not exist: check/,
       );
     });
 
@@ -334,6 +334,34 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
         outcome: 'not-sent',
         retryable: false,
       });
+    });
+
+    // PostgreSQL says which of the two it is.
+    (dialect === 'mysql' ? it : it.skip)('by a user without any right to the database names both causes', async () => {
+      const nowhere = as('reader', SECRET, url.replace('/shop', '/nowhere'));
+      expect(await failed('list', nowhere)).toMatch(
+        /^\[UNAUTHORIZED\] .* database "nowhere" does not exist, or the user has no right to it: check its name in .*, or grant/,
+      );
+      expect(JSON.parse(await failed('list --json', nowhere)).error).toMatchObject(rejected('UNAUTHORIZED'));
+    });
+
+    // They are read by Node.js, when the server has answered.
+    (dialect === 'mysql' ? it : it.skip)('by a secret that is a number does not quote it', async () => {
+      const errorOf = async (name: string, value: string): Promise<string> => {
+        const at = new URL(as('command', ''));
+        at.searchParams.set(name, value);
+        const { out, err } = await on('list --json', at.href);
+        expect(out).toBe('');
+        expect(err).not.toContain('1234567');
+        return JSON.parse(err).error.message;
+      };
+      expect(await errorOf('password1', '1234567')).toContain(
+        'mysql2 cannot read its parameter password1 (ERR_INVALID_ARG_TYPE)',
+      );
+      // An older MariaDB has no TLS.
+      expect(await errorOf('ssl', '{"key":"x","passphrase":1234567}')).toMatch(
+        /mysql2 cannot read its parameter ssl \(ERR_INVALID_ARG_TYPE\)|does not support secure connection/,
+      );
     });
 
     it('to read the URL is one of the call', async () => {

@@ -10,6 +10,7 @@ import {
 } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { CommandError } from './command.js';
+import { URL_OPTION } from './database-url.js';
 
 /** What errors of `pg` and `mysql2` have: a severity for what PostgreSQL answers, a state and a number for what MySQL does; a system call for what the system says. */
 interface DriverError {
@@ -21,7 +22,16 @@ interface DriverError {
   readonly message?: unknown;
 }
 
-type Kind = 'connection' | 'busy' | 'tls' | 'denied' | 'no-database' | 'no-table' | 'parameter' | 'other';
+type Kind =
+  | 'connection'
+  | 'busy'
+  | 'tls'
+  | 'denied'
+  | 'no-database'
+  | 'denied-database'
+  | 'no-table'
+  | 'parameter'
+  | 'other';
 
 /** By numbers of MySQL and MariaDB, many of which have the state of "other", HY000. */
 const NUMBERS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
@@ -29,7 +39,9 @@ const NUMBERS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
   ...[1021, 1037, 1040, 1041, 1203, 1205, 1213, 1226, 1317, 1927, 3032, 3572].map((one) => [one, 'busy'] as const),
   // A client that was idle for too long.
   [4031, 'connection'],
-  ...[1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 1862, 3118, 3955, 4151].map(
+  // Of a user without any right to it, MySQL and MariaDB do not say whether the database exists.
+  [1044, 'denied-database'],
+  ...[1045, 1130, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 1862, 3118, 3955, 4151].map(
     (one) => [one, 'denied'] as const,
   ),
   [3159, 'tls'],
@@ -69,7 +81,11 @@ function kindOf(error: unknown, isOpen: boolean): Kind {
   return isOpen ? 'connection' : 'other';
 }
 
-const URL_OPTION = '--database-url or DATABASE_URL';
+/** Whether Node.js rejects what a driver made of a parameter of the URL, and may quote it. A server that is something else gets the driver to read outside of a buffer instead. */
+export function isOfArgument(error: unknown): boolean {
+  const { name, code } = Object(error) as { readonly name?: unknown; readonly code?: unknown };
+  return /^(Type|Range)Error$/.test(String(name)) && /^ERR_(INVALID_|TLS_|SOCKET_BAD_PORT)/.test(String(code));
+}
 
 /** The database rejected a statement or a connection. */
 class DatabaseRejection extends RocketMQError {
@@ -78,17 +94,19 @@ class DatabaseRejection extends RocketMQError {
   }
 }
 
-/**
- * The error to throw for one of a driver or of the library, with what it means for the work and what to do.
- * @param isOpen whether the connection was open
- * @param whenUnknown what to do when it is unknown whether the transaction was committed
- */
-export function explained(
-  error: unknown,
-  deadline: Deadline,
-  isOpen: boolean,
-  whenUnknown: string | undefined,
-): unknown {
+/** The transaction that failed. */
+export interface FailedWork {
+  /** The name in the URL. */
+  readonly database: string | undefined;
+  /** Whether the connection was open. */
+  readonly isOpen: boolean;
+  /** What to do when it is unknown whether the transaction was committed. */
+  readonly whenUnknown: string | undefined;
+}
+
+/** The error to throw for one of a driver or of the library, with what it means for the work and what to do. */
+export function explained(error: unknown, deadline: Deadline, work: FailedWork): unknown {
+  const { isOpen, whenUnknown } = work;
   const isUnknown = deadline.mayHaveTakenEffect;
   const cure = isUnknown ? `; ${whenUnknown}` : '';
   if (RocketMQError.is(error)) {
@@ -109,6 +127,8 @@ export function explained(
     return new TransportError('UNAVAILABLE', text, 'unknown', true, options);
   }
   const kind = kindOf(each[0], isOpen);
+  const database =
+    work.database === undefined ? 'the database of the user (the URL names none)' : `database "${work.database}"`;
   const rejected = isOpen ? 'the database rejected it' : 'cannot connect to the database';
   const said = (advice: string, what = rejected): string => `${what}: ${why}; ${NOTHING_TOOK_EFFECT}; ${advice}`;
   switch (kind) {
@@ -123,11 +143,19 @@ export function explained(
       return new TransportError('TLS_FAILED', said(advice), 'not-sent', false, options);
     }
     case 'denied': {
-      const advice = isOpen ? 'grant it to the user' : 'check user and password, and what the user may do';
+      const advice = isOpen
+        ? `grant it to the user in ${database}`
+        : `check user and password, and what the user may do in ${database}`;
       return new DatabaseRejection('UNAUTHORIZED', said(`${advice}, or use another in ${URL_OPTION}`), options);
     }
-    case 'no-database':
-      return new DatabaseRejection('NOT_FOUND', said(`check its name in ${URL_OPTION}`), options);
+    case 'denied-database': {
+      const advice = `${database} does not exist, or the user has no right to it: check its name in ${URL_OPTION}, or grant the user rights to it`;
+      return new DatabaseRejection('UNAUTHORIZED', said(advice), options);
+    }
+    case 'no-database': {
+      const advice = `${database} does not exist: check its name in ${URL_OPTION}, or create it`;
+      return new DatabaseRejection('NOT_FOUND', said(advice), options);
+    }
     case 'no-table':
       return new StateError('TABLE_NOT_READY', said('check --schedule-table and the migrations'), options);
     case 'parameter':

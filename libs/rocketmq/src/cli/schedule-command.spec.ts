@@ -157,6 +157,7 @@ describe('a database that cannot be used', () => {
     ['mysql', () => ofMySql(1040, '08004'), 'UNAVAILABLE', 'not-sent', true],
     ['mysql', () => ofMySql(1053, '08S01'), 'UNAVAILABLE', 'not-sent', true],
     ['mysql', () => ofMySql(1203, '42000'), 'UNAVAILABLE', 'not-sent', true],
+    ['mysql', () => ofMySql(1044, '42000'), 'UNAUTHORIZED', 'rejected', false],
   ])('rejects the connection (%s, %s): %s', async (scheme, answer, code, outcome, retryable) => {
     if (scheme === 'mysql') server.on('connection', (socket) => socket.end(answer()));
     else server.on('connection', (socket) => socket.once('data', () => socket.end(answer())));
@@ -166,10 +167,78 @@ describe('a database that cannot be used', () => {
     expect(error.message).toContain('cannot connect to the database: no, said the server; nothing took effect; ');
   });
 
+  it.each<[scheme: string, answer: () => Buffer, name: string, advice: string]>([
+    [
+      'mysql',
+      () => ofMySql(1044, '42000'),
+      'sh%6fp',
+      'database "shop" does not exist, or the user has no right to it: ',
+    ],
+    [
+      'mysql',
+      () => ofMySql(1049, '42000'),
+      'shop',
+      'database "shop" does not exist: check its name in --database-url or',
+    ],
+    [
+      'mysql',
+      () => ofMySql(1045, '28000'),
+      'shop',
+      'check user and password, and what the user may do in database "shop"',
+    ],
+    ['postgres', () => ofPostgres('3D000'), 'shop', 'database "shop" does not exist: check its name in'],
+    ['postgres', () => ofPostgres('3D000'), '', 'the database of the user (the URL names none) does not exist: check'],
+    [
+      'postgres',
+      () => ofPostgres('42501'),
+      'shop',
+      'check user and password, and what the user may do in database "shop"',
+    ],
+    [
+      'postgres',
+      () => ofPostgres('28P01'),
+      'shop',
+      'check user and password, and what the user may do in database "shop"',
+    ],
+  ])(
+    'rejects the database or the user, and is explained by the name in the URL (%s, %s)',
+    async (scheme, answer, name, advice) => {
+      if (scheme === 'mysql') server.on('connection', (socket) => socket.end(answer()));
+      else server.on('connection', (socket) => socket.once('data', () => socket.end(answer())));
+      expect(await failed('list', `${scheme}://ada:${SECRET}@${address}/${name}`, 1)).toContain(advice);
+    },
+  );
+
   it.each(['postgres', 'mysql'])('cuts the connection (%s): that may pass', async (scheme) => {
     server.on('connection', (socket) => socket.destroy());
     const { error } = JSON.parse(await failed('list --json', `${scheme}://ada:${SECRET}@${address}/shop`, 1));
     expect(error).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
+  });
+});
+
+describe('a URL that the driver cannot read', () => {
+  const parameter = (name: string, value: string): string => `${name}=${encodeURIComponent(value)}`;
+
+  it.each<[scheme: string, rest: string, part: string]>([
+    ['mysql', `ada:${SECRET}%ff@127.0.0.1:1/shop`, 'mysql2 cannot read its password'],
+    ['mariadb', `${SECRET}%ff:x@127.0.0.1:1/shop`, 'mysql2 cannot read its user'],
+    ['postgres', `ada:${SECRET}%ff@127.0.0.1:1/shop`, 'pg cannot read its password'],
+    ['postgresql', `ada:${SECRET}@127.0.0.1:1/%ff${SECRET}`, 'pg cannot read its name of the database'],
+    ['mysql', `h/?${parameter('ssl', `{"key": "${SECRET}"`)}`, 'mysql2 cannot read its parameter ssl'],
+    ['mariadb', `h/?compress=0&${parameter('ssl', `{"key": "${SECRET}"`)}`, 'mysql2 cannot read its parameter ssl'],
+    ['mysql', `h/?compress=0&${parameter('charset', SECRET)}`, 'mysql2 cannot read its parameter charset'],
+    ['postgres', `h/?a=1&${parameter('sslcert', `/${SECRET}`)}`, 'pg cannot read its parameter sslcert (ENOENT)'],
+    ['postgres', `h/?a=1&${parameter('sslkey', `\0${SECRET}`)}`, '(ERR_INVALID_ARG_VALUE)'],
+    ['postgres', `h/?a=1&${parameter('sslnegotiation', SECRET)}`, 'pg cannot read its parameter sslnegotiation;'],
+    ['postgres', 'h/?a=1&port=99999', 'pg cannot read its parameter port (ERR_SOCKET_BAD_PORT)'],
+  ])('is named by the part, without its value: %s://%s', async (scheme, rest, part) => {
+    const url = `${scheme}://${rest}`;
+    const err = await failed('list', url, 2);
+    expect(err).toContain('[USAGE] the URL of the database, in --database-url or DATABASE_URL, cannot be used: the');
+    expect(err).toContain(part);
+    expect(err).not.toContain('99999');
+    const { error } = JSON.parse(await failed(['list', '--database-url', url, '--json'], undefined, 2));
+    expect(error).toMatchObject({ code: 'USAGE', outcome: 'not-sent', retryable: false });
   });
 });
 
@@ -182,7 +251,7 @@ describe('a driver that prints something itself', () => {
       'connection_limit=5',
       'warning: the package mysql2 ignores "connection_limit" in the URL of the database\n',
     ],
-    ['mysql2, of a time zone', 'mysql', 'timezone=Oslo', 'warning: the package mysql2 ignores "Oslo" in the URL of'],
+    ['mysql2, of a time zone', 'mysql', `timezone=${SECRET}`, 'warning: the package mysql2 ignores "timezone" in the'],
   ])('is kept from the output: %s', async (_, scheme, parameter, warning) => {
     const outputs = [jest.spyOn(process, 'emitWarning'), jest.spyOn(console, 'error'), jest.spyOn(console, 'warn')];
     const err = await failed('list', `${scheme}://ada:${SECRET}@127.0.0.1:1/shop?${parameter}`, 1);

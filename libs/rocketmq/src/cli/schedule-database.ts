@@ -11,8 +11,9 @@ import { SECOND_MS } from '../support/clock.js';
 import { waitWithin, withNotedEffects } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';
-import { explained } from './database-errors.js';
+import { type CommandIo, countOf, jsonOption } from './command.js';
+import { explained, isOfArgument } from './database-errors.js';
+import { type DatabaseUrl, databaseUrlOf, unreadable } from './database-url.js';
 import type { OutputValues } from './output.js';
 
 export interface DatabaseValues extends OutputValues {
@@ -49,7 +50,7 @@ interface ScheduleWork<T> {
 /**
  * Runs the work in one transaction of the application's database, over a connection that is closed afterwards, and repeats it after conflicts.
  * @throws UsageError for the arguments, the URL and the name of the table, and `PACKAGE_MISSING`, before it connects; StateError `TABLE_NOT_READY`; TransportError
- *   `DEADLINE_EXCEEDED`; what {@link explained} makes of other errors. None has the password; drivers name hosts, users and databases
+ *   `DEADLINE_EXCEEDED`; what {@link explained} makes of other errors. None has a password or a parameter of the URL; drivers and servers name hosts, users and databases
  */
 export async function withSchedule<T>(values: DatabaseValues, io: CommandIo, work: ScheduleWork<T>): Promise<T> {
   // The whole entry: a part of it would be more files in the package.
@@ -62,7 +63,8 @@ export async function withSchedule<T>(values: DatabaseValues, io: CommandIo, wor
   await check(schedule, { query: () => Promise.reject(isChecked) }).catch((error) => {
     if (error !== isChecked) throw error;
   });
-  const opening = await openingOf(values.databaseUrl ?? io.env.DATABASE_URL, io);
+  const url = databaseUrlOf(values.databaseUrl ?? io.env.DATABASE_URL);
+  const opening = await openingOf(url, io);
   return withNotedEffects(what, values.timeout, undefined, async (deadline) => {
     const { signal } = deadline;
     deadline.noteQuestion('the database');
@@ -81,7 +83,9 @@ export async function withSchedule<T>(values: DatabaseValues, io: CommandIo, wor
         });
       return await raceAbort(retryTransaction(transaction, { signal }), signal);
     } catch (error) {
-      throw explained(error, deadline, opened !== undefined, whenUnknown);
+      // What Node.js says of a value that is none, such as a key of "ssl".
+      if (opened === undefined && isOfArgument(error)) throw unreadable(url, driverOf(url), error);
+      throw explained(error, deadline, { database: url.database, isOpen: opened !== undefined, whenUnknown });
     } finally {
       // A statement that waits in the database would keep the end of the connection waiting.
       if (!deadline.isOver) await opened?.end();
@@ -137,27 +141,14 @@ interface Mysql2 {
   }): Promise<Mysql2Client>;
 }
 
-/** @throws UsageError, without any part of the URL */
-async function openingOf(url: string | undefined, io: CommandIo): Promise<() => Opening> {
-  if (url === undefined || url === '')
-    throw wrongCall('the database is not given; set DATABASE_URL in the environment, or add --database-url');
-  const scheme = /^(postgres(?:ql)?|mysql|mariadb):\/\//i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === undefined)
-    throw wrongCall(
-      'the URL of the database, in --database-url or DATABASE_URL, must begin with postgres://, postgresql://, mysql:// or mariadb://',
-    );
-  // Otherwise a part of a password could be taken for a host or a name, which errors quote.
-  const [, rest = ''] = /^[^:]+:\/\/[^/?#]*(.*)$/su.exec(url) ?? [];
-  if (!URL.canParse(url) || /[#@]/.test(rest))
-    throw wrongCall(
-      'the URL of the database, in --database-url or DATABASE_URL, cannot be read; characters such as : / ? # @ in a user or password must be percent-encoded',
-    );
+/** @throws UsageError `PACKAGE_MISSING`; when it is called, for a URL that the driver cannot read */
+async function openingOf(url: DatabaseUrl, io: CommandIo): Promise<() => Opening> {
   const { mysql2Database, poolDatabase } = await import('../entries/sql.js');
-  if (scheme.startsWith('postgres')) {
-    const driver = loaded<Pg>('pg', 'pg');
+  if (url.isOfPostgres) {
+    const driver = loaded<Pg>('pg', driverOf(url));
     return () => {
       const stream = new Socket();
-      const client = read('pg', io, () => new driver.Client({ connectionString: url, stream }));
+      const client = read(url, io, () => new driver.Client({ connectionString: url.text, stream }));
       const open = async (): Promise<OpenedDatabase> => {
         client.on('error', ignore);
         await client.connect();
@@ -167,7 +158,7 @@ async function openingOf(url: string | undefined, io: CommandIo): Promise<() => 
       return { opened: open(), destroy: () => void stream.destroy() };
     };
   }
-  const driver = loaded<Mysql2>('mysql2/promise', 'mysql2');
+  const driver = loaded<Mysql2>('mysql2/promise', driverOf(url));
   return () => {
     let socket: Socket | undefined;
     const stream = ({ config }: { readonly config: Mysql2Address }): Socket => {
@@ -175,7 +166,7 @@ async function openingOf(url: string | undefined, io: CommandIo): Promise<() => 
       socket = socketPath === undefined ? connect({ host, port, noDelay: true }) : connect(socketPath);
       return socket;
     };
-    const connected = read('mysql2', io, () => driver.createConnection({ uri: url, connectTimeout: 0, stream }));
+    const connected = read(url, io, () => driver.createConnection({ uri: url.text, connectTimeout: 0, stream }));
     const open = async (): Promise<OpenedDatabase> => {
       const client = await connected;
       client.on('error', ignore);
@@ -186,16 +177,14 @@ async function openingOf(url: string | undefined, io: CommandIo): Promise<() => 
   };
 }
 
-/** A warning of `pg` about its next major version, on URLs that are right for this one. */
-const OF_NEXT_VERSION = /^SECURITY WARNING: The SSL modes/;
-const IGNORED = /^Ignoring invalid (?:configuration option|timezone) passed to Connection: ([^.]*)\. /;
+const IGNORED = /^Ignoring invalid (?:configuration option|(timezone)) passed to Connection: ([^.]*)\. /;
 
 /**
- * Has a driver read the URL. What it prints about that becomes a warning of this command.
+ * Has a driver read the URL. Of what it prints about that, only which parameters it ignores becomes a warning of this command: the rest may quote the URL.
  * @param create synchronous, as far as the URL is concerned
  * @throws UsageError for a URL that it cannot read
  */
-function read<T>(name: string, io: CommandIo, create: () => T): T {
+function read<T>(url: DatabaseUrl, io: CommandIo, create: () => T): T {
   const { emitWarning } = process;
   const { error, warn } = console;
   const printed: string[] = [];
@@ -206,20 +195,22 @@ function read<T>(name: string, io: CommandIo, create: () => T): T {
   try {
     return create();
   } catch (cause) {
-    const why = describeError(cause).split('\n')[0];
-    throw wrongCall(
-      `the URL of the database, in --database-url or DATABASE_URL, cannot be used: the package ${name} reports: ${why}`,
-    );
+    throw unreadable(url, driverOf(url), cause);
   } finally {
     process.emitWarning = emitWarning;
     console.error = error;
     console.warn = warn;
     for (const text of printed) {
-      const ignored = IGNORED.exec(text)?.[1];
-      if (ignored !== undefined) io.warn(`the package ${name} ignores "${ignored}" in the URL of the database`);
-      else if (!OF_NEXT_VERSION.test(text)) io.warn(`the package ${name} reports: ${text}`);
+      const [, option, name] = IGNORED.exec(text) ?? [];
+      const ignored = option ?? name;
+      if (ignored !== undefined)
+        io.warn(`the package ${driverOf(url)} ignores "${ignored}" in the URL of the database`);
     }
   }
+}
+
+function driverOf({ isOfPostgres }: DatabaseUrl): string {
+  return isOfPostgres ? 'pg' : 'mysql2';
 }
 
 function ignore(): void {}
