@@ -284,7 +284,12 @@ function commandOn(kind: Kind, dialect: 'postgresql' | 'mysql'): void {
           'no entry "none" waits in the schedule: it was sent or canceled, or never set; nothing was',
         );
         expect(err).toContain('npx nestjs-rocketmq schedule list --schedule-table other_schedule\n');
-        expect(JSON.parse(await failed(`${line} --json`)).error.message).toContain('no entry "none"');
+        expect(JSON.parse(await failed(`${line} --json`)).error).toMatchObject({
+          code: 'NOT_FOUND',
+          outcome: 'rejected',
+          retryable: false,
+          message: expect.stringContaining('no entry "none"'),
+        });
       },
     );
   });

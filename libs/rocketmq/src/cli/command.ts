@@ -55,6 +55,17 @@ export class CommandError extends Error {
   }
 }
 
+/** What a command is about does not exist, or a database rejected it. Nothing took effect. */
+export class CommandRejection extends RocketMQError {
+  constructor(
+    code: 'CONSUMER_GROUP_NOT_FOUND' | 'INVALID_PARAMETER' | 'NOT_FOUND' | 'TOPIC_NOT_FOUND' | 'UNAUTHORIZED',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, 'rejected', false, options);
+  }
+}
+
 /** Adds examples below the help of a command: the call and its purpose. */
 export function withExamples(
   command: Command,
@@ -85,24 +96,26 @@ export function dateOf(text: string): Date {
   throw new InvalidArgumentError('It must be a time like 2026-03-01T12:00:00Z.');
 }
 
-/** @throws CommandError that names the command which lists what exists, unless the group exists */
+/** @throws CommandRejection that names the command which lists what exists, unless the group exists */
 export async function assertGroupExists(
   admin: Pick<RocketMQAdmin, 'describeGroup'>,
   group: string,
   listing: string,
 ): Promise<void> {
   if ((await admin.describeGroup(group)) !== undefined) return;
-  throw new CommandError(`group "${group}" does not exist; list the existing groups with: ${listing}`);
+  const problem = `group "${group}" does not exist; list the existing groups with: ${listing}`;
+  throw new CommandRejection('CONSUMER_GROUP_NOT_FOUND', problem);
 }
 
-/** @throws CommandError that names the command which lists what exists, unless the topic exists */
+/** @throws CommandRejection that names the command which lists what exists, unless the topic exists */
 export async function assertTopicExists(
   admin: Pick<RocketMQAdmin, 'describeTopic'>,
   topic: string,
   listing: string,
 ): Promise<void> {
   if ((await admin.describeTopic(topic)) !== undefined) return;
-  throw new CommandError(`topic "${topic}" does not exist; list the existing topics with: ${listing}`);
+  const problem = `topic "${topic}" does not exist; list the existing topics with: ${listing}`;
+  throw new CommandRejection('TOPIC_NOT_FOUND', problem);
 }
 
 /** `1 topic`, `2 topics`. */

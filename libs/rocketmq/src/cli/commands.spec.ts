@@ -125,6 +125,8 @@ describe('topic', () => {
     expect(await rejected('topic show steps', 1)).toContain(
       `topic "steps" does not exist; create it with: npx nestjs-rocketmq topic create steps --type normal --name-server ${broker.nameServerEndpoint}\n`,
     );
+    const { error } = JSON.parse(await rejected('topic show steps --json', 1));
+    expect(error).toMatchObject({ code: 'TOPIC_NOT_FOUND', outcome: 'rejected', retryable: false });
   });
 
   it('alters nothing that is there without --yes, and with it no more than was asked for', async () => {
@@ -198,6 +200,8 @@ describe('group', () => {
     expect(await rejected('group show shipping', 1)).toContain(
       `group "shipping" does not exist; create it with: npx nestjs-rocketmq group create shipping --name-server ${broker.nameServerEndpoint}\n`,
     );
+    const { error } = JSON.parse(await rejected('group show shipping --json', 1));
+    expect(error).toMatchObject({ code: 'CONSUMER_GROUP_NOT_FOUND', outcome: 'rejected', retryable: false });
   });
 
   it('shows what a connected consumer is doing', async () => {

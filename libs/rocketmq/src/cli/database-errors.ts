@@ -9,7 +9,7 @@ import {
   TransportError,
 } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { CommandError } from './command.js';
+import { CommandError, CommandRejection } from './command.js';
 import { URL_OPTION } from './database-url.js';
 
 /** What errors of `pg` and `mysql2` have: a severity for what PostgreSQL answers, a state and a number for what MySQL does; a system call for what the system says. */
@@ -87,13 +87,6 @@ export function isOfArgument(error: unknown): boolean {
   return /^(Type|Range)Error$/.test(String(name)) && /^ERR_(INVALID_|TLS_|SOCKET_BAD_PORT)/.test(String(code));
 }
 
-/** The database rejected a statement or a connection. */
-class DatabaseRejection extends RocketMQError {
-  constructor(code: 'UNAUTHORIZED' | 'NOT_FOUND' | 'INVALID_PARAMETER', message: string, options: ErrorOptions) {
-    super(code, message, 'rejected', false, options);
-  }
-}
-
 /** The transaction that failed. */
 export interface FailedWork {
   /** The name in the URL. */
@@ -146,21 +139,21 @@ export function explained(error: unknown, deadline: Deadline, work: FailedWork):
       const advice = isOpen
         ? `grant it to the user in ${database}`
         : `check user and password, and what the user may do in ${database}`;
-      return new DatabaseRejection('UNAUTHORIZED', said(`${advice}, or use another in ${URL_OPTION}`), options);
+      return new CommandRejection('UNAUTHORIZED', said(`${advice}, or use another in ${URL_OPTION}`), options);
     }
     case 'denied-database': {
       const advice = `${database} does not exist, or the user has no right to it: check its name in ${URL_OPTION}, or grant the user rights to it`;
-      return new DatabaseRejection('UNAUTHORIZED', said(advice), options);
+      return new CommandRejection('UNAUTHORIZED', said(advice), options);
     }
     case 'no-database': {
       const advice = `${database} does not exist: check its name in ${URL_OPTION}, or create it`;
-      return new DatabaseRejection('NOT_FOUND', said(advice), options);
+      return new CommandRejection('NOT_FOUND', said(advice), options);
     }
     case 'no-table':
       return new StateError('TABLE_NOT_READY', said('check --schedule-table and the migrations'), options);
     case 'parameter':
       if (!isOpen)
-        return new DatabaseRejection('INVALID_PARAMETER', said(`check what the URL in ${URL_OPTION} sets`), options);
+        return new CommandRejection('INVALID_PARAMETER', said(`check what the URL in ${URL_OPTION} sets`), options);
       break;
     default:
   }

@@ -11,6 +11,7 @@ import {
   assertGroupExists,
   CommandError,
   type CommandIo,
+  CommandRejection,
   countOf,
   plural,
   rejectToAlter,
@@ -77,7 +78,7 @@ function addShow(group: Command, io: CommandIo): void {
     const described = await withAdmin(values, io, (admin) => admin.describeGroup(name));
     if (described === undefined) {
       const cure = commandOn(values, 'group', 'create', name);
-      throw new CommandError(`group "${name}" does not exist; create it with: ${cure}`);
+      throw new CommandRejection('CONSUMER_GROUP_NOT_FOUND', `group "${name}" does not exist; create it with: ${cure}`);
     }
     const { brokers } = described;
     const { isDeliverable, losesWhatIsReleased } = await import('../remoting/group-config.js');

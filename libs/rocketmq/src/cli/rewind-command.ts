@@ -3,7 +3,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { RewindTarget } from '../admin/groups/rewind-target.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
-import { type AddCommand, CommandError, dateOf, withExamples, yesOption } from './command.js';
+import { type AddCommand, CommandRejection, dateOf, withExamples, yesOption } from './command.js';
 import { print, table } from './output.js';
 
 type Values = AccessValues & { to: RewindTarget; yes?: boolean };
@@ -27,7 +27,10 @@ export const addRewindCommand: AddCommand = (program, io) => {
     const done = values.yes === true;
     const moves = await withAdmin(values, io, async (admin) => {
       if ((await admin.describeGroup(consumerGroup)) === undefined)
-        throw new CommandError(`group "${consumerGroup}" does not exist; nothing was changed`);
+        throw new CommandRejection(
+          'CONSUMER_GROUP_NOT_FOUND',
+          `group "${consumerGroup}" does not exist; nothing was changed`,
+        );
       const planned = await admin.planRewind(request);
       if (!done) return planned;
       const set = await admin.rewindGroup(request);

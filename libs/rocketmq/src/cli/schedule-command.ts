@@ -5,7 +5,7 @@ import type { PendingEntry } from '../sql/schedule/pending-entries.js';
 import type { Schedule } from '../sql/schedule/schedule.js';
 import type { SqlExecutor } from '../sql/sql-port.js';
 import { commandLine, quoted } from '../support/command-line.js';
-import { type AddCommand, CommandError, type CommandIo, plural, withExamples, yesOption } from './command.js';
+import { type AddCommand, type CommandIo, CommandRejection, plural, withExamples, yesOption } from './command.js';
 import { type PageValues, pageOptions, print, table, timeText } from './output.js';
 import { type DatabaseValues, databaseOptions, withSchedule } from './schedule-database.js';
 
@@ -142,7 +142,7 @@ function addResume(schedule: Command, io: CommandIo): void {
  * Finds an entry and changes it in one transaction.
  * @param make false: it is only looked at
  * @returns the entry before and after; after it is removed, as it was
- * @throws as {@link withSchedule}; Error when there is none
+ * @throws as {@link withSchedule}; `NOT_FOUND` when there is none
  */
 async function change(
   io: CommandIo,
@@ -174,7 +174,7 @@ async function change(
   });
   if (found !== undefined) return found;
   const why = `no entry "${key}" waits in the schedule: it was sent or canceled, or never set; nothing was changed`;
-  throw new CommandError(`${why}; list what waits with: ${list()}`);
+  throw new CommandRejection('NOT_FOUND', `${why}; list what waits with: ${list()}`);
 }
 
 function entryTable(entries: readonly PendingEntry[]): string {

@@ -7,8 +7,8 @@ import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-
 import {
   type AddCommand,
   alterOption,
-  CommandError,
   type CommandIo,
+  CommandRejection,
   countOf,
   plural,
   rejectToAlter,
@@ -70,7 +70,7 @@ function addShow(topic: Command, io: CommandIo): void {
     });
     if (described === undefined) {
       const cure = commandOn(values, 'topic', 'create', name, '--type', 'normal');
-      throw new CommandError(`topic "${name}" does not exist; create it with: ${cure}`);
+      throw new CommandRejection('TOPIC_NOT_FOUND', `topic "${name}" does not exist; create it with: ${cure}`);
     }
     const { queues, total, failures } = offsets;
     print(io, values, { ...described, queueOffsets: queues, messages: total, consumerGroups, failures }, () => {

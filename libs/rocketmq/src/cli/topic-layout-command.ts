@@ -3,7 +3,7 @@
 import { type Command, Option } from 'commander';
 import type { TopicLayout } from '../admin/topics/topic-layouts.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
-import { CommandError, type CommandIo, withExamples, yesOption } from './command.js';
+import { type CommandIo, CommandRejection, withExamples, yesOption } from './command.js';
 import { print, table } from './output.js';
 
 interface Change {
@@ -33,7 +33,7 @@ export function addLayout(topic: Command, io: CommandIo): void {
     const found = await withAdmin(values, io, (admin) => admin.topicLayout(name));
     if (found === undefined) {
       const cure = commandOn(values, 'topic', 'create', name, '--type', 'fifo');
-      throw new CommandError(`topic "${name}" does not exist; create it with: ${cure}`);
+      throw new CommandRejection('TOPIC_NOT_FOUND', `topic "${name}" does not exist; create it with: ${cure}`);
     }
     const wanted = values.accept === true ? found.present : values.set;
     if (wanted === undefined && values.remove !== true) {
