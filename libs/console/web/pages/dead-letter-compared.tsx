@@ -101,7 +101,7 @@ function Shown({
           ['Dead since', <Time ms={storeTimestampMs} />],
           ['Deliveries', reconsumeTimes],
           ['Keys', keys.join(' ') || '–'],
-          ['Reason', reason ?? 'not noted'],
+          ['Reason', reason ?? 'not kept'],
           [
             'Replayed',
             <Replayed replay={replay} />,

@@ -13,7 +13,7 @@ import { openReplay } from './replay.js';
 
 const LIMIT = '100';
 const REFRESH_MS = 15_000;
-const NOT_NOTED = 'not noted';
+const NOT_KEPT = 'not kept';
 const MAX_CHIP_LENGTH = 48;
 /** Of one kind; the most frequent ones. */
 const MAX_CHIPS = 12;
@@ -167,7 +167,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
                   </button>
                 )}
               </p>
-              {!keepsFailures && items.some((one) => causeOf(one) === NOT_NOTED) && <NotNoted />}
+              {!keepsFailures && items.some((one) => causeOf(one) === NOT_KEPT) && <NotKept />}
               {opened !== '' && (
                 <Compared
                   key={opened}
@@ -190,11 +190,11 @@ function hrefOf(position: string): string {
 }
 
 function reasonOf({ reason }: DeadLetter): string {
-  return reason ?? NOT_NOTED;
+  return reason ?? NOT_KEPT;
 }
 
 /** Texts of errors have ids and numbers in them, so that hardly two are the same. */
-function causeOf({ cause, reason = NOT_NOTED }: DeadLetter): string {
+function causeOf({ cause, reason = NOT_KEPT }: DeadLetter): string {
   return cause ?? reason;
 }
 
@@ -212,7 +212,7 @@ interface ReplayAllProps {
 /** All, or all of the topic and reason that are chosen, also those that are not on the page yet. */
 function ReplayAll({ group, topic, reason, total }: ReplayAllProps) {
   // What has no reason has nothing in common.
-  if (reason === NOT_NOTED) return null;
+  if (reason === NOT_KEPT) return null;
   const isAll = topic === '' && reason === '';
   const kind = { originTopic: topic || undefined, cause: reason || undefined };
   return (
@@ -222,11 +222,11 @@ function ReplayAll({ group, topic, reason, total }: ReplayAllProps) {
   );
 }
 
-function NotNoted() {
+function NotKept() {
   return (
     <p class="foot">
       <span>
-        Reasons that are not noted were in the memory of another instance, or of this one before it was restarted. To
+        Reasons that are not kept were in the memory of another instance, or of this one before it was restarted. To
         keep them, set <code>operations</code> of RocketMQModule and <code>operationsTopic</code> of this console.
       </span>
     </p>
