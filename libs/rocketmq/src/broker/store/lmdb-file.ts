@@ -206,10 +206,11 @@ export async function loadLmdb(): Promise<Lmdb> {
   try {
     return await import('lmdb');
   } catch (error) {
-    const text = `the option data requires the package lmdb, which cannot be loaded (${messageOf(error)})`;
-    throw new StateError('LMDB_MISSING', `${text}; nothing was started; install it with: npm install lmdb@3`, {
-      cause: error,
-    });
+    const [why] = messageOf(error).split('\n');
+    const text = `the option data requires the package lmdb, which cannot be loaded (${why})`;
+    // Its binary is in a package of its own, which an installation without optional packages lacks.
+    const cure = 'install it with: npm install lmdb@3 --include=optional';
+    throw new StateError('LMDB_MISSING', `${text}; nothing was started; ${cure}`, { cause: error });
   }
 }
 
