@@ -67,7 +67,7 @@ function Shown({ value }: { readonly value: Overview }) {
       />
       <Trouble
         title="Dead letters"
-        note="Their handlers failed on every attempt. Fix the cause, then replay them; replayed ones count until their retention is over."
+        note="Their handlers failed, and they are no longer retried. Fix the cause, then replay them; replayed ones count until their retention is over."
         rows={deadLetters}
         value={({ deadLetters: dead }) => plural(dead, 'dead letter')}
         part="dead-letters"

@@ -120,7 +120,11 @@ async function checkFree(ports: Ports): Promise<void> {
   const busy = [];
   for (const [what, port] of wanted) if (!(await isFree(port))) busy.push(`${port} (${what})`);
   if (busy.length === 0) return;
-  throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
+  throw new RealServerError(
+    busy.length === 1
+      ? `port ${busy[0]} is in use; stop what uses it or choose another`
+      : `ports ${busy.join(', ')} are in use; stop what uses them or choose others`,
+  );
 }
 
 function writeConfiguration(
