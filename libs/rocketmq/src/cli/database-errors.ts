@@ -88,7 +88,7 @@ export function isOfArgument(error: unknown): boolean {
 }
 
 /** The transaction that failed. */
-export interface FailedWork {
+interface FailedWork {
   /** The name in the URL. */
   readonly database: string | undefined;
   /** Whether the connection was open. */

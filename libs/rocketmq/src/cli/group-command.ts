@@ -76,10 +76,9 @@ function addShow(group: Command, io: CommandIo): void {
     .argument('<group>');
   accessOptions(command).action(async (name: string, values: AccessValues) => {
     const described = await withAdmin(values, io, (admin) => admin.describeGroup(name));
-    if (described === undefined) {
-      const cure = commandOn(values, 'group', 'create', name);
+    const cure = commandOn(values, 'group', 'create', name);
+    if (described === undefined)
       throw new CommandRejection('CONSUMER_GROUP_NOT_FOUND', `group "${name}" does not exist; create it with: ${cure}`);
-    }
     const { brokers } = described;
     const { isDeliverable, losesWhatIsReleased } = await import('../remoting/group-config.js');
     print(io, values, described, () => {
