@@ -26,6 +26,24 @@ describe('an embedded broker', () => {
     await second.stop();
   });
 
+  it('logs where it listens, at one port or at several', async () => {
+    const logged: unknown[] = [];
+    const log = (text: string, fields?: unknown): void => void logged.push([text, fields]);
+    const logger = { debug: log, info: log, warn: log, error: log };
+    const [one, two] = [new EmbeddedBroker({ logger }), new EmbeddedBroker({ logger, morePorts: [0] })];
+    for (const broker of [one, two]) {
+      await broker.start();
+      await broker.stop();
+    }
+    const at = ({ endpoints }: EmbeddedBroker): object => ({ endpoints });
+    expect(logged).toEqual([
+      ['embedded broker started', at(one)],
+      ['embedded broker stopped', at(one)],
+      ['embedded broker started', at(two)],
+      ['embedded broker stopped', at(two)],
+    ]);
+  });
+
   it('frees its ports when its start is aborted or late, and can be started again', async () => {
     const broker = new EmbeddedBroker({ host: 'localhost', nameServerPort: 0, controlPort: 0, morePorts: [0] });
     const controller = new AbortController();

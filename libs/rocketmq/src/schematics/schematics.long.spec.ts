@@ -91,6 +91,8 @@ export class AppModule {}
     });
     expect(tree.read('package.json')).toContain('\n    "dependencies"');
     expect(context.tasks).toEqual(['node-package']);
+    // Not everyone has the Nest CLI installed globally.
+    expect(context.lines.join('\n')).toContain('npx nest g -c nestjs-rocketmq listener order-placed');
   });
 
   it('imports files with .js in ES modules only, and takes the functions of the test runner: globals of Jest, or a package', async () => {
