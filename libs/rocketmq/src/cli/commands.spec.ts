@@ -212,7 +212,9 @@ describe('group', () => {
     const report = expect.stringContaining('consumer group: billing');
     expect(await json(`group client billing ${clientId}`)).toEqual({ consumerGroup: 'billing', clientId, report });
     await consumer.close();
-    expect(await rejected(`group client billing ${clientId}`, 1)).toContain('is not connected; list those that are');
+    expect(await rejected(`group client billing ${clientId}`, 1)).toMatch(
+      /^\[NOT_FOUND\] .* is not connected; list those that are/,
+    );
   });
 
   it('shows connected consumers, and whether their subscriptions differ', async () => {

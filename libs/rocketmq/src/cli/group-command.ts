@@ -9,7 +9,6 @@ import {
   type AddCommand,
   alterOption,
   assertGroupExists,
-  CommandError,
   type CommandIo,
   CommandRejection,
   countOf,
@@ -248,9 +247,8 @@ function addClient(group: Command, io: CommandIo): void {
     const report = await withAdmin(values, io, (admin) => admin.describeClient(consumerGroup, clientId));
     if (report === undefined) {
       const cure = commandOn(values, 'group', 'clients', consumerGroup);
-      throw new CommandError(
-        `client "${clientId}" of group "${consumerGroup}" is not connected; list those that are: ${cure}`,
-      );
+      const problem = `client "${clientId}" of group "${consumerGroup}" is not connected; list those that are`;
+      throw new CommandRejection('NOT_FOUND', `${problem}: ${cure}`);
     }
     print(io, values, { consumerGroup, clientId, report }, () => `${report}\n`);
   });
