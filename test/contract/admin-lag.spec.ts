@@ -18,6 +18,11 @@ async function lagIn(world: World, consumerGroup: string, topic: string): Promis
   return topics[0];
 }
 
+/** A broker stores a message a moment before it is in its queue. */
+async function queued(world: World, topic: string, count: number): Promise<void> {
+  await world.until('all are in their queues', async () => (await world.admin().topicOffsets(topic)).total === count);
+}
+
 describe('the lag of a group', () => {
   contract('is of no topic before it has consumed anything, and so for a group that does not exist', async (world) => {
     const consumerGroup = await world.group();
@@ -33,6 +38,7 @@ describe('the lag of a group', () => {
       const consumerGroup = await world.group();
       const producer = await world.producer();
       for (const body of ['a', 'b', 'c']) await producer.send({ topic, body });
+      await queued(world, topic, 3);
       const expected = await lagIn(world, consumerGroup, topic);
       expect(expected).toMatchObject({ topic, lag: 3, retries: 0 });
       expect(expected?.queues.map(({ consumerOffset, hasStarted }) => ({ consumerOffset, hasStarted }))).toEqual([
@@ -57,6 +63,7 @@ describe('the lag of a group', () => {
       const consumerGroup = await world.group();
       const producer = await world.producer();
       for (const body of ['a', 'b']) await producer.send({ topic, body });
+      await queued(world, topic, 2);
       await world.simpleConsumer(topic, consumerGroup);
       await world.until('the subscription is known', async () => {
         const { topics } = await world.admin().groupLag(consumerGroup);
@@ -74,6 +81,7 @@ describe('the lag of a group', () => {
     const consumerGroup = await world.group();
     const producer = await world.producer();
     for (let index = 0; index < 6; index++) await producer.send({ topic, body: `${index}` });
+    await queued(world, topic, 6);
     const consumer = await world.simpleConsumer(topic, consumerGroup);
     const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000, maxMessages: 1 });
     if (message === undefined) throw new Error('nothing came');
@@ -99,6 +107,7 @@ describe('the lag of a group', () => {
     const consumerGroup = await world.group({ fifo: true });
     const producer = await world.producer();
     for (let index = 0; index < 3; index++) await producer.send({ topic, body: `${index}`, messageGroup: 'g' });
+    await queued(world, topic, 3);
     const consumer = await world.simpleConsumer(topic, consumerGroup);
     const messages = await consumer.receive({ longPollingTimeoutMs: 10_000, maxMessages: 2 });
     expect(messages).toHaveLength(2);
@@ -113,6 +122,7 @@ describe('the lag of a group', () => {
     const consumerGroup = await world.group({ fifo: true });
     const producer = await world.producer();
     for (let index = 0; index < 3; index++) await producer.send({ topic, body: `${index}`, messageGroup: 'g' });
+    await queued(world, topic, 3);
     const consumer = await world.simpleConsumer(topic, consumerGroup);
     const poll = { invisibleDurationMs: 10_000, longPollingTimeoutMs: 10_000 };
     expect(await consumer.receive({ ...poll, maxMessages: 2 })).toHaveLength(2);
@@ -163,6 +173,7 @@ describe('a group that is rewound', () => {
     const consumerGroup = await world.group();
     const producer = await world.producer();
     for (const body of ['a', 'b', 'c']) await producer.send({ topic, body });
+    await queued(world, topic, 3);
     const [offset] = await world.admin().rewindGroup({ consumerGroup, topic, to: { kind: 'end' } });
     expect(offset).toMatchObject({ queueId: 0, offset: 3 });
     const recorder = await world.record({ topic, consumerGroup });
@@ -181,6 +192,7 @@ describe('a group that is rewound', () => {
     const time = new Date(world.nowMs());
     await world.backend.advance(3_000);
     for (const body of ['after 1', 'after 2']) await producer.send({ topic, body });
+    await queued(world, topic, 3);
     const offsets = await world.admin().rewindGroup({ consumerGroup, topic, to: { kind: 'time', time } });
     expect(offsets).toMatchObject([{ queueId: 0, offset: 1 }]);
     const recorder = await world.record({ topic, consumerGroup });
