@@ -7,6 +7,7 @@ import {
   positionOf,
   REPLAY_PROPERTY,
   type RocketMQAdmin,
+  RocketMQError,
   type StoredMessageView,
 } from 'nestjs-rocketmq/admin';
 import { shownEvent, shownRecord } from '../access/failures.js';
@@ -194,8 +195,12 @@ export async function deadLetterAt(
   position: string,
   signal: AbortSignal,
 ): Promise<DeadLetterView> {
-  const { deadLetters: found } = await admin.listDeadLetters(consumerGroup, { limit: 1, after: position, signal });
-  const [one] = found;
+  const listed = admin.listDeadLetters(consumerGroup, { limit: 1, after: position, signal });
+  const page = await listed.catch((error: unknown) => {
+    // Its queue is gone as well, or ends before.
+    if (!RocketMQError.is(error) || error.code !== 'ILLEGAL_POSITION') throw error;
+  });
+  const [one] = page?.deadLetters ?? [];
   if (one !== undefined && positionOf(one) === position) return one;
   throw new ConsoleRejection(
     404,
