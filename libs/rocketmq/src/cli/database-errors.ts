@@ -97,6 +97,9 @@ interface FailedWork {
   readonly whenUnknown: string | undefined;
 }
 
+const WHEN_NOT_REACHED = `check that the database runs and can be reached, and the URL in ${URL_OPTION}`;
+const WHEN_HELD = 'another transaction may hold the entry: try again';
+
 /** The error to throw for one of a driver or of the library, with what it means for the work and what to do. */
 export function explained(error: unknown, deadline: Deadline, work: FailedWork): unknown {
   const { isOpen, whenUnknown } = work;
@@ -107,7 +110,7 @@ export function explained(error: unknown, deadline: Deadline, work: FailedWork):
       error.message +=
         '. If the application has it elsewhere, name that with --schedule-table or the URL of the database';
     if (error.code === 'DEADLINE_EXCEEDED')
-      error.message += isUnknown ? cure : '; another transaction may hold the entry: try again, or increase --timeout';
+      error.message += isUnknown ? cure : `; ${isOpen ? WHEN_HELD : WHEN_NOT_REACHED}, or increase --timeout`;
     return error;
   }
   // A host can have several addresses.

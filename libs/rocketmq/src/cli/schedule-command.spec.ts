@@ -119,7 +119,9 @@ describe('a database that cannot be used', () => {
     expect(err).toMatch(
       /^\[DEADLINE_EXCEEDED\] schedule pause of nightly did not finish within 300 ms: no answer from/,
     );
-    expect(err).toContain('nothing took effect');
+    expect(err).toContain(
+      'nothing took effect; check that the database runs and can be reached, and the URL in --database-url or DATABASE_URL, or increase --timeout',
+    );
     await eventually(
       () => sockets.size,
       (count) => count === 0,
