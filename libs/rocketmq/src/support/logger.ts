@@ -59,6 +59,11 @@ export function describeError(error: unknown): string {
   return `non-error thrown: ${typeof message === 'string' ? message : Object.prototype.toString.call(error)}`;
 }
 
+/** For a log line: most loggers escape line breaks, and a command with `\n` in it cannot be copied. */
+export function describeOnOneLine(error: unknown): string {
+  return describeError(error).trim().replace(/\n+/g, ' ');
+}
+
 /** What may be logged of an error of a vault, whose message may contain a secret: `TypeError`, or `Error, code ECONNREFUSED`. */
 export function nameAndCode(error: unknown): string {
   const [name, code] = [part(error, 'name'), part(error, 'code')].map((one) =>

@@ -5,7 +5,7 @@ import { type ConsumerHealth, heldUpText } from '../../consumer/consumer-health.
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { Producer } from '../../producer/producer.js';
 import { SystemClock } from '../../support/clock.js';
-import { describeError } from '../../support/logger.js';
+import { describeOnOneLine } from '../../support/logger.js';
 import { assertOptions, atLeast, type OptionChecks } from '../../support/options.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { GivenUpTransaction } from './given-up-watch.js';
@@ -154,7 +154,7 @@ function problemsOf({ connectionPhase, startProblem, producer }: HealthSource): 
         startProblem.kind === 'away'
           ? 'no server can be reached'
           : 'the declared topics and groups do not fit the server';
-      return [`its startup is not complete, ${why}: ${describeError(startProblem.error)}`];
+      return [`its startup is not complete, ${why}: ${describeOnOneLine(startProblem.error)}`];
     }
     default:
       return [`it is ${connectionPhase}`];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { TransportError } from '../../support/errors.js';
 import { silentLogger } from '../../support/logger.js';
 import { type StartProblem, StartSteps } from './start-steps.js';
@@ -44,6 +45,21 @@ describe('the steps of a startup', () => {
       throw new TypeError('wrong');
     };
     await expect(stepsOf(true).steps.run(wrong)).rejects.toThrow('wrong');
+  });
+
+  it('log what does not fit on one line, with commands that can be copied from there', async () => {
+    const logger = recordingLogger();
+    let rejection: Error | undefined;
+    const onProblem = (problem: StartProblem | undefined): void => {
+      if (problem?.kind === 'away') rejection = new TypeError('run:\n\nnpx a &&\nnpx b\n');
+    };
+    const steps = new StartSteps({ mayWait: true, logger, onProblem });
+    await steps.run(async () => {
+      throw rejection ?? away();
+    });
+    while (steps.problem?.kind !== 'rejected') await turn();
+    await steps.stop();
+    expect(logger.lines.map(([, { error }]) => error)).toEqual(['[UNAVAILABLE] away', 'run: npx a && npx b']);
   });
 
   it('are canceled by stop(), which waits for the running one, and none starts after that', async () => {

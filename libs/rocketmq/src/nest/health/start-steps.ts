@@ -5,7 +5,7 @@ import { abortReason } from '../../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SECOND_MS, SystemClock, sleep } from '../../support/clock.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
-import { describeError, type Logger } from '../../support/logger.js';
+import { describeError, describeOnOneLine, type Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 
 /** The work of a step. It is repeated after a failure, so a failed attempt must clean up after itself. */
@@ -115,7 +115,7 @@ export class StartSteps {
     const isStillAway = this.current?.kind === 'away' && problem.kind === 'away';
     this.current = problem;
     if (isKnown || isStillAway) return;
-    const fields = { error: describeError(error) };
+    const fields = { error: describeOnOneLine(error) };
     if (problem.kind === 'away') {
       const text =
         'no server can be reached; the application runs without one: sends fail and listeners receive nothing until a server is reachable';

@@ -1,7 +1,7 @@
 // Why nothing can be sent now.
 
 import { type RocketMQError, StateError, TransportError } from '../../support/errors.js';
-import { describeError, type Logger } from '../../support/logger.js';
+import { describeError, describeOnOneLine, type Logger } from '../../support/logger.js';
 import type { StartProblem } from '../health/start-steps.js';
 
 /** @param problem why the startup is incomplete; undefined: the application has not started, or has shut down */
@@ -14,7 +14,7 @@ export function notRunning(problem?: StartProblem): RocketMQError {
   }
   const { kind, error } = problem;
   const why = kind === 'away' ? 'no server could be reached' : 'the declared topics and groups do not fit the server';
-  const text = `the startup is not complete, ${why}: ${describeError(error)}; nothing was sent. The startup is retried in the background`;
+  const text = `the startup is not complete, ${why}: ${describeOnOneLine(error)}; nothing was sent. The startup is retried in the background`;
   return new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
 }
 
@@ -23,8 +23,7 @@ export async function loggingFailure(logger: Logger, start: () => Promise<void>)
   try {
     await start();
   } catch (error) {
-    // In one line: most loggers escape line breaks.
-    logger.error(`the application did not start: ${describeError(error).trim().replace(/\n+/g, ' ')}`);
+    logger.error(`the application did not start: ${describeOnOneLine(error)}`);
     throw error;
   }
 }
