@@ -53,6 +53,16 @@ export function parsePattern(who: string, pattern: unknown): ParsedPattern {
   throw new UsageError('ILLEGAL_PATTERN', text, 'pattern');
 }
 
+/** Whether {@link parsePattern} accepts it. */
+export function isPattern(pattern: unknown): boolean {
+  try {
+    parsePattern('', pattern);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The pattern of a message to send: at most one tag.
  * @param what begins the message of the error

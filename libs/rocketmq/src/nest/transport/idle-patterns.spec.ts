@@ -95,6 +95,20 @@ describe('an application that connects no microservice', () => {
     );
   });
 
+  it('says nothing of patterns that can only be those of another transport', async () => {
+    @Controller()
+    class Sums {
+      @MessagePattern({ cmd: 'sum' })
+      sum(): void {}
+
+      @EventPattern<string>('rooms/+/light')
+      switched(): void {}
+    }
+    const app = await created(moduleOf([Sums]));
+    await app.init();
+    expect([warnings(), unconnectedIn(app)]).toEqual([[], []]);
+  });
+
   it('warns without an HTTP side, too, which cannot connect one', async () => {
     const app = await NestFactory.createApplicationContext(moduleOf([Offers]), { logger: false });
     bench.apps.push(app);

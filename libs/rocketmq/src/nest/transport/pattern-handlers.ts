@@ -3,7 +3,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import { type HandlerHost, type HandlerMethod, methodLabel } from '../common/handler-host.js';
-import { connectionOf, parsePattern } from '../common/pattern.js';
+import { connectionOf, isPattern, parsePattern } from '../common/pattern.js';
 import { LISTENER_METADATA, PATTERN_KIND_METADATA } from '../common/rocketmq.constants.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
@@ -86,7 +86,9 @@ export function withUnconnected(
       const transport = transportOf(method);
       const isTaken = transport === undefined ? taken.isAnyConnected : taken.transports.has(transport);
       const owner = transport === undefined ? { connection: taken.first } : connectionOf(transport);
-      if (isTaken || owner === undefined) continue;
+      // Beside such a handler without a transport, no server of this library starts.
+      const isForeign = transport === undefined && !patternsOf(method).every(isPattern);
+      if (isTaken || owner === undefined || isForeign) continue;
       if (owner.connection !== connection) elsewhere.push({ host, methodName, ...owner });
       else unconnected.push({ host, methodName, decorator: decoratorOf(method), ...owner });
     }
@@ -161,6 +163,10 @@ function isDecorated(method: object): boolean {
   return Reflect.hasMetadata(PATTERN_KIND_METADATA, method);
 }
 
+function patternsOf(method: object): readonly unknown[] {
+  return Reflect.getMetadata(PATTERN_METADATA, method) ?? [];
+}
+
 /** The methods without a decorator that override such a handler. */
 function overridesOf(hosts: Iterable<HandlerHost>, transportId: unknown): Override[] {
   const found: Override[] = [];
@@ -184,7 +190,7 @@ function decoratorOf(method: object): string {
 function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, owner: PatternOwner): FoundListener[] {
   const label = methodLabel(method);
   assertBoundOnce(label, marked);
-  const patterns: readonly unknown[] = Reflect.getMetadata(PATTERN_METADATA, marked) ?? [];
+  const patterns = patternsOf(marked);
   const extras: PatternExtras = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, marked) ?? {};
   const who = `${label} (${decoratorOf(marked)})`;
   assertNoGenerator(who, marked);
