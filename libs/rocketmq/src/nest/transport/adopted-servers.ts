@@ -1,10 +1,16 @@
 // Servers that were created with `new`, in the lifecycle of the connection that has adopted them.
 
 import { UsageError } from '../../support/errors.js';
+import type { CheckedOptions } from '../runtime/module-options.js';
 import { loggingFailure } from '../runtime/not-running.js';
 import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { openRuntime } from './own-server.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
+
+/** Whether handlers of this connection are meant to receive. */
+export function isReceiving({ consumers, defaults }: CheckedOptions): boolean {
+  return consumers !== false && defaults?.enabled !== false;
+}
 
 /** Starts and stops a connection and the servers that it has adopted, together. */
 export class RuntimeFamily {
@@ -32,6 +38,10 @@ export class RuntimeFamily {
       this.adoptedServers.push(server);
     } else runtime.reject();
     server.attach(runtime);
+  }
+
+  get isReceiving(): boolean {
+    return isReceiving(this.head.options);
   }
 
   /** The server of the connection first, then those that it has adopted. */

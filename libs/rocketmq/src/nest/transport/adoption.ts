@@ -12,14 +12,14 @@ import { ADOPT, ServerRocketMQ } from './server-rocketmq.js';
 export function takenIn(modules: ModulesContainer): Taken {
   const cores = [...modules.values()].filter(({ providers }) => providers.has(OWN_NAME));
   const names = cores.map(({ providers }) => (providers.get(OWN_NAME)?.instance as string | null) ?? undefined);
-  const servers = cores.flatMap(({ providers }, index) => {
-    const family = providers.get(familyToken(names[index]))?.instance as RuntimeFamily;
-    return family.servers().filter(({ isConnected }) => isConnected);
-  });
+  const families = cores.map(
+    ({ providers }, index) => providers.get(familyToken(names[index]))?.instance as RuntimeFamily,
+  );
+  const servers = families.flatMap((family) => family.servers().filter(({ isConnected }) => isConnected));
   return {
     transports: new Set(servers.map(({ transportId }) => transportId)),
     isAnyConnected: servers.length > 0 || hasOtherTarget(modules),
-    first: names[0],
+    first: names[families.findIndex(({ isReceiving }) => isReceiving)],
   };
 }
 

@@ -9,6 +9,7 @@ import { isNest10 } from '../../../../../test/fixtures/nest-version.js';
 import { PatternBench } from '../../../../../test/fixtures/pattern-bench.js';
 import {
   defineRequest,
+  getRocketMQHealthToken,
   ROCKETMQ_TRANSPORT,
   RocketMQHealth,
   RocketMQListener,
@@ -192,6 +193,17 @@ describe('an application with several connections', () => {
     expect(second).toMatch(/^warn Offers\.cheapest/);
     expect(warnings().join('\n').split('Prices.priceOf')).toHaveLength(PRICES.length + 1);
     expect(warnings()).toHaveLength(2);
+  });
+
+  it('reports handlers without a transport also where the first connection receives nothing', async () => {
+    const { endpoints, clock } = bench.broker;
+    const audit = RocketMQModule.forRoot({ name: 'audit', endpoints, clock, consumerGroup: 'auditors', logger });
+    @Module({ imports: [moduleOf([Prices], { consumers: false }), audit] })
+    class Both {}
+    const app = await created(Both);
+    await app.init();
+    expect(app.get(getRocketMQHealthToken('audit')).report().unconnectedHandlers).toEqual(PRICES);
+    expect(warnings()).toHaveLength(PRICES.length);
   });
 
   it('fails for a handler of a connection that does not exist, as for a listener', async () => {
