@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { SECOND_MS } from 'nestjs-rocketmq/client';
+import { type ReceivedMessage, SECOND_MS } from 'nestjs-rocketmq/client';
 import { SteppedClock } from '../fixtures/stepped-clock.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
@@ -9,6 +9,9 @@ const contract = contractSuite();
 
 /** The shortest lease that the server grants. */
 const LEASE_MS = 10 * SECOND_MS;
+
+/** So many that each queue of a topic has several of them. */
+const BODIES = Array.from({ length: 24 }, (_, index) => `message ${index}`);
 
 describe('leases', () => {
   contract('a message whose lease ends is delivered again, one that was acknowledged is not', async (world) => {
@@ -37,6 +40,51 @@ describe('leases', () => {
     await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
     expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 5 * SECOND_MS })).toEqual([]);
     await consumer.ack(message);
+  });
+
+  contract(
+    'messages that arrived together and were postponed do not come back once they are acknowledged',
+    async (world) => {
+      const topic = await world.topic();
+      const producer = await world.producer();
+      const consumer = await world.simpleConsumer(topic);
+      await Promise.all(BODIES.map((body) => producer.send({ topic, body })));
+      const received: ReceivedMessage[] = [];
+      while (received.length < BODIES.length) {
+        received.push(...(await consumer.receive({ invisibleDurationMs: LEASE_MS, maxMessages: BODIES.length })));
+      }
+      // Twice, because a change also ends what the former one began.
+      for (let times = 0; times < 2; times++) {
+        await Promise.all(received.map((message) => consumer.changeInvisibleDuration(message, LEASE_MS)));
+      }
+      await Promise.all(received.map((message) => consumer.ack(message)));
+      await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
+      expect(await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 5 * SECOND_MS })).toEqual(
+        [],
+      );
+    },
+  );
+
+  contract('messages that wait for one handler until their leases were renewed arrive once', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    await world.begin(consumerGroup, [topic]);
+    const producer = await world.producer();
+    await Promise.all(BODIES.map((body) => producer.send({ topic, body })));
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const options = { topic, consumerGroup, concurrency: 1, invisibleDurationMs: LEASE_MS };
+    const recorder = await world.record({ ...options, handle: () => finished });
+    await world.until('the handler has begun', () => recorder.deliveries.length === 1);
+    for (let passedMs = 0; passedMs < LEASE_MS + SERVER_SLACK_MS; passedMs += 2 * SECOND_MS) {
+      await world.backend.advanceDuringWork(2 * SECOND_MS);
+    }
+    finish();
+    await world.until('all were handled', () => recorder.deliveries.length >= BODIES.length);
+    await world.backend.advance(LEASE_MS + SERVER_SLACK_MS);
+    expect(texts(recorder.deliveries).sort()).toEqual([...BODIES].sort());
   });
 
   contract('a handler that runs longer than its lease keeps its message', async (world) => {

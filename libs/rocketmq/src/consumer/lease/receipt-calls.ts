@@ -8,6 +8,7 @@ import { toDuration } from '../../protocol/grpc/duration.js';
 import { Code, type Resource } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcResponse } from '../../protocol/grpc/rpc.js';
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
+import { postponedHandle } from './postponed-handle.js';
 
 /** What identifies a delivery on the server. It must be settled where it was received. */
 export interface Receipt {
@@ -102,7 +103,7 @@ export class ReceiptCalls {
     const options = { ...this.options(what, signal), isRetry };
     const response = await this.client.unary(receipt.endpoint, 'changeInvisibleDuration', request, options);
     requireOk(what, response.status);
-    return response.receiptHandle;
+    return postponedHandle(response.receiptHandle);
   }
 
   /** Moves the message to the dead letter queue of the group. A repetition may move it twice. */
