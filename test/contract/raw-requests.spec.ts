@@ -5,6 +5,7 @@ import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../../libs/rocketmq/src/
 import type { ObjectKeyedMap } from '../../libs/rocketmq/src/protocol/remoting/java-json.js';
 import { jsonOf } from '../../libs/rocketmq/src/remoting/answers.js';
 import { heartbeatOf, popOf, pullOf, sendOf, subscribed, textsOf } from '../../tools/wire/remoting-requests.js';
+import { testTransport } from '../fixtures/transport.js';
 import { isBefore, NotHere } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { type Ask, atBroker } from './support/raw-store.js';
@@ -146,6 +147,21 @@ describe('by the remoting protocol', () => {
         statsDay: {},
       });
       expect(jsonOf(await stats('GROUP_GET_NUMS'))).toMatchObject({ statsHour: {}, statsDay: {} });
+    });
+  });
+
+  contract('the type of a group is that of the consumer that came last', async (world) => {
+    if (isBefore('5.0.0')) throw new NotHere('it came with 5.0.0, as POP did');
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    await atBroker(world, topic, async (ask) => {
+      const type = async () => {
+        const fields = { consumerGroup };
+        return jsonOf(await ask({ code: CODES.getConsumerConnectionList, fields })).consumeType;
+      };
+      await world.record({ topic, consumerGroup });
+      expect(await type()).toBe(testTransport === 'remoting' ? 'CONSUME_POP' : 'CONSUME_PASSIVELY');
+      await world.simpleConsumer(topic, consumerGroup);
+      expect(await type()).toBe(testTransport === 'remoting' ? 'CONSUME_POP' : 'CONSUME_ACTIVELY');
     });
   });
 });

@@ -1,6 +1,6 @@
 // Requests about consumer groups: create, alter, show, delete, and their connected consumers.
 
-import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
@@ -70,7 +70,7 @@ export class GroupRequests {
     return answerWith({ subscriptionGroupTable: Object.fromEntries(table), forbiddenTable: {} });
   }
 
-  /** The group's subscriptions are those that a consumer reported last, as on the real server. */
+  /** The group's subscriptions and type are those that a consumer reported last, as on the real server. @see ClientActivity of the server */
   private connections({ fields }: RemotingFrame): AdminAnswer {
     const group = groupNameOf(fields.consumerGroup);
     const consumers = this.broker.sessions.consumersOf(group);
@@ -83,7 +83,7 @@ export class GroupRequests {
         return { clientAddr: address, clientId, language, version: RELEASE.number };
       }),
       consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
-      consumeType: 'CONSUME_ACTIVELY',
+      consumeType: newest.settings.clientType === ClientType.SIMPLE_CONSUMER ? 'CONSUME_ACTIVELY' : 'CONSUME_PASSIVELY',
       messageModel: 'CLUSTERING',
       subscriptionTable: Object.fromEntries(subscriptionsOf(newest).map((one) => [one.topic, one])),
     });
