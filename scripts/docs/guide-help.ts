@@ -3,7 +3,7 @@
 /** The blocks of the guide that hold help: their opening, the words of the command, the text. */
 export const HELP_BLOCKS = /(<!-- help:(.*?) -->\n```text\n)([\s\S]*?)```/g;
 
-const COMMON = /^ {2}--(?:name-server|cluster|tls(?:-[a-z-]+)?|credentials|timeout|json)\b/;
+const COMMON = /^ {2}--(?:name-server|cluster|tls(?:-[a-z-]+)?|credentials|timeout|json)(?![\w-])/;
 const CONTINUATION = /^ {6,}/;
 
 /** @param help as the command prints it */

@@ -45,6 +45,12 @@ describe('the help', () => {
     expect(out).toMatch(/\nExamples:\n {2}# .+\n {2}\$ nestjs-rocketmq /);
   });
 
+  it('keeps the options in the guide whose names only begin like a shared one', async () => {
+    const { out } = await helpOf(['server']);
+    expect(helpInGuide(out)).toContain('--name-server-port <port>');
+    expect(helpInGuide(out)).not.toContain('--name-server <addresses>');
+  });
+
   it('contains only valid examples', async () => {
     const helps = await Promise.all(paths.map(helpOf));
     const examples = helps.flatMap(({ out }) =>
