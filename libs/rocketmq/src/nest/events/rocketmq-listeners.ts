@@ -3,7 +3,7 @@
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import type { PlannedConsumer, PlannedListener } from '../listening/listener-plan.js';
+import { type PlannedConsumer, type PlannedListener, unknownListener } from '../listening/listener-plan.js';
 import type { RocketMQEvents } from './rocketmq-events.js';
 
 /**
@@ -132,12 +132,8 @@ export class RocketMQListeners {
       if (listener !== undefined) return { plan, listener };
     }
     const names = this.states().map((state) => state.name);
-    const known = names.length === 0 ? 'there are none (yet)' : `they are ${names.join(', ')}`;
-    const isUnconnected = this.port.unconnectedHandlers.includes(name);
-    const problem = isUnconnected
-      ? `${name} receives nothing, because the application has not called connectMicroservice() before its start`
-      : `no listener is named "${name}"`;
-    throw new UsageError('UNKNOWN_LISTENER', `${problem}; ${known}`, 'name');
+    const problem = unknownListener(name, names, this.port.unconnectedHandlers);
+    throw new UsageError('UNKNOWN_LISTENER', names.length === 0 ? `${problem} (yet)` : problem, 'name');
   }
 
   private stateOf(

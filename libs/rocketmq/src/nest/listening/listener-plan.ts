@@ -66,8 +66,12 @@ interface PlanOptions extends ModuleListenerOptions {
  * @throws UsageError that names the listeners: an invalid option, no group, a duplicate name, filters of one group and topic that
  *   overlap, options of one consumer that disagree, a name in `listeners` that no listener has
  */
-export function planConsumers(found: readonly FoundListener[], options: PlanOptions): PlannedConsumer[] {
-  const names = namesOf(found, options);
+export function planConsumers(
+  found: readonly FoundListener[],
+  options: PlanOptions,
+  unconnected: readonly HandlerMethod[] = [],
+): PlannedConsumer[] {
+  const names = namesOf(found, options, unconnected);
   if (options.consumers === false) return [];
   const groups = new Map<string, PlannedListener[]>();
   for (const [index, listener] of found.entries()) {
@@ -80,9 +84,18 @@ export function planConsumers(found: readonly FoundListener[], options: PlanOpti
   return [...groups].map(([consumerGroup, listeners]) => planConsumer(consumerGroup, listeners, options));
 }
 
+/** @param unconnected the names of handlers that no microservice takes */
+export function unknownListener(name: string, known: readonly string[], unconnected: readonly string[]): string {
+  const problem = unconnected.includes(name)
+    ? `${name} receives nothing, because the application has not called connectMicroservice() before its start`
+    : `no listener is named "${name}"`;
+  return `${problem}; ${known.length === 0 ? 'there are none' : `they are ${known.join(', ')}`}`;
+}
+
 function namesOf(
   found: readonly FoundListener[],
   { listeners = {}, unknownListeners = 'error' }: PlanOptions,
+  unconnected: readonly HandlerMethod[],
 ): string[] {
   const names = found.map((listener) => listener.options.name ?? methodLabel(listener));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -95,9 +108,8 @@ function namesOf(
   }
   const unknown = Object.keys(listeners).find((name) => !names.includes(name));
   if (unknown !== undefined && unknownListeners === 'error') {
-    const known = names.length === 0 ? 'there are none' : `they are ${names.join(', ')}`;
-    const text = `option listeners: no listener is named "${unknown}"; ${known}`;
-    throw new UsageError('UNKNOWN_LISTENER', text, 'listeners');
+    const problem = unknownListener(unknown, names, unconnected.map(methodLabel));
+    throw new UsageError('UNKNOWN_LISTENER', `option listeners: ${problem}`, 'listeners');
   }
   return names;
 }

@@ -45,7 +45,7 @@ import type {
 import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { RocketMQRequester } from '../sending/requester.js';
 import { RocketMQProducer } from '../sending/rocketmq-producer.js';
-import { isReceiving, RuntimeFamily } from '../transport/adopted-servers.js';
+import { RuntimeFamily } from '../transport/adopted-servers.js';
 import { onConnected, takenIn } from '../transport/adoption.js';
 import { configOf, GlobalsWatch } from '../transport/globals-watch.js';
 import { type Adopter, adoptedRuntime } from '../transport/own-server.js';
@@ -220,7 +220,8 @@ function providersOf(name: string | undefined): Provider[] {
           giveLogger(discovery, logger);
           const controllers = controllerHosts(discovery);
           const found = withPatterns(explore(discovery, name), controllers, server.actual);
-          return isReceiving(options) ? withUnconnected(found, controllers, name, takenIn(modules)) : found;
+          if (options.consumers === false) return found;
+          return withUnconnected(found, controllers, name, takenIn(modules), options.defaults?.enabled !== false);
         };
         const runtime = new RocketMQRuntime({
           options,

@@ -19,11 +19,15 @@ export function notRunning(problem?: StartProblem): RocketMQError {
 }
 
 /** Node prints an error that no application catches among lines of this package's code; the log says it alone. @throws as the start */
-export async function loggingFailure(logger: Logger, start: () => Promise<void>): Promise<void> {
+export async function loggingFailure(
+  logger: Logger,
+  start: () => Promise<void>,
+  what: 'application' | 'microservice' = 'application',
+): Promise<void> {
   try {
     await start();
   } catch (error) {
-    logger.error(`the application did not start: ${describeOnOneLine(error)}`);
+    logger.error(`the ${what} did not start: ${describeOnOneLine(error)}`);
     throw error;
   }
 }

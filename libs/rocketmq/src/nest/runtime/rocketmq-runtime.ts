@@ -273,8 +273,8 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   private plan(discovered: Discovered): Plan {
     this.idle.overriding(discovered.overrides);
-    const { options, instanceId } = this;
-    const consumers = planConsumers(discovered.listeners, { ...options, instanceId, hasProxy: hasProxy(options) });
+    const options = { ...this.options, instanceId: this.instanceId, hasProxy: hasProxy(this.options) };
+    const consumers = planConsumers(discovered.listeners, options, discovered.unconnected);
     const checkers = planCheckers(discovered, { ...this.options, hooks: this.given.hooks });
     const topics = planTopics(discovered, consumers, this.options);
     const declarations = declarationsOf(topics.topics, consumers, this.options);

@@ -1,16 +1,10 @@
 // Servers that were created with `new`, in the lifecycle of the connection that has adopted them.
 
 import { UsageError } from '../../support/errors.js';
-import type { CheckedOptions } from '../runtime/module-options.js';
 import { loggingFailure } from '../runtime/not-running.js';
 import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { openRuntime } from './own-server.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
-
-/** Whether handlers of this connection are meant to receive. */
-export function isReceiving({ consumers, defaults }: CheckedOptions): boolean {
-  return consumers !== false && defaults?.enabled !== false;
-}
 
 /** Starts and stops a connection and the servers that it has adopted, together. */
 export class RuntimeFamily {
@@ -40,8 +34,10 @@ export class RuntimeFamily {
     server.attach(runtime);
   }
 
+  /** Whether handlers that say nothing else are meant to receive. */
   get isReceiving(): boolean {
-    return isReceiving(this.head.options);
+    const { consumers, defaults } = this.head.options;
+    return consumers !== false && defaults?.enabled !== false;
   }
 
   /** The server of the connection first, then those that it has adopted. */

@@ -124,6 +124,24 @@ describe('an application that connects no microservice', () => {
     }
     expect(warnings()).toEqual([]);
   });
+
+  it('names the handlers that are enabled by themselves', async () => {
+    @Controller()
+    class Enabled {
+      @EventPattern<string>('offers', ROCKETMQ_TRANSPORT, { enabled: true })
+      offered(): void {}
+    }
+    const app = await created(moduleOf([Offers, Prices, Enabled], { defaults: { enabled: false } }));
+    await app.init();
+    expect(unconnectedIn(app)).toEqual(['Enabled.offered']);
+  });
+
+  it('does not start with options for a handler that nothing takes, and says why', async () => {
+    const app = await created(moduleOf([Offers], { listeners: { 'Offers.cheapest': { concurrency: 2 } } }));
+    await expect(app.init()).rejects.toThrow(
+      /UNKNOWN_LISTENER.*option listeners: Offers\.cheapest receives nothing.*connectMicroservice\(\)/,
+    );
+  });
 });
 
 describe('an application with a microservice', () => {

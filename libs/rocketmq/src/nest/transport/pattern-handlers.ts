@@ -76,13 +76,14 @@ export function withUnconnected(
   controllers: readonly HandlerHost[],
   connection: string | undefined,
   taken: Taken,
+  isOnByDefault: boolean,
 ): Discovered {
   const unconnected = [...found.unconnected];
   const elsewhere = [...found.elsewhere];
   for (const host of controllers) {
     for (const [methodName, method] of methods(host.prototype)) {
       const extras: PatternExtras = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method) ?? {};
-      if (!isDecorated(method) || extras.enabled === false) continue;
+      if (!isDecorated(method) || !(extras.enabled ?? isOnByDefault)) continue;
       const transport = transportOf(method);
       const isTaken = transport === undefined ? taken.isAnyConnected : taken.transports.has(transport);
       const owner = transport === undefined ? { connection: taken.first } : connectionOf(transport);

@@ -122,7 +122,7 @@ export class ServerRocketMQ extends Server implements CustomTransportStrategy {
     try {
       if (this.runtime === undefined && this.ownOptions !== undefined) await this.openAlone(this.ownOptions);
       const runtime = this.running();
-      await loggingFailure(runtime.options.logger, () => runtime.startPatterns());
+      await loggingFailure(runtime.options.logger, () => runtime.startPatterns(), 'microservice');
     } catch (error) {
       callback(error);
       return;

@@ -14,6 +14,7 @@ import {
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { isNest10 } from '../../../../../test/fixtures/nest-version.js';
 import { PatternBench } from '../../../../../test/fixtures/pattern-bench.js';
 import { RocketMQListener, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';
@@ -244,7 +245,8 @@ describe('the start', () => {
   });
 
   it('is rejected for a strategy that is connected after init()', async () => {
-    const app = await NestFactory.create(bench.moduleOf({ controllers: [Orders] }), {
+    const logger = recordingLogger();
+    const app = await NestFactory.create(bench.moduleOf({ controllers: [Orders], options: { logger } }), {
       logger: false,
       abortOnError: false,
     });
@@ -252,5 +254,8 @@ describe('the start', () => {
     await app.init();
     app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
     await expect(app.startAllMicroservices()).rejects.toThrow(/CONNECTED_LATE/);
+    expect(logger.lines.map(([line]) => line).filter((line) => line.startsWith('error'))).toEqual([
+      expect.stringMatching(/^error the microservice did not start: .*CONNECTED_LATE/),
+    ]);
   });
 });
