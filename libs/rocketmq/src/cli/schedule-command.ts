@@ -81,7 +81,7 @@ function addCancel(schedule: Command, io: CommandIo): void {
   const command = schedule
     .command('cancel')
     .description(
-      'Removes an entry: its message is not sent, and a repeated one has no more ticks. An application that sets it again at each start brings it back.',
+      'Removes an entry: its message is not sent, and a repeated one has no more ticks. What "schedule run" has added for a repeated one is an entry of its own. An application that sets it again at each start brings it back.',
     )
     .argument('<key>')
     .addOption(yesOption());

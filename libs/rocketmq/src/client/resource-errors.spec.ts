@@ -16,7 +16,7 @@ const UNKNOWN = (...words: readonly string[]): string => commandLine(...words, '
 describe('an error about a missing or different topic or group', () => {
   it('quotes a name in its command that a shell would not read as one word', () => {
     const on = '--name-server ns-1:9876';
-    expect(topicNotFound(ON, 'a|b', undefined).command).toBe(
+    expect(topicNotFound(ON, 'a|b', undefined, true).command).toBe(
       `npx nestjs-rocketmq topic create 'a|b' --type normal ${on}`,
     );
     expect(topicTypeMismatch(ON, 'a|b', 'fifo', []).command).toContain(`topic create 'a|b' --type fifo --yes ${on}`);
@@ -29,11 +29,11 @@ describe('an error about a missing or different topic or group', () => {
 
   it('names all that is missing, each once, with one block of commands', () => {
     const [a, b, group] = [
-      topicNotFound(ON, 'a', 'fifo'),
-      topicNotFound(ON, 'b', undefined),
+      topicNotFound(ON, 'a', 'fifo', true),
+      topicNotFound(ON, 'b', undefined, true),
       consumerGroupNotFound(ON, 'g', false),
     ];
-    const all = ResourceError.together([a, topicNotFound(ON, 'a', undefined), b, group, group]);
+    const all = ResourceError.together([a, topicNotFound(ON, 'a', undefined, true), b, group, group]);
     expect(all.command).toBe([a, b, group].map(({ command }) => command).join(' && '));
     expect(all.message).toMatch(
       /^\[TOPIC_NOT_FOUND\] topic "a" does not exist on this cluster; topic "b" does not exist on this cluster, or was .* after that; consumer group "g" /,
@@ -51,7 +51,7 @@ describe('an error about a missing or different topic or group', () => {
 
   it('has a line for each of several commands, and says what to put in where no name server is known', () => {
     const [topic, group] = [
-      topicNotFound(UNKNOWN, 'a', 'fifo', new Error('why')),
+      topicNotFound(UNKNOWN, 'a', 'fifo', true, new Error('why')),
       consumerGroupNotFound(ON, 'g', false),
     ];
     const all = ResourceError.together([topic, group]);
@@ -63,15 +63,15 @@ describe('an error about a missing or different topic or group', () => {
   });
 
   it('stays as it is alone', () => {
-    const alone = topicNotFound(ON, 'a', undefined);
+    const alone = topicNotFound(ON, 'a', undefined, true);
     expect(ResourceError.together([alone])).toBe(alone);
-    expect(ResourceError.together([alone, topicNotFound(ON, 'a', undefined)])).toBe(alone);
+    expect(ResourceError.together([alone, topicNotFound(ON, 'a', undefined, true)])).toBe(alone);
   });
 });
 
 describe('parts of a start', () => {
   it('fail with what is missing, in their order, whatever else fails', async () => {
-    const [a, b] = [topicNotFound(ON, 'a', undefined), topicNotFound(ON, 'b', undefined)];
+    const [a, b] = [topicNotFound(ON, 'a', undefined, true), topicNotFound(ON, 'b', undefined, true)];
     const late = Promise.resolve().then(() => Promise.reject(a));
     await expect(everyPart([late, Promise.reject(b)])).rejects.toThrow(/"a".*"b"/);
     await expect(everyPart([Promise.reject(b), Promise.reject(new Error('away'))])).rejects.toBe(b);

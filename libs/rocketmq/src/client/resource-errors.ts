@@ -98,11 +98,15 @@ export function didNotStart(what: string, cause: unknown): StateError {
 /** How long a real server reports a topic as missing if a client asked for it before its creation; measured, see `docs/protocol-notes.md`. */
 export const DENIAL_SECONDS = 20;
 
-/** @param type the type that the application sends or expects; undefined for any */
+/**
+ * @param type the type that the application sends or expects; undefined for any
+ * @param mayBeNew whether the server may report a topic as missing that was created a moment ago
+ */
 export function topicNotFound(
   on: ClusterCommand,
   topic: string,
   type: MessageType | undefined,
+  mayBeNew: boolean,
   cause?: unknown,
 ): ResourceError {
   const command = on('topic', 'create', topic, '--type', type ?? 'normal');
@@ -110,7 +114,7 @@ export function topicNotFound(
   const hint =
     'or was created a moment ago: a server that received a request for a topic ' +
     `before its creation reports it as missing for ${DENIAL_SECONDS} s, and once more after that`;
-  return new ResourceError('TOPIC_NOT_FOUND', [{ problem, hint, command }], { cause });
+  return new ResourceError('TOPIC_NOT_FOUND', [{ problem, command, ...(mayBeNew && { hint }) }], { cause });
 }
 
 /** The topic in which delayed messages wait, which no code of the application names. */

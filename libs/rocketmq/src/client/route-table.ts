@@ -10,7 +10,7 @@ import { describeError } from '../support/logger.js';
 import { type RetryPace, retryUntil } from '../support/retry.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
-import { DENIAL_SECONDS, topicNotFound, topicTypeMismatch } from './resource-errors.js';
+import { DENIAL_SECONDS, type ResourceError, topicNotFound, topicTypeMismatch } from './resource-errors.js';
 import type { Route } from './route.js';
 
 /** What a route table needs from its client. */
@@ -130,7 +130,7 @@ export class RouteTable {
     try {
       return await retryUntil(deadline, pace, () => raceAbort(this.ask(topic), deadline.signal), mayRepeat);
     } catch (error) {
-      if (isMissing(error)) throw topicNotFound(this.port.connection.command, topic, type, error);
+      if (isMissing(error)) throw this.missing(topic, type, error);
       throw notStarted(topic, deadline, error);
     }
   }
@@ -152,8 +152,12 @@ export class RouteTable {
     });
   }
 
+  private missing(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
+    return topicNotFound(this.port.connection.command, topic, type, this.port.mayDenyNewTopics(), cause);
+  }
+
   private announceWait(topic: string, type: MessageType | undefined, deadline: Deadline): void {
-    const { command } = topicNotFound(this.port.connection.command, topic, type);
+    const { command } = this.missing(topic, type);
     const text =
       `the server does not know topic "${topic}"; waiting for it, because a server may report a new topic as missing for about ` +
       `${DENIAL_SECONDS} s after its creation`;

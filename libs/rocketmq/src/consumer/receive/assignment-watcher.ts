@@ -83,7 +83,7 @@ export class AssignmentWatcher {
     const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal: deadline.signal };
     const { status, assignments: assigned } = await client.unary(bootstrap, 'queryAssignment', request, options);
     if (status?.code === Code.TOPIC_NOT_FOUND)
-      throw topicNotFound(command, topic, undefined, new StatusError(what, status));
+      throw topicNotFound(command, topic, undefined, true, new StatusError(what, status));
     requireOk(what, status);
     const wires = assigned.flatMap(({ messageQueue }) => messageQueue ?? []);
     const queues = queuesFromWire(topic, wires, addressRules);
