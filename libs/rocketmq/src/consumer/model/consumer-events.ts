@@ -90,7 +90,7 @@ export class ConsumerReporter {
     const next = isElsewhere
       ? 'its deadLetterTo stores it'
       : this.isEmbedded
-        ? 'replay it in the console; an embedded broker without a folder (embedded:./data) forgets it when this process ends'
+        ? "replay it in the console; an embedded broker keeps it beyond this process only with a folder (endpoints: 'embedded:./data')"
         : `fix the cause, then replay it in the console, or with: ${this.command('dlq', 'replay', this.consumerGroup)}`;
     const fields = { ...this.fields(message), reason, ...errorFields(error) };
     this.logger.error(`a message is dead-lettered; ${next}`, fields);
