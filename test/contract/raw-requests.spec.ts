@@ -147,6 +147,8 @@ describe('by the remoting protocol', () => {
         statsDay: {},
       });
       expect(jsonOf(await stats('GROUP_GET_NUMS'))).toMatchObject({ statsHour: {}, statsDay: {} });
+      const rates = jsonOf(await ask({ code: CODES.getConsumeStats, fields: { consumerGroup, topic } }));
+      expect(Number(rates.consumeTps)).toBeGreaterThan(0);
     });
   });
 

@@ -103,7 +103,15 @@ export class OffsetRequests {
     const names = fields.topic ? [fields.topic] : topicsOfGroup(this.broker.store, group.name);
     const topics = names.flatMap((name) => this.broker.engine.findTopic(name) ?? []);
     const pairs = topics.flatMap((topic) => [...this.queues(group, topic), ...this.retries(group, topic)]);
-    return answerWithMap('offsetTable', pairs, { consumeTps: 0 });
+    const consumeTps = topics.reduce((sum, topic) => sum + this.consumeTps(group, topic), 0);
+    return answerWithMap('offsetTable', pairs, { consumeTps });
+  }
+
+  /** Of the last minute. @see BrokerStatsManager.tpsGroupGetNums of the server */
+  private consumeTps({ name }: GroupRecord, topic: TopicRecord): number {
+    const { engine, clock } = this.broker;
+    const [handedOut = 0] = engine.traffic.handedOutTo(`${topic.name}@${name}`, clock.nowMs()) ?? [];
+    return handedOut / 60;
   }
 
   /** Of all groups that have read, each with a list by topic. @see ConsumeStatsList of the server */
@@ -118,7 +126,7 @@ export class OffsetRequests {
         for (const [, { brokerOffset, consumerOffset }] of pairs) totalDiff += brokerOffset - consumerOffset;
         // The server does not look it up here.
         const table = pairs.map(([queue, offsets]) => [queue, { ...offsets, pullOffset: 0 }] as const);
-        return `{"consumeTps":0,"offsetTable":${mapText(table)}}`;
+        return `{"consumeTps":${this.consumeTps(group, topic)},"offsetTable":${mapText(table)}}`;
       });
       return `{${JSON.stringify(group.name)}:[${stats.join(',')}]}`;
     });
