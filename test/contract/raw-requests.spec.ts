@@ -149,6 +149,8 @@ describe('by the remoting protocol', () => {
       expect(jsonOf(await stats('GROUP_GET_NUMS'))).toMatchObject({ statsHour: {}, statsDay: {} });
       const rates = jsonOf(await ask({ code: CODES.getConsumeStats, fields: { consumerGroup, topic } }));
       expect(Number(rates.consumeTps)).toBeGreaterThan(0);
+      const puts = jsonOf(await ask({ code: CODES.getTopicStatsInfo, fields: { topic } }));
+      if (!isBefore('5.3.3')) expect(Number(puts.topicPutTps)).toBeGreaterThan(0);
     });
   });
 

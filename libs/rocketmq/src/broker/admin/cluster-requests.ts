@@ -2,7 +2,7 @@
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { offsetAt, queueRanges } from '../engine/offsets.js';
+import { queueRanges, storedSince } from '../engine/offsets.js';
 import { BROKER_NAME, CLUSTER_NAME, RELEASE } from '../engine/server-names.js';
 import { keys, type TopicRecord } from '../store/records.js';
 import { type AdminAnswer, answerWith, rejected, SUCCESS } from './admin-answer.js';
@@ -95,11 +95,7 @@ export class ClusterRequests {
 
   private storedWithin(seconds: number, topics: readonly TopicRecord[] = this.broker.engine.topics()): number {
     const { store, clock } = this.broker;
-    const sinceMs = clock.nowMs() - seconds * SECOND_MS;
-    const counts = topics.flatMap((topic) =>
-      queueRanges(store, topic).map((range) => range.maxOffset - offsetAt(store, topic.name, range, sinceMs)),
-    );
-    return counts.reduce((sum, count) => sum + count, 0);
+    return storedSince(store, topics, clock.nowMs() - seconds * SECOND_MS);
   }
 
   /** How many messages a topic has received, or a group: what tools ask for. @see BrokerStatsData of the server */

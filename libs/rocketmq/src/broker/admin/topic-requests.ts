@@ -3,7 +3,8 @@
 import { DELAYED_TOPIC, RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { type QueueRange, queueRanges } from '../engine/offsets.js';
+import { MINUTE_MS } from '../../support/clock.js';
+import { type QueueRange, queueRanges, storedSince } from '../engine/offsets.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import type { TopicRecord } from '../store/records.js';
 import { type AdminAnswer, AdminRejection, answerWith, answerWithMap, SUCCESS } from './admin-answer.js';
@@ -123,12 +124,15 @@ export class TopicRequests {
   }
 
   private ranges({ fields }: RemotingFrame): AdminAnswer {
-    const { topic = '' } = fields;
-    const queues = this.queues(this.topic(topic));
+    const { store, clock } = this.broker;
+    const record = this.topic(fields.topic);
+    const topic = record.name;
+    const queues = this.queues(record);
     const pairs = queues.map(({ queueId, minOffset, maxOffset, lastStoredAtMs }) => {
       const key = { brokerName: BROKER_NAME, queueId, topic };
       return [key, { lastUpdateTimestamp: this.clientTimeOf(lastStoredAtMs), maxOffset, minOffset }] as const;
     });
-    return answerWithMap('offsetTable', pairs);
+    const topicPutTps = storedSince(store, [record], clock.nowMs() - MINUTE_MS) / 60;
+    return answerWithMap('offsetTable', pairs, { topicPutTps });
   }
 }

@@ -37,6 +37,14 @@ export function queueRanges(store: Store, { name, queues }: TopicRecord): QueueR
   });
 }
 
+/** How many messages these topics have stored since then. */
+export function storedSince(store: Store, topics: readonly TopicRecord[], sinceMs: number): number {
+  const counts = topics.flatMap((topic) =>
+    queueRanges(store, topic).map((range) => range.maxOffset - offsetAt(store, topic.name, range, sinceMs)),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 /** The topics in which a group has received messages or was moved. */
 export function topicsOfGroup(store: Store, group: string): string[] {
   return [...new Set(Array.from(store.scan(keys.cursorsOf(group)), ([key]) => key[2] as string))];
