@@ -56,6 +56,17 @@ describe('reading', () => {
     expect(failures).toMatchObject([{ name: 'broker-1', error: { code: 'DEADLINE_EXCEEDED' } }]);
   });
 
+  it('says which clients cannot report when there is no report', async () => {
+    const { admin } = await adminOf(({ code }) => {
+      return code === 203 ? { body: '{"connectionSet":[{"clientId":"c"}]}' } : undefined;
+    });
+    const asked = admin.describeClient('g', 'c', { timeoutMs: 2_000 });
+    await expect(asked).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      message: expect.stringMatching(/connected by gRPC cannot report/),
+    });
+  });
+
   it("rejects with the reason of the caller's abort signal", async () => {
     const { admin } = await adminOf(() => undefined);
     const controller = new AbortController();

@@ -169,7 +169,14 @@ export async function reportOfClient(
     }
     const fields = { consumerGroup, clientId, jstackEnable: 'true' };
     const request = { code: REQUEST_CODES.getConsumerRunningInfo, fields };
-    return String(jsonOf(await cluster.call(found.askAt, request, deadline)).jstack ?? '');
+    try {
+      return String(jsonOf(await cluster.call(found.askAt, request, deadline)).jstack ?? '');
+    } catch (error) {
+      if (error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED')
+        error.message +=
+          '; a client that is connected by gRPC cannot report: Apache RocketMQ asks consumers of the remoting protocol only';
+      throw error;
+    }
   });
 }
 
