@@ -274,7 +274,9 @@ describe('the injected admin', () => {
     await until(() => lineOf() !== undefined);
     // The next start of an embedded one, with the cause corrected, has another port.
     const next =
-      endpoints === undefined ? `dlq replay till --name-server ${nameServer}` : '(embedded:./data) forgets it';
+      endpoints === undefined
+        ? `dlq replay till --name-server ${nameServer}`
+        : "keeps it beyond this process only with a folder (endpoints: 'embedded:./data')";
     expect(lineOf()).toContain(next);
   });
 });
