@@ -7,7 +7,7 @@ import { type AdminAnswer, AdminRejection, answerWith, rejected, SUCCESS } from 
 import { groupNameOf } from '../admin/group-config.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import type { ConsumeMode } from '../store/records.js';
-import { poppingGroup } from './pop-requests.js';
+import { consumingGroup } from './pop-requests.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import { objectIn, textIn } from './request-body.js';
 
@@ -79,7 +79,7 @@ export class AssignmentRequests {
     if (!Number.isInteger(popShareQueueNum)) throw rejected('popShareQueueNum must be an integer; nothing was changed');
     if (engine.findTopic(topic) === undefined)
       throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic[${topic}] not exist, apply first please!`);
-    poppingGroup(this.broker, group);
+    consumingGroup(this.broker, group);
     engine.administration.setConsumeMode(group, topic, { mode, popShareQueueNum: Number(popShareQueueNum) });
     await store.flush();
     return SUCCESS;

@@ -12,7 +12,7 @@ import type { LiteSubscriptions } from '../services/lite-subscriptions.js';
 import { AnswerError } from '../services/status.js';
 import type { ClientConnection } from './client-connection.js';
 import { markOf } from './pop-handles.js';
-import { batchSizeOf, isTooOld, leaseOf, POP_BYTES, pollOf, poppingGroup, TOO_OLD } from './pop-requests.js';
+import { batchSizeOf, consumingGroup, isTooOld, leaseOf, POP_BYTES, pollOf, TOO_OLD } from './pop-requests.js';
 import { PoppedMessages } from './popped-messages.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import { objectIn, objectsIn, textIn } from './request-body.js';
@@ -102,7 +102,7 @@ export class LiteRequests {
     if (topic === undefined)
       throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic [${fields.topic}] not exist, apply first please!`);
     if (topic.type !== 'lite') throw invalid(`the topic [${topic.name}] message type not match`);
-    const group = poppingGroup(this.broker, fields.consumerGroup);
+    const group = consumingGroup(this.broker, fields.consumerGroup);
     if (group.lite?.topic !== topic.name) throw invalid(`subscription bind topic not match, ${group.name}`);
     return {
       topic: topic.name,

@@ -179,14 +179,14 @@ export class PopRequests {
   }
 
   private groupOf(name: string | undefined): GroupRecord {
-    const group = poppingGroup(this.broker, name);
+    const group = consumingGroup(this.broker, name);
     this.broker.engine.assertDelivers(group.name);
     return group;
   }
 }
 
-/** The group of a pop: like the server, it is created unless the broker is strict. @throws AdminRejection */
-export function poppingGroup({ engine }: Pick<RemotingContext, 'engine'>, name: string | undefined): GroupRecord {
+/** The group of a pop or a pull: like on the server, it is created unless the broker is strict. @throws AdminRejection */
+export function consumingGroup({ engine }: Pick<RemotingContext, 'engine'>, name: string | undefined): GroupRecord {
   try {
     return engine.group(groupNameOf(name));
   } catch (error) {

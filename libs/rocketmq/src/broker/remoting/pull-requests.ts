@@ -15,6 +15,7 @@ import { MAX_SCANNED, type PopRequest } from '../engine/pop.js';
 import { type MessageEntry, messagesFrom } from '../engine/views.js';
 import { keys, type StoredMessage, type TopicRecord } from '../store/records.js';
 import type { ClientConnection } from './client-connection.js';
+import { consumingGroup } from './pop-requests.js';
 import type { PullFilters } from './pull-filters.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import type { RequestWork } from './request-work.js';
@@ -46,6 +47,8 @@ interface Pull {
 export class PullRequests {
   readonly table: ClientRequestTable = [
     [REQUEST_CODES.pullMessage, (request, connection, work) => this.pull(request, connection, work)],
+    // The pull of DefaultLitePullConsumer, which differs in nothing else.
+    [REQUEST_CODES.litePullMessage, (request, connection, work) => this.pull(request, connection, work)],
   ];
 
   constructor(
@@ -74,7 +77,8 @@ export class PullRequests {
 
   private async pullOf(fields: RemotingFrame['fields'], sysFlag: number): Promise<Pull> {
     const group = fields.consumerGroup ?? '';
-    this.assertGroup(group);
+    // A consumer that pulls may send its first heartbeat after 30 s.
+    if (group !== TOOLS_GROUP.name) consumingGroup(this.broker, group);
     const topic = this.topics.topic(fields.topic);
     const queueId = numberIn(fields, 'queueId');
     if (queueId < 0 || queueId >= topic.queues) {
@@ -186,11 +190,6 @@ export class PullRequests {
   private get place() {
     const { engine, clientTime } = this.broker;
     return { address: this.broker.address(), clientTime, engine };
-  }
-
-  private assertGroup(name: string): void {
-    if (name === TOOLS_GROUP.name || this.broker.engine.findGroup(name) !== undefined) return;
-    throw new AdminRejection(RESPONSE_CODES.subscriptionGroupNotExist, `subscription group [${name}] does not exist`);
   }
 }
 

@@ -17,7 +17,8 @@ const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requireme
   [REQUEST_CODES.recallMessage, ({ fields }) => [sending(fields.topic)]],
   // Clients before 5.3 do not name the topic.
   [REQUEST_CODES.endTransaction, ({ fields }) => (fields.topic ? [sending(fields.topic)] : [])],
-  [REQUEST_CODES.pullMessage, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
+  [REQUEST_CODES.pullMessage, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.litePullMessage, ({ fields }) => popping(fields)],
   [REQUEST_CODES.queryConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
   [REQUEST_CODES.updateConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
   [REQUEST_CODES.getTopicConfig, ({ fields }) => [reading('Topic', fields.topic)]],

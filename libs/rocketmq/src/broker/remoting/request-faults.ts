@@ -35,10 +35,11 @@ const REQUESTS: Readonly<Record<RpcName, readonly Meant[]>> = {
   queryAssignment: [{ code: REQUEST_CODES.queryAssignment }, { code: REQUEST_CODES.getConsumerListByGroup }],
   receiveMessage: [
     { code: REQUEST_CODES.pullMessage },
+    { code: REQUEST_CODES.litePullMessage },
     { code: REQUEST_CODES.popMessage },
     { code: REQUEST_CODES.popLiteMessage },
   ],
-  pullMessage: [{ code: REQUEST_CODES.pullMessage }],
+  pullMessage: [{ code: REQUEST_CODES.pullMessage }, { code: REQUEST_CODES.litePullMessage }],
   ackMessage: [{ code: REQUEST_CODES.ackMessage }, { code: REQUEST_CODES.batchAckMessage }],
   changeInvisibleDuration: [
     { code: REQUEST_CODES.changeMessageInvisibleTime },

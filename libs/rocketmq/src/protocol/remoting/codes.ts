@@ -60,6 +60,7 @@ export const REQUEST_CODES = {
   queryTopicsByConsumer: 343,
   getTopicConfig: 351,
   getSubscriptionGroupConfig: 352,
+  litePullMessage: 361,
   recallMessage: 370,
   queryAssignment: 400,
   setMessageRequestMode: 401,
