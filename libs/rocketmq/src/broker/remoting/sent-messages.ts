@@ -230,6 +230,9 @@ interface DueTime {
  */
 export function dueTimeOf(properties: string, { nowMs, clientTime }: Arrival): DueTime | undefined {
   const all = decodeProperties(properties);
+  const level = all.get('DELAY');
+  const levelMs = level === undefined ? undefined : delayOfLevel(integerIn(level) ?? illegalNumber(level));
+  if (levelMs !== undefined) return { atMs: nowMs + levelMs, isTimer: false };
   const delayed = [
     ['TIMER_DELAY_SEC', SECOND_MS],
     ['TIMER_DELAY_MS', 1],
@@ -239,11 +242,7 @@ export function dueTimeOf(properties: string, { nowMs, clientTime }: Arrival): D
     if (delay !== undefined) return timer(nowMs + timeIn(delay) * unitMs, nowMs);
   }
   const at = all.get('TIMER_DELIVER_MS');
-  if (at !== undefined) return timer(clientTime.toBroker(timeIn(at)), nowMs);
-  const level = all.get('DELAY');
-  if (level === undefined) return undefined;
-  const levelMs = delayOfLevel(integerIn(level) ?? illegalNumber(level));
-  return levelMs === undefined ? undefined : { atMs: nowMs + levelMs, isTimer: false };
+  return at === undefined ? undefined : timer(clientTime.toBroker(timeIn(at)), nowMs);
 }
 
 /** @returns undefined for a level that delays nothing; beyond the last level that one is meant, as on the server */
