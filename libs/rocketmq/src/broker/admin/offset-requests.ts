@@ -15,6 +15,7 @@ import {
 } from '../engine/offsets.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import { retryTopicOf } from '../engine/trail.js';
+import { messageAt } from '../engine/views.js';
 import { subscriptionOf } from '../services/sessions.js';
 import { type GroupRecord, keys, type TopicRecord } from '../store/records.js';
 import {
@@ -34,6 +35,7 @@ import type { TopicRequests } from './topic-requests.js';
 
 const EVERY_QUEUE = -1;
 const NO_OFFSET = -1;
+const NO_TIME = -1;
 
 type Pair = readonly [key: object, value: unknown];
 type QueuePair = readonly [key: object, value: { readonly brokerOffset: number; readonly consumerOffset: number }];
@@ -43,10 +45,11 @@ export class OffsetRequests {
     [REQUEST_CODES.queryConsumerOffset, (request) => this.position(request)],
     [
       REQUEST_CODES.searchOffsetByTimestamp,
-      (request) => this.offsetOf(request, (topic, range, fields) => this.target(topic, range, fields)),
+      (request) => this.offsetOf(request, (topic, range, fields) => this.offsetAtTime(topic, range, fields)),
     ],
     [REQUEST_CODES.getMaxOffset, (request) => this.offsetOf(request, (_, { maxOffset }) => maxOffset)],
     [REQUEST_CODES.getMinOffset, (request) => this.offsetOf(request, (_, { minOffset }) => minOffset)],
+    [REQUEST_CODES.getEarliestMsgStoreTime, (request) => this.earliestTime(request)],
     [REQUEST_CODES.getConsumeStats, (request) => this.groupStats(request)],
     [REQUEST_CODES.getBrokerConsumeStats, ({ fields }) => this.allStats(fields.isOrder === 'true')],
     [REQUEST_CODES.invokeBrokerToResetOffset, (request) => this.move(request)],
@@ -68,6 +71,23 @@ export class OffsetRequests {
     const [range] = this.queuesIn(topic, numberIn(fields, 'queueId'));
     const offset = range === undefined ? 0 : choose(topic.name, range, fields);
     return { ...SUCCESS, fields: { offset: String(offset) } };
+  }
+
+  /** The first message that was stored then or later, or the last one that was stored then or before. @see BoundaryType of the server */
+  private offsetAtTime(topic: string, range: QueueRange, fields: RemotingFrame['fields']): number {
+    const atMs = numberIn(fields, 'timestamp');
+    if (fields.boundaryType?.toLowerCase() !== 'upper') return this.firstFrom(topic, range, atMs);
+    return Math.max(range.minOffset, this.firstFrom(topic, range, atMs + 1) - 1);
+  }
+
+  /** When the first message of a queue was stored; -1 for a queue that is empty, and for one that does not exist. */
+  private earliestTime({ fields }: RemotingFrame): AdminAnswer {
+    const { engine, store, clientTime } = this.broker;
+    const topic = engine.findTopic(fields.topic ?? '');
+    const range = topic && this.topics.queues(topic).find(({ queueId }) => queueId === numberIn(fields, 'queueId'));
+    const first = range && messageAt(store, fields.topic ?? '', range.queueId, range.minOffset);
+    const timestamp = first === undefined ? NO_TIME : clientTime.toClient(first.storeTimestampMs);
+    return { ...SUCCESS, fields: { timestamp: String(timestamp) } };
   }
 
   /**
@@ -189,7 +209,10 @@ export class OffsetRequests {
       throw new AdminRejection(RESPONSE_CODES.systemError, message);
     }
     const timestamp = numberIn(fields, 'timestamp');
-    if (timestamp < 0) return maxOffset;
+    return timestamp < 0 ? maxOffset : this.firstFrom(topic, range, timestamp);
+  }
+
+  private firstFrom(topic: string, range: QueueRange, timestamp: number): number {
     const { store, engine, clientTime } = this.broker;
     const atMs = clientTime.toBroker(timestamp);
     return topic === DELAYED_TOPIC ? delayedOffsetAt(store, engine, atMs) : offsetAt(store, topic, range, atMs);

@@ -115,8 +115,22 @@ describe('the name server port', () => {
     const offset = async (code: number, fields = {}) =>
       (await ask(broker, { code, fields: { topic: 'orders', queueId: '0', ...fields } })).fields.offset;
     expect([await offset(31), await offset(30)]).toEqual(['0', '3']);
-    expect([await offset(29, { timestamp: '0' }), await offset(29, { timestamp: '-1' })]).toEqual(['0', '3']);
+    expect([await offset(29, { timestamp: '0' }), await offset(29, { timestamp: '-1' })]).toEqual(['0', '0']);
     expect((await ask(broker, { code: 30, fields: { topic: 'orders', queueId: '1' } })).code).toBe(1);
+  });
+
+  it('returns the last message until a time with the upper boundary, and when the first one was stored', async () => {
+    const broker = await brokerWith(3);
+    const fields = { topic: 'orders', queueId: '0' };
+    const upper = async (timestamp: number) =>
+      (await ask(broker, { code: 29, fields: { ...fields, timestamp: String(timestamp), boundaryType: 'UPPER' } }))
+        .fields.offset;
+    expect([await upper(0), await upper(Date.now() + 60_000)]).toEqual(['0', '2']);
+    const earliest = async (of: object) =>
+      Number((await ask(broker, { code: 32, fields: { ...fields, ...of } })).fields.timestamp);
+    const pulled = await ask(broker, { code: 11, fields: pullFields() });
+    expect(await earliest({})).toBe(decodeStoredMessages(pulled.body)[0]?.storeTimestampMs);
+    expect([await earliest({ queueId: '9' }), await earliest({ topic: 'none' })]).toEqual([-1, -1]);
   });
 
   it('lists the topics of the server itself: those of a name server, and the broker that has the others', async () => {

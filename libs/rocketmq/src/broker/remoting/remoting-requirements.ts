@@ -25,6 +25,7 @@ const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requireme
   [REQUEST_CODES.getSubscriptionGroupConfig, ({ fields }) => [reading('Group', fields.group)]],
   [REQUEST_CODES.getMaxOffset, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.getMinOffset, ({ fields }) => [reading('Topic', fields.topic)]],
+  [REQUEST_CODES.getEarliestMsgStoreTime, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.searchOffsetByTimestamp, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.popMessage, ({ fields }) => popping(fields)],
   [REQUEST_CODES.popLiteMessage, ({ fields }) => popping(fields)],

@@ -14,6 +14,7 @@ export const REQUEST_CODES = {
   searchOffsetByTimestamp: 29,
   getMaxOffset: 30,
   getMinOffset: 31,
+  getEarliestMsgStoreTime: 32,
   viewMessageById: 33,
   heartBeat: 34,
   unregisterClient: 35,
