@@ -3,7 +3,9 @@
 import { describe, expect } from '@jest/globals';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.js';
 import type { ObjectKeyedMap } from '../../libs/rocketmq/src/protocol/remoting/java-json.js';
+import { decodeProperties } from '../../libs/rocketmq/src/protocol/remoting/stored-message.js';
 import { jsonOf } from '../../libs/rocketmq/src/remoting/answers.js';
+import { RawRemotingClient } from '../../tools/wire/raw-remoting-client.js';
 import { heartbeatOf, popOf, pullOf, sendOf, subscribed, textsOf } from '../../tools/wire/remoting-requests.js';
 import { testTransport } from '../fixtures/transport.js';
 import { isBefore, NotHere } from './support/backend.js';
@@ -166,6 +168,49 @@ describe('by the remoting protocol', () => {
       expect(await type()).toBe(testTransport === 'remoting' ? 'CONSUME_POP' : 'CONSUME_PASSIVELY');
       await world.simpleConsumer(topic, consumerGroup);
       expect(await type()).toBe(testTransport === 'remoting' ? 'CONSUME_POP' : 'CONSUME_ACTIVELY');
+    });
+  });
+
+  contract('a reply is pushed to the producer that waits for it, and its sender learns whether', async (world) => {
+    if (isBefore('4.6.0')) throw new NotHere('replies came with 4.6.0');
+    const topic = 'DefaultCluster_REPLY_TOPIC';
+    await atBroker(world, topic, async (ask, address) => {
+      const producer = await RawRemotingClient.connect(address);
+      try {
+        const to = { REPLY_TO_CLIENT: world.name() };
+        const reply = (properties: Record<string, string>) => {
+          return ask({
+            ...sendOf({ topic, body: 'hello', properties: { CORRELATION_ID: 'c', ...properties } }),
+            code: 325,
+          });
+        };
+        expect(await reply({})).toMatchObject({ code: 1, remark: 'reply message properties[REPLY_TO_CLIENT] is null' });
+        const remark = `push reply message fail, channel of <${to.REPLY_TO_CLIENT}> not found.`;
+        expect(await reply(to)).toMatchObject({ code: 1, remark });
+        await producer.ask(heartbeatOf(to.REPLY_TO_CLIENT, [], { group: await world.group() }));
+
+        producer.answers = () => ({ code: 0 });
+        expect(await reply(to)).toMatchObject({ code: 0, fields: { queueId: '0', msgId: expect.any(String) } });
+        const [pushed] = producer.requests.filter(({ code }) => code === 326);
+        expect(pushed).toMatchObject({
+          fields: { topic, producerGroup: 'pg', queueId: '0', bornTimestamp: '5', sysFlag: '0' },
+        });
+        expect(String(pushed?.body)).toBe('hello');
+        const properties = Object.fromEntries(decodeProperties(pushed?.fields.properties ?? ''));
+        expect(properties).toEqual({
+          UNIQ_KEY: 'id',
+          CORRELATION_ID: 'c',
+          MSG_REGION: 'DefaultRegion',
+          TRACE_ON: 'true',
+          ...to,
+          PUSH_REPLY_TIME: expect.stringMatching(/^\d{13}$/),
+        });
+
+        producer.answers = () => ({ code: 1 });
+        expect(await reply(to)).toMatchObject({ code: 1, remark: expect.stringContaining('push reply message to') });
+      } finally {
+        producer.close();
+      }
     });
   });
 });

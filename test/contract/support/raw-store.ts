@@ -21,9 +21,13 @@ export type Ask = (request: RemotingRequest) => Promise<RemotingFrame>;
 
 /**
  * Asks a broker of the topic, all over one connection.
- * @param run `ask` returns the answer, whatever its code
+ * @param run `ask` returns the answer, whatever its code; `address` is that of the broker
  */
-export async function atBroker<T>({ backend }: World, topic: string, run: (ask: Ask) => Promise<T>): Promise<T> {
+export async function atBroker<T>(
+  { backend }: World,
+  topic: string,
+  run: (ask: Ask, address: string) => Promise<T>,
+): Promise<T> {
   const { nameServer, access } = backend;
   if (access?.credentials !== undefined || access?.tls !== undefined) throw new Error('only for an open server');
   const client = new RemotingClient({ connectTimeoutMs: REQUEST_MS });
@@ -34,7 +38,8 @@ export async function atBroker<T>({ backend }: World, topic: string, run: (ask: 
     const { brokerDatas } = jsonOf(await ask(nameServer, { code: REQUEST_CODES.getRouteInfoByTopic, fields })) as {
       brokerDatas: { brokerAddrs: Record<string, string> }[];
     };
-    return await run((request) => ask(brokerDatas[0]?.brokerAddrs[0] ?? '', request));
+    const address = brokerDatas[0]?.brokerAddrs[0] ?? '';
+    return await run((request) => ask(address, request), address);
   } finally {
     await client.close();
   }

@@ -20,13 +20,15 @@ import {
 } from './topic-config.js';
 
 /**
- * Topics that a real server creates at startup, with their queues. Only tools use them: they find the brokers by the routes of these
- * topics before they create a topic. @see TopicConfigManager of the server
+ * Topics that a real server creates at startup, with their queues. Nothing is stored in them: tools find the brokers by their routes before they
+ * create a topic. @see TopicConfigManager of the server
  */
 const STARTUP_TOPICS: ReadonlyMap<string, number> = new Map([
   [CLUSTER_NAME, 16],
   [BROKER_NAME, 1],
   ['TBW102', 8],
+  // Clients send replies to its brokers.
+  [`${CLUSTER_NAME}_REPLY_TOPIC`, 1],
 ]);
 
 export class TopicRequests {

@@ -15,6 +15,7 @@ import { PullFilters } from './pull-filters.js';
 import { PullRequests } from './pull-requests.js';
 import { QueueRequests } from './queue-requests.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import { ReplyRequests } from './reply-requests.js';
 import { RequestFaults } from './request-faults.js';
 import { RequestWork } from './request-work.js';
 import { SendRequests } from './send-requests.js';
@@ -36,8 +37,10 @@ export class ClientRequests {
     const filters = new PullFilters();
     const waiting = new WaitingRequests(broker);
     this.transactions = new TransactionRequests(broker);
+    const sends = new SendRequests(broker);
     const all = [
-      new SendRequests(broker),
+      sends,
+      new ReplyRequests(broker, sends),
       this.transactions,
       new PullRequests(broker, topics, filters, resets, waiting),
       new PopRequests(broker, filters, waiting),

@@ -169,6 +169,13 @@ export class RegisteredClients {
     return clients[this.turn++ % Math.max(1, clients.length)];
   }
 
+  producerWithId(clientId: string): RegisteredClient | undefined {
+    for (const clients of this.producers.values()) {
+      for (const client of clients.values()) if (client.clientId === clientId) return client;
+    }
+    return undefined;
+  }
+
   /** The groups with consumers that read a topic. */
   groupsReading(topic: string): string[] {
     return [...this.consumers].filter(([, { subscriptions }]) => subscriptions.has(topic)).map(([group]) => group);

@@ -13,6 +13,8 @@ type Requirement = (request: RemotingFrame) => readonly Access[];
 const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requirement>([
   [REQUEST_CODES.sendMessage, ({ fields }) => [sending(fields.topic)]],
   [REQUEST_CODES.sendMessageV2, ({ fields }) => [sending(fields.b)]],
+  [REQUEST_CODES.sendReplyMessage, ({ fields }) => [sending(fields.topic)]],
+  [REQUEST_CODES.sendReplyMessageV2, ({ fields }) => [sending(fields.b)]],
   [REQUEST_CODES.sendBatchMessage, ({ fields }) => [sending(fields.b)]],
   [REQUEST_CODES.recallMessage, ({ fields }) => [sending(fields.topic)]],
   // Clients before 5.3 do not name the topic.

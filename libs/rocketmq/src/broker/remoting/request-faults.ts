@@ -31,6 +31,8 @@ const REQUESTS: Readonly<Record<RpcName, readonly Meant[]>> = {
     { code: REQUEST_CODES.sendMessage },
     { code: REQUEST_CODES.sendMessageV2 },
     { code: REQUEST_CODES.sendBatchMessage },
+    { code: REQUEST_CODES.sendReplyMessage },
+    { code: REQUEST_CODES.sendReplyMessageV2 },
   ],
   queryAssignment: [{ code: REQUEST_CODES.queryAssignment }, { code: REQUEST_CODES.getConsumerListByGroup }],
   receiveMessage: [

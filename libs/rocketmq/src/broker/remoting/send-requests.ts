@@ -41,7 +41,7 @@ const MAX_NEW_QUEUES = 8;
 /** Of a message, with what the server adds. @see MessageStore of the server */
 const MAX_PROPERTY_BYTES = 32_767;
 /** Clients report traces by them. */
-const REGION = { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true' };
+export const REGION = { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true' };
 /** The level of a retry for which its consumer names none is that of its attempt and this. */
 const FIRST_RETRY_LEVEL = 3;
 
@@ -58,11 +58,8 @@ export class SendRequests {
   constructor(private readonly broker: RemotingContext) {}
 
   private async send(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer> {
-    const send = sendFieldsOf(request);
+    const send = this.checkedFields(request);
     const { topic } = send;
-    topicNameOf({ topic });
-    this.assertSize(send, request.body);
-    this.assertQueue(send);
     const arrival = this.arrivalFrom(connection);
     if (topic.startsWith(RETRY_PREFIX)) {
       const dead = this.deadRetry(send, request);
@@ -71,6 +68,15 @@ export class SendRequests {
     const results = send.isBatch ? this.storeBatch(send, request, arrival) : this.storeOne(send, request, arrival);
     await this.broker.store.flush();
     return { ...SUCCESS, fields: { ...this.placesOf(results), ...REGION } };
+  }
+
+  /** @throws AdminRejection for what no topic could store */
+  checkedFields(request: RemotingFrame): SendFields {
+    const send = sendFieldsOf(request);
+    topicNameOf({ topic: send.topic });
+    this.assertSize(send, request.body);
+    this.assertQueue(send);
+    return send;
   }
 
   private storeOne(send: SendFields, { body }: RemotingFrame, arrival: Arrival): readonly Stored[] {

@@ -51,7 +51,7 @@ const LETTERS = {
 
 /** @throws AdminRejection for a number that is missing */
 export function sendFieldsOf({ code, fields }: RemotingFrame): SendFields {
-  const isLong = code === REQUEST_CODES.sendMessage;
+  const isLong = code === REQUEST_CODES.sendMessage || code === REQUEST_CODES.sendReplyMessage;
   const nameOf = (name: keyof typeof LETTERS): string => (isLong ? name : LETTERS[name]);
   const text = (name: keyof typeof LETTERS): string => fields[nameOf(name)] ?? '';
   const number = (name: keyof typeof LETTERS): number => numberIn(fields, nameOf(name));
