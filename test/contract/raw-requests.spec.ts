@@ -200,8 +200,7 @@ describe('by the remoting protocol', () => {
         expect(properties).toEqual({
           UNIQ_KEY: 'id',
           CORRELATION_ID: 'c',
-          MSG_REGION: 'DefaultRegion',
-          TRACE_ON: 'true',
+          ...(isBefore('5.0.0') ? {} : { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true' }),
           ...to,
           PUSH_REPLY_TIME: expect.stringMatching(/^\d{13}$/),
         });
