@@ -19,35 +19,35 @@ const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requireme
   [REQUEST_CODES.recallMessage, ({ fields }) => [sending(fields.topic)]],
   // Clients before 5.3 do not name the topic.
   [REQUEST_CODES.endTransaction, ({ fields }) => (fields.topic ? [sending(fields.topic)] : [])],
-  [REQUEST_CODES.pullMessage, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.litePullMessage, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.queryConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
-  [REQUEST_CODES.updateConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
+  [REQUEST_CODES.pullMessage, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.litePullMessage, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.queryConsumerOffset, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.updateConsumerOffset, ({ fields }) => consumption(fields)],
   [REQUEST_CODES.getTopicConfig, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.getSubscriptionGroupConfig, ({ fields }) => [reading('Group', fields.group)]],
   [REQUEST_CODES.getMaxOffset, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.getMinOffset, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.getEarliestMsgStoreTime, ({ fields }) => [reading('Topic', fields.topic)]],
   [REQUEST_CODES.searchOffsetByTimestamp, ({ fields }) => [reading('Topic', fields.topic)]],
-  [REQUEST_CODES.popMessage, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.popLiteMessage, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.peekMessage, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.notification, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.pollingInfo, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.ackMessage, ({ fields }) => popping(fields)],
-  [REQUEST_CODES.changeMessageInvisibleTime, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.popMessage, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.popLiteMessage, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.peekMessage, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.notification, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.pollingInfo, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.ackMessage, ({ fields }) => consumption(fields)],
+  [REQUEST_CODES.changeMessageInvisibleTime, ({ fields }) => consumption(fields)],
   [
     REQUEST_CODES.batchAckMessage,
-    (request) => objectsIn(objectIn(request).acks).flatMap(({ c, t }) => popping({ consumerGroup: c, topic: t })),
+    (request) => objectsIn(objectIn(request).acks).flatMap(({ c, t }) => consumption({ consumerGroup: c, topic: t })),
   ],
   [
     REQUEST_CODES.liteSubscriptionCtl,
     (request) =>
       objectsIn(objectIn(request).subscriptionSet).flatMap(({ group, topic }) =>
-        popping({ consumerGroup: group, topic }),
+        consumption({ consumerGroup: group, topic }),
       ),
   ],
-  [REQUEST_CODES.queryAssignment, (request) => popping(objectIn(request))],
+  [REQUEST_CODES.queryAssignment, (request) => consumption(objectIn(request))],
   [REQUEST_CODES.consumerSendMessageBack, ({ fields }) => [consuming(fields.group)]],
   [REQUEST_CODES.getConsumerListByGroup, ({ fields }) => [consuming(fields.consumerGroup)]],
   [REQUEST_CODES.unregisterClient, ({ fields }) => (fields.consumerGroup ? [consuming(fields.consumerGroup)] : [])],
@@ -77,7 +77,7 @@ function receiving(topic = ''): Access {
   return retriesOf(topic) ?? { kind: 'Topic', name: topic, actions: ['Sub'] };
 }
 
-function popping({ consumerGroup, topic }: Readonly<Record<string, unknown>>): Access[] {
+function consumption({ consumerGroup, topic }: Readonly<Record<string, unknown>>): Access[] {
   return [consuming(textIn(consumerGroup)), receiving(textIn(topic))];
 }
 
