@@ -86,11 +86,15 @@ interface Problem {
 /** How many problems a page lists: each group of a cluster may have one. */
 const MAX_PROBLEMS = 50;
 
+/** The first ones; behind them, what says how many more there are. */
+function firstOf<T>(all: readonly T[], notListed: (count: number) => T): readonly T[] {
+  const more = all.length - MAX_PROBLEMS;
+  return more > 0 ? [...all.slice(0, MAX_PROBLEMS), notListed(more)] : all;
+}
+
 /** Each once; behind them, how many more there are. */
 export function firstProblems(texts: Iterable<string>): readonly string[] {
-  const all = [...new Set(texts)];
-  const more = all.length - MAX_PROBLEMS;
-  return more > 0 ? [...all.slice(0, MAX_PROBLEMS), `${more} more: not listed here`] : all;
+  return firstOf([...new Set(texts)], (count) => `${count} more: not listed here`);
 }
 
 /** The parts of a page: one that fails does not take the others with it. */
@@ -99,9 +103,7 @@ export class Parts {
 
   /** The first ones; behind them, how many more there are. */
   get problems(): readonly Problem[] {
-    const more = this.found.length - MAX_PROBLEMS;
-    if (more <= 0) return this.found;
-    return [...this.found.slice(0, MAX_PROBLEMS), { name: `${more} more`, error: new Error('not listed here') }];
+    return firstOf(this.found, (count) => ({ name: `${count} more`, error: new Error('not listed here') }));
   }
 
   /** @param name what is missing, for the viewer */
