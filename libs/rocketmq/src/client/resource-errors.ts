@@ -11,6 +11,8 @@ interface Part {
   /** What else may be the case; the same for several parts. */
   readonly hint?: string;
   readonly command: string;
+  /** Endpoints of the cluster; undefined where only one is concerned. */
+  readonly at?: string;
 }
 
 type Kind =
@@ -42,16 +44,28 @@ export class ResourceError extends RocketMQError {
     this.#kind = kind;
   }
 
+  /** @internal an error of an application with several clusters. @param endpoints those of the cluster that it is about */
+  static at(endpoints: string, error: ResourceError): ResourceError {
+    const parts = error.#parts.map((part) => ({ ...part, at: endpoints }));
+    return new ResourceError(error.#kind, parts, { cause: error.cause });
+  }
+
   /** One error for all of them, with each topic and group once. */
   static together(errors: readonly [ResourceError, ...ResourceError[]]): ResourceError {
     const [first] = errors;
     const parts: Part[] = [];
     for (const part of errors.flatMap((error) => error.#parts)) {
-      const isKnown = parts.some(({ problem, command }) => problem === part.problem || command === part.command);
-      if (!isKnown) parts.push(part);
+      if (!parts.some((known) => areSame(known, part))) parts.push(part);
     }
     return parts.length === first.#parts.length ? first : new ResourceError(first.#kind, parts, { cause: first.cause });
   }
+}
+
+/** Two clusters whose name servers are not known have the same commands. */
+function areSame(one: Part, other: Part): boolean {
+  const isSameCommand = one.command === other.command;
+  if (one.at !== other.at) return isSameCommand && placeholderIn(one.command) === '';
+  return isSameCommand || one.problem === other.problem;
 }
 
 /** What a reader must put in. */
@@ -63,9 +77,12 @@ function placeholderIn(command: string): string {
 
 /** A hint stands once, behind the last of the problems that share it. */
 function problemsOf(parts: readonly Part[]): string {
-  const texts = parts.map(({ problem, hint }, at) =>
-    hint === undefined || parts.slice(at + 1).some((later) => later.hint === hint) ? problem : `${problem}, ${hint}`,
-  );
+  const texts = parts.map(({ problem, hint, at }, index) => {
+    const text = at === undefined ? problem : `at ${at}: ${problem}`;
+    return hint === undefined || parts.slice(index + 1).some((later) => later.hint === hint)
+      ? text
+      : `${text}, ${hint}`;
+  });
   return texts.join('; ');
 }
 
@@ -87,6 +104,14 @@ export async function everyPart(parts: readonly Promise<unknown>[]): Promise<voi
   });
   const [first, ...others] = parts.flatMap((_, at) => missing.get(at) ?? []);
   if (first !== undefined) throw ResourceError.together([first, ...others]);
+}
+
+/**
+ * Waits for a part of a start. When it lacks a topic or group, what other parts lack that have not started is named with it.
+ * @throws as {@link everyPart}
+ */
+export async function namingAll(start: Promise<unknown>, others: () => readonly Promise<unknown>[]): Promise<void> {
+  await start.catch((error) => everyPart([Promise.reject(error), ...(error instanceof ResourceError ? others() : [])]));
 }
 
 /** The error of what is called on a client whose start has failed. @param what `producer`, `consumer of "stock"` @param cause why */

@@ -1,6 +1,6 @@
 // An application whose start failed, when it is started again.
 
-import { afterEach, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, type MicroserviceOptions } from '@nestjs/microservices';
@@ -10,11 +10,12 @@ import {
   type ResourceError,
   RocketMQListener,
   RocketMQModule,
+  type RocketMQModuleOptions,
   RocketMQProducer,
   ServerRocketMQ,
 } from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
-import { TestBroker } from '../testing/test-broker.js';
+import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -165,4 +166,108 @@ it('names all that a first start lacks at once, with the commands as one block',
     `npx nestjs-rocketmq topic create steps --type fifo ${on}`,
   ]);
   expect(handled).toEqual([]);
+});
+
+describe('an application with several clusters', () => {
+  class Far {
+    @RocketMQListener('parcels', { consumerGroup: 'packers', connection: 'far' })
+    async pack(): Promise<void> {}
+  }
+
+  async function clusters(near: TestBrokerOptions, far: TestBrokerOptions) {
+    const brokers = [
+      await TestBroker.start({ strict: true, ...near }),
+      await TestBroker.start({ strict: true, ...far }),
+    ] as const;
+    for (const broker of brokers) closers.push(() => broker.stop());
+    const logger = recordingLogger();
+    const optionsOf = ({ endpoints }: TestBroker) => ({
+      endpoints,
+      logger,
+      requestTimeoutMs: 1_000,
+      startTimeoutMs: 3_000,
+    });
+    const [first, second] = [optionsOf(brokers[0]), optionsOf(brokers[1])];
+    const app = async (parts: Parameters<typeof Module>[0], near: Partial<RocketMQModuleOptions> = {}) => {
+      const imports = [
+        RocketMQModule.forRoot({ ...first, ...near }),
+        RocketMQModule.forRoot({ ...second, name: 'far' }),
+      ];
+      @Module({ ...parts, imports })
+      class AppModule {}
+      return closed(await NestFactory.create(AppModule, QUIET));
+    };
+    const failures = () => logger.lines.flatMap(([line]) => (/^(warn|error) /.test(line) ? [line] : []));
+    return { brokers, first, second, app, failures };
+  }
+
+  const fails = (start: Promise<unknown>): Promise<ResourceError> =>
+    start.then(
+      () => Promise.reject(new Error('it started')),
+      (error) => error,
+    );
+
+  const on = '--name-server NAMESERVER:9876';
+
+  it('names what is missing on each of them in one error, and leaves nothing behind', async () => {
+    const { brokers, first, second, app, failures } = await clusters({}, {});
+    const started = await app(
+      { providers: [Orders, Far], controllers: [Patterns] },
+      { topics: [defineTopic('orders', { type: 'normal' })] },
+    );
+    started.connectMicroservice<MicroserviceOptions>({
+      strategy: new ServerRocketMQ({ ...second, consumerGroup: 'patterns' }),
+    });
+    const failure = await fails(started.init());
+    expect(failure).toMatchObject({ name: 'ResourceError', code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
+    expect(failure.command.split(' && ').sort()).toEqual([
+      `npx nestjs-rocketmq group create packers ${on}`,
+      `npx nestjs-rocketmq group create patterns ${on}`,
+      `npx nestjs-rocketmq group create shop ${on}`,
+      `npx nestjs-rocketmq topic create orders --type normal ${on}`,
+      `npx nestjs-rocketmq topic create orders --type normal ${on}`,
+      `npx nestjs-rocketmq topic create parcels --type normal ${on}`,
+    ]);
+    for (const [{ endpoints }, topic] of [
+      [first, 'orders'],
+      [second, 'orders'],
+      [second, 'parcels'],
+    ] as const) {
+      expect(failure.message).toContain(`at ${endpoints}: topic "${topic}" does not exist on this cluster`);
+    }
+    expect(failures()).toEqual([expect.stringMatching(/^error the application did not start: /)]);
+    for (const broker of brokers) expect(broker.connectedClients()).toEqual([]);
+  });
+
+  it.each([
+    ['the first', [], ['shop']],
+    ['the last', [{ name: 'shop' }], []],
+  ])('does so when a listener of %s finds nothing', async (_, groups, missing) => {
+    const { brokers, second, app } = await clusters({ topics: [{ name: 'orders' }], groups }, {});
+    @Controller()
+    class Late {
+      @EventPattern<string>('steps')
+      async walk(): Promise<void> {}
+    }
+    const started = await app({ providers: [Orders, Far], controllers: [Late] }, { consumerGroup: 'walkers' });
+    started.connectMicroservice<MicroserviceOptions>({ strategy: started.get(ServerRocketMQ) });
+    const failure = await fails(started.init());
+    expect(failure.command.split(' && ').sort()).toEqual([
+      ...['packers', ...missing, 'walkers'].map((group) => `npx nestjs-rocketmq group create ${group} ${on}`),
+      ...['parcels', 'steps'].map((topic) => `npx nestjs-rocketmq topic create ${topic} --type normal ${on}`),
+    ]);
+    expect(failure.message).toContain(`at ${second.endpoints}: consumer group "packers" does not exist`);
+    for (const broker of brokers) expect(broker.connectedClients()).toEqual([]);
+  });
+
+  it('stops those that have started when another cannot be reached', async () => {
+    const { brokers, second, app } = await clusters({ topics: [{ name: 'orders' }], groups: [{ name: 'shop' }] }, {});
+    await brokers[1].stop();
+    const started = await app({ providers: [Orders, Far] });
+    await expect(started.init()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining(second.endpoints),
+    });
+    expect(brokers[0].connectedClients()).toEqual([]);
+  });
 });

@@ -10,8 +10,8 @@ import { type PlannedListener, planConsumers } from '../listening/listener-plan.
 import { controllerHosts, explore, type FoundListener } from '../listening/rocketmq.explorer.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 import type { CheckedOptions } from '../runtime/module-options.js';
-import type { RuntimeFamily } from '../transport/adopted-servers.js';
 import { describedPatterns, patternsOfAnyTransport } from '../transport/pattern-handlers.js';
+import type { RuntimeFamily } from '../transport/runtime-family.js';
 import { DEFAULT_CONNECTION } from './document.js';
 
 /** A method with `@TransactionalSend`. */

@@ -24,7 +24,6 @@ export const OWN_NAME = Symbol.for('nestjs-rocketmq.own.name');
 export const OWN_RUNTIME = Symbol.for('nestjs-rocketmq.own.runtime');
 export const OWN_RUNTIME_FAMILY = Symbol.for('nestjs-rocketmq.own.family');
 export const OWN_EVENTS = Symbol.for('nestjs-rocketmq.own.events');
-export const OWN_PRODUCER = Symbol.for('nestjs-rocketmq.own.producer');
 
 export const LISTENER_METADATA = Symbol.for('nestjs-rocketmq.listener');
 export const TRANSACTIONAL_SEND_METADATA = Symbol.for('nestjs-rocketmq.transactional-send');

@@ -2,8 +2,9 @@
 
 import { type DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { UsageError } from '../../support/errors.js';
 import { type LateLogger, LOG_TO, type Logger } from '../../support/logger.js';
-import { HandlerHost, type HandlerMethod, type InstanceWrapper } from '../common/handler-host.js';
+import { HandlerHost, type HandlerMethod, type InstanceWrapper, methodLabel } from '../common/handler-host.js';
 import {
   LISTENER_METADATA,
   PATTERN_KIND_METADATA,
@@ -178,4 +179,16 @@ export function giveRunner({ transactionalSends }: Discovered, runner: Transacti
     const instance = host.wrapper.instance as { [key: symbol]: TransactionRunner | undefined };
     instance[transactionsToken(connection)] ??= runner;
   }
+}
+
+/** @throws UsageError `UNKNOWN_CONNECTION` for a method that names a connection that does not exist */
+export function assertKnown({ elsewhere }: Discovered, connections: readonly (string | undefined)[]): void {
+  const lost = elsewhere.find(({ connection }) => !connections.includes(connection));
+  if (lost === undefined) return;
+  const { connection } = lost;
+  const missing =
+    connection === undefined ? 'no connection, but all connections have names' : `connection "${connection}"`;
+  const known = connections.map((name) => (name === undefined ? 'one without a name' : `"${name}"`)).join(', ');
+  const text = `${methodLabel(lost)} names ${missing}; RocketMQModule has ${known}`;
+  throw new UsageError('UNKNOWN_CONNECTION', text, 'connection');
 }

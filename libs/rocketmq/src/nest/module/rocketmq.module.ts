@@ -13,14 +13,12 @@ import {
   type Type,
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { UsageError } from '../../support/errors.js';
 import { AdminAccess, whoInjectsAdmin } from '../cluster/admin-access.js';
 import {
   adminAccessToken,
   familyToken,
   OWN_EVENTS,
   OWN_NAME,
-  OWN_PRODUCER,
   OWN_RUNTIME,
   OWN_RUNTIME_FAMILY,
   optionsToken,
@@ -45,11 +43,11 @@ import type {
 import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { RocketMQRequester } from '../sending/requester.js';
 import { RocketMQProducer } from '../sending/rocketmq-producer.js';
-import { RuntimeFamily } from '../transport/adopted-servers.js';
-import { onConnected, takenIn } from '../transport/adoption.js';
+import { familiesIn, onConnected, takenIn } from '../transport/adoption.js';
 import { configOf, GlobalsWatch } from '../transport/globals-watch.js';
 import { type Adopter, adoptedRuntime } from '../transport/own-server.js';
 import { withPatterns, withUnconnected } from '../transport/pattern-handlers.js';
+import { RuntimeFamily } from '../transport/runtime-family.js';
 import { ServerRocketMQ } from '../transport/server-rocketmq.js';
 import { assertAsyncOptions, assertScope, asyncProviders } from './async-options.js';
 import {
@@ -78,10 +76,9 @@ function setDistance(modules: ModulesContainer, type: Type, distance: number): v
 @Module({})
 class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   constructor(
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
     @Inject(OWN_RUNTIME_FAMILY) private readonly family: RuntimeFamily,
-    @Inject(OWN_PRODUCER) private readonly producer: RocketMQProducer,
     @Inject(OWN_EVENTS) events: RocketMQEvents,
     @Inject(DiscoveryService) discovery: DiscoveryService,
     @Inject(ExternalContextCreator) creator: ExternalContextCreator,
@@ -108,21 +105,7 @@ class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplication
   }
 
   async onModuleInit(): Promise<void> {
-    await this.family.open(() => this.runtime.open(this.producer, this.connections()));
-  }
-
-  /** The names of all connections. @throws UsageError `MODULE_IMPORTED_TWICE` */
-  private connections(): (string | undefined)[] {
-    const names = [...this.modules.values()]
-      .filter(({ metatype }) => metatype === RocketMQCoreModule)
-      .map((module): string | null => module.getProviderByKey<string | null>(OWN_NAME).instance);
-    const [twice] = names.filter((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) {
-      const which = twice === null ? 'without a name' : `with the name "${twice}"`;
-      const text = `RocketMQModule.forRoot() or forRootAsync() ${which} is imported more than once; import it in the root module only, or give each connection a name`;
-      throw new UsageError('MODULE_IMPORTED_TWICE', text);
-    }
-    return names.map((name) => name ?? undefined);
+    await this.family.open();
   }
 
   /** Nest 10 destroys the module with the greatest distance first; on later versions the other module has drained before. */
@@ -167,7 +150,6 @@ function providersOf(name: string | undefined): Provider[] {
     { provide: OWN_NAME, useValue: name ?? null },
     { provide: OWN_RUNTIME, useExisting: runtimeToken(name) },
     { provide: OWN_RUNTIME_FAMILY, useExisting: familyToken(name) },
-    { provide: OWN_PRODUCER, useExisting: getRocketMQProducerToken(name) },
     { provide: OWN_EVENTS, useExisting: getRocketMQEventsToken(name) },
     {
       provide: wireToken(name),
@@ -241,8 +223,13 @@ function providersOf(name: string | undefined): Provider[] {
     },
     {
       provide: familyToken(name),
-      inject: [runtimeToken(name), getRocketMQServerToken(name)],
-      useFactory: (runtime: RocketMQRuntime, server: ServerRocketMQ) => new RuntimeFamily(runtime, server),
+      inject: [runtimeToken(name), getRocketMQServerToken(name), getRocketMQProducerToken(name), ModulesContainer],
+      useFactory: (
+        head: RocketMQRuntime,
+        server: ServerRocketMQ,
+        producer: RocketMQProducer,
+        modules: ModulesContainer,
+      ) => new RuntimeFamily({ name, head, server, producer, connections: () => familiesIn(modules) }),
     },
     ...injectablesOf(name),
   ];

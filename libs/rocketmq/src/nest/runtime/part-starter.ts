@@ -4,7 +4,7 @@
 import { Connection } from '../../client/connection.js';
 import type { ConnectionOptions } from '../../client/connection-options.js';
 import type { StartOptions } from '../../client/lifecycle-options.js';
-import { everyPart, ResourceError } from '../../client/resource-errors.js';
+import { namingAll } from '../../client/resource-errors.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';
 import type { TransactionCheckHandler } from '../../producer/transactions/transaction-check.js';
@@ -52,6 +52,13 @@ export interface Parts extends Watches {
   failures?: FailureLog;
   /** Undefined with a broker inside the application, where what ends with the process is lost anyway. */
   signals?: SignalWatch;
+}
+
+/** The consumers of a start. */
+export interface ConsumerPlans {
+  readonly ready: readonly PlannedConsumer[];
+  /** Those that start later. */
+  readonly waiting?: readonly PlannedConsumer[];
 }
 
 /** What the parts are created with. */
@@ -105,15 +112,10 @@ export class PartStarter {
       events: producerHooks(options.events ?? {}, events),
       telemetry: options.telemetry,
     });
-    // A producer whose start fails has closed itself.
-    try {
-      await producer.start({ ...this.startOptions(), signal });
-    } catch (error) {
-      // What the consumers miss is named as well, although they would start later.
-      if (!(error instanceof ResourceError)) throw error;
-      const consumers = await this.allConsumers(parts, parts.connection);
-      await everyPart([Promise.reject(error), consumers.check(plan.consumers, signal)]);
-    }
+    // A producer whose start fails has closed itself. What the consumers miss is named as well, although they would start later.
+    await namingAll(producer.start({ ...this.startOptions(), signal }), () => [
+      this.check(parts, plan.consumers, signal),
+    ]);
     parts.producer = producer;
     parts.failures = this.failureLog(parts.connection, producer);
   }
@@ -156,14 +158,20 @@ export class PartStarter {
   }
 
   /** Starts the consumers of some groups. @throws as {@link producer}, when all others have started or failed */
-  async consumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
-    const { connection } = parts;
-    if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
-    const consumers = await this.allConsumers(parts, connection);
-    await consumers.start(plans, signal);
+  async consumers(parts: Parts, { ready, waiting = [] }: ConsumerPlans, signal: AbortSignal): Promise<void> {
+    const consumers = await this.allConsumers(parts);
+    await namingAll(consumers.start(ready, signal), () => [consumers.check(waiting, signal)]);
   }
 
-  private async allConsumers(parts: Parts, connection: Connection): Promise<RunningConsumers> {
+  /** Whether consumers that do not run would find what they need. Nothing is received. @throws as {@link producer} */
+  async check(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
+    const consumers = await this.allConsumers(parts);
+    await consumers.check(plans, signal);
+  }
+
+  private async allConsumers(parts: Parts): Promise<RunningConsumers> {
+    const { connection } = parts;
+    if (connection === undefined) throw new StateError('NOT_STARTED', 'the producer has not started');
     parts.consumers ??= await this.running(connection, parts);
     return parts.consumers;
   }

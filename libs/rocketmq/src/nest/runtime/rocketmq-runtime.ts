@@ -7,7 +7,7 @@ import { areNameServers } from '../../client/endpoint.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { Producer } from '../../producer/producer.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { type RocketMQError, StateError, UsageError } from '../../support/errors.js';
+import { type RocketMQError, StateError } from '../../support/errors.js';
 import { systemRandom } from '../../support/random.js';
 import { declarationsOf } from '../cluster/declarations.js';
 import { methodLabel } from '../common/handler-host.js';
@@ -15,7 +15,7 @@ import type { ListenersPort } from '../events/rocketmq-listeners.js';
 import type { ConnectionPhase, HealthSource } from '../health/rocketmq-health.js';
 import { type StartProblem, StartSteps } from '../health/start-steps.js';
 import { type PlannedConsumer, planConsumers } from '../listening/listener-plan.js';
-import { type Discovered, giveRunner } from '../listening/rocketmq.explorer.js';
+import { assertKnown, type Discovered, giveRunner } from '../listening/rocketmq.explorer.js';
 import type { MessageHooks } from '../messages/message-hooks.js';
 import type { ReplyChannel } from '../sending/reply-channel.js';
 import type { RequestPort } from '../sending/requester.js';
@@ -27,7 +27,7 @@ import { IdleHandlers } from './idle-handlers.js';
 import { ListenerTrial } from './listener-trial.js';
 import type { CheckedOptions } from './module-options.js';
 import { notRunning, startFailed } from './not-running.js';
-import { PartStarter, type PartStarterPort, type Parts, type Plan } from './part-starter.js';
+import { type ConsumerPlans, PartStarter, type PartStarterPort, type Parts, type Plan } from './part-starter.js';
 import { assertConnectedInTime, type PatternRuntime, type PatternServer } from './pattern-runtime.js';
 import { SignalWatch } from './signal-watch.js';
 import { loadSchemas, planTopics } from './topic-plan.js';
@@ -190,6 +190,14 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     });
   }
 
+  /** Whether the consumers that do not run would find what they need. @throws as {@link open} */
+  async check(): Promise<void> {
+    const { state, planned = [] } = this;
+    if (state.kind !== 'sending' && state.kind !== 'listening') return;
+    const { parts } = state;
+    await this.steps.run((signal) => this.starter.check(parts, planned, signal));
+  }
+
   /**
    * Starts the consumers.
    * @throws as {@link open}
@@ -204,7 +212,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
       const waiting = plan.consumers.filter((consumer) => hasPatterns(consumer) && !this.arePatternsWanted);
       this.idle.waiting(waiting);
       const ready = plan.consumers.filter((consumer) => !waiting.includes(consumer));
-      await this.steps.run((signal) => this.startConsumers(parts, ready, signal));
+      await this.steps.run((signal) => this.startConsumers(parts, { ready, waiting }, signal));
       await this.steps.run(() => this.starter.watches(parts, plan));
     });
     this.isStarting = false;
@@ -223,7 +231,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     if (state.kind !== 'listening') return server?.report('waiting');
     const { parts } = state;
     const wanted = (this.planned ?? []).filter(hasPatterns);
-    await this.orClose(() => this.steps.run((signal) => this.startConsumers(parts, wanted, signal)));
+    await this.orClose(() => this.steps.run((signal) => this.startConsumers(parts, { ready: wanted }, signal)));
   }
 
   async stopPatterns(): Promise<void> {
@@ -281,7 +289,7 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     return { consumers, checkers, ...topics, declarations };
   }
 
-  private async startConsumers(parts: Parts, plans: readonly PlannedConsumer[], signal: AbortSignal): Promise<void> {
+  private async startConsumers(parts: Parts, plans: ConsumerPlans, signal: AbortSignal): Promise<void> {
     await this.starter.consumers(parts, plans, signal);
     if (this.arePatternsWanted) this.given.server?.report('listening');
   }
@@ -335,16 +343,4 @@ function hasProxy({ target }: CheckedOptions): boolean {
 
 function hasPatterns({ listeners }: PlannedConsumer): boolean {
   return listeners.some(({ pattern }) => pattern !== undefined);
-}
-
-/** @throws UsageError `UNKNOWN_CONNECTION` for a method that names a connection that does not exist */
-function assertKnown({ elsewhere }: Discovered, connections: readonly (string | undefined)[]): void {
-  const lost = elsewhere.find(({ connection }) => !connections.includes(connection));
-  if (lost === undefined) return;
-  const { connection } = lost;
-  const missing =
-    connection === undefined ? 'no connection, but all connections have names' : `connection "${connection}"`;
-  const known = connections.map((name) => (name === undefined ? 'one without a name' : `"${name}"`)).join(', ');
-  const text = `${methodLabel(lost)} names ${missing}; RocketMQModule has ${known}`;
-  throw new UsageError('UNKNOWN_CONNECTION', text, 'connection');
 }

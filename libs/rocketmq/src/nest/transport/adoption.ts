@@ -2,24 +2,26 @@
 // are connected when it starts.
 
 import type { ModulesContainer } from '@nestjs/core';
-import { familyToken, OWN_NAME } from '../common/rocketmq.constants.js';
+import { OWN_NAME, OWN_RUNTIME_FAMILY } from '../common/rocketmq.constants.js';
 import { methods } from '../listening/rocketmq.explorer.js';
-import type { RuntimeFamily } from './adopted-servers.js';
 import { PATTERN_EXTRAS_METADATA, type Taken } from './pattern-handlers.js';
+import type { RuntimeFamily } from './runtime-family.js';
 import { ADOPT, ServerRocketMQ } from './server-rocketmq.js';
+
+/** All connections of an application. */
+export function familiesIn(modules: ModulesContainer): RuntimeFamily[] {
+  const cores = [...modules.values()].filter(({ providers }) => providers.has(OWN_NAME));
+  return cores.map(({ providers }) => providers.get(OWN_RUNTIME_FAMILY)?.instance as RuntimeFamily);
+}
 
 /** What the servers take that are connected to this application, on all its connections. */
 export function takenIn(modules: ModulesContainer): Taken {
-  const cores = [...modules.values()].filter(({ providers }) => providers.has(OWN_NAME));
-  const names = cores.map(({ providers }) => (providers.get(OWN_NAME)?.instance as string | null) ?? undefined);
-  const families = cores.map(
-    ({ providers }, index) => providers.get(familyToken(names[index]))?.instance as RuntimeFamily,
-  );
+  const families = familiesIn(modules);
   const servers = families.flatMap((family) => family.servers().filter(({ isConnected }) => isConnected));
   return {
     transports: new Set(servers.map(({ transportId }) => transportId)),
     isAnyConnected: servers.length > 0 || hasOtherTarget(modules),
-    first: names[families.findIndex(({ isReceiving }) => isReceiving)],
+    first: families.find(({ isReceiving }) => isReceiving)?.name,
   };
 }
 
