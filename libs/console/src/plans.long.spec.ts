@@ -437,7 +437,7 @@ describe('a pause of a group', () => {
     const plan = await core.plan(pause);
     expect(plan.preview).toEqual({ consumers: 0 });
     expect((await admin.describeGroup('billing'))?.pause).toBeUndefined();
-    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: 'billing is paused, over all instances' });
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: 'group billing is paused, over all instances' });
     const shown = { reason: 'the bank is away', by: expect.any(String), sinceMs: expect.any(Number) };
     expect((await admin.describeGroup('billing'))?.pause).toEqual(shown);
     expect((await core.audit())[0]).toMatchObject({
@@ -445,13 +445,13 @@ describe('a pause of a group', () => {
       target: { consumerGroup: 'billing', change: 'pause', reason: 'the bank is away', topic: 'orders' },
     });
     expect((await core.change({ ...pause, reason: 'an audit' })).text).toMatch(
-      /^billing is paused, over all instances; it was paused since \S+Z by \S.* for: the bank is away$/,
+      /^group billing is paused, over all instances; it was paused since \S+Z by \S.* for: the bank is away$/,
     );
     await core.change(pause);
     const { reason: _, ...rest } = pause;
     const resume = await core.plan({ ...rest, change: 'resume' });
     expect(resume.preview).toEqual({ consumers: 0, pause: shown });
-    expect(await core.execute(resume)).toMatchObject({ text: 'billing is resumed, over all instances' });
+    expect(await core.execute(resume)).toMatchObject({ text: 'group billing is resumed, over all instances' });
     expect((await admin.describeGroup('billing'))?.pause).toBeUndefined();
   });
 

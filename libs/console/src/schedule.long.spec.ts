@@ -103,7 +103,7 @@ describe('a change to the schedule', () => {
     const core = opened();
     await core.change(pause('nightly'));
     expect((await core.change(change('pause', 'nightly', { reason: 'later' }))).text).toMatch(
-      /^nightly is paused; it was paused since \S+Z for: the figures are wrong$/,
+      /^entry nightly is paused; it was paused since \S+Z for: the figures are wrong$/,
     );
   });
 
@@ -112,12 +112,12 @@ describe('a change to the schedule', () => {
     const plan = await core.plan(pause('nightly'));
     expect(plan.preview).toMatchObject({ entry: { key: 'nightly', cron: '0 3 * * *' } });
     expect((await bench.pending({ key: 'nightly' })).entries[0]?.paused).toBeUndefined();
-    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: 'nightly is paused' });
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: 'entry nightly is paused' });
     expect((await bench.pending({ key: 'nightly' })).entries[0]?.paused?.reason).toBe('the figures are wrong');
     expect(await core.change(change('run', 'nightly'))).toMatchObject({ outcome: 'done' });
     expect(await sent()).toEqual(['nightly']);
-    expect(await core.change(change('resume', 'nightly'))).toMatchObject({ text: 'nightly is resumed' });
-    expect(await core.change(change('cancel', 'trial:ada'))).toMatchObject({ text: 'trial:ada is canceled' });
+    expect(await core.change(change('resume', 'nightly'))).toMatchObject({ text: 'entry nightly is resumed' });
+    expect(await core.change(change('cancel', 'trial:ada'))).toMatchObject({ text: 'entry trial:ada is canceled' });
     expect(keys(await core.ask('/api/schedule'))).toEqual(['nightly']);
     const written = (await core.audit()).map(({ action, target, outcome }) => [action, target, outcome]);
     const target = { key: 'nightly', topic: 'orders' };

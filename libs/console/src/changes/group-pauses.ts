@@ -32,7 +32,7 @@ export async function planPause({ admin, request }: PageContext, fields: Fields)
     if (reason === undefined) await admin.resumeGroup(consumerGroup, { signal: ending });
     else await admin.pauseGroup(consumerGroup, { reason, by: nameOf(request) }, { signal: ending });
     const replaced = reason === undefined || before === undefined ? '' : `; it was paused ${pauseText(before)}`;
-    const text = `${consumerGroup} is ${reason === undefined ? 'resumed' : 'paused'}, over all instances${replaced}`;
+    const text = `group ${consumerGroup} is ${reason === undefined ? 'resumed' : 'paused'}, over all instances${replaced}`;
     return { outcome: 'done', text, details: {} };
   };
   const target = { consumerGroup, change, ...(reason !== undefined && { reason }) };

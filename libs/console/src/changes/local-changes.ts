@@ -25,7 +25,7 @@ export async function planListeners(context: PageContext, fields: Fields): Promi
     else if (change === 'resume') application.resume(listener);
     else application.setConcurrency(listener, concurrency ?? 1);
     const now = application.listeners().find(({ name }) => name === listener);
-    const text = change === 'concurrency' ? `concurrency is ${concurrency}` : `${listener} is ${now?.status}`;
+    const text = change === 'concurrency' ? `concurrency is ${concurrency}` : `listener ${listener} is ${now?.status}`;
     return { outcome: 'done', text: `${text}, in this instance only`, details: { listener: now } };
   };
   if (!['pause', 'resume', 'concurrency'].includes(change)) throw wrong('change must be pause, resume or concurrency');

@@ -19,17 +19,17 @@ const CHANGES = {
   pause: {
     make: (own: Schedule, tx: SqlExecutor, key: string, reason: string) => own.pause(tx, key, reason),
     text: ({ key, paused }: PendingEntry) => {
-      if (paused === undefined) return `${key} is paused`;
-      return `${key} is paused; it was paused since ${paused.since.toISOString()} for: ${paused.reason}`;
+      if (paused === undefined) return `entry ${key} is paused`;
+      return `entry ${key} is paused; it was paused since ${paused.since.toISOString()} for: ${paused.reason}`;
     },
   },
   resume: {
     make: (own: Schedule, tx: SqlExecutor, key: string) => own.resume(tx, key),
-    text: ({ key }: PendingEntry) => `${key} is resumed`,
+    text: ({ key }: PendingEntry) => `entry ${key} is resumed`,
   },
   cancel: {
     make: (own: Schedule, tx: SqlExecutor, key: string) => own.cancel(tx, key),
-    text: ({ key }: PendingEntry) => `${key} is canceled`,
+    text: ({ key }: PendingEntry) => `entry ${key} is canceled`,
   },
 };
 

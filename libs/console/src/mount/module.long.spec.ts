@@ -181,7 +181,7 @@ describe('the schedule of the application', () => {
     const browser = new ConsoleBrowser(`${await app.getUrl()}/rocketmq`);
     expect((await browser.get('/api/session')).body).toMatchObject({ has: { schedule: true }, actions: ['schedule'] });
     const { done } = await browser.change({ action: 'schedule', key: 'nightly', change: 'pause', reason: 'holidays' });
-    expect(done).toMatchObject({ outcome: 'done', text: 'nightly is paused' });
+    expect(done).toMatchObject({ outcome: 'done', text: 'entry nightly is paused' });
     expect((await browser.get('/api/schedule')).body).toMatchObject({
       entries: [{ key: 'nightly', topic: 'orders', cron: '0 3 * * *', paused: { reason: 'holidays' } }],
     });
