@@ -53,6 +53,9 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 3_000;
 const UNCHECKED =
   "the server's certificate is not verified (tls.dangerouslyAcceptAnyCertificate): anyone on the network path can read and alter the traffic";
 
+/** Whether the server is in this process, and then whether what it stores outlives it. */
+type ServerPlace = 'elsewhere' | 'memory' | 'folder';
+
 /** A connection to one RocketMQ cluster, shared by any number of producers and consumers. Connects at first use. */
 export class Connection {
   readonly bootstrap: Endpoint;
@@ -80,27 +83,27 @@ export class Connection {
   readonly hasProxy: boolean;
   /** Of clients that are not closed. */
   private readonly gateways = new Set<GatewayCalls>();
-  /** Whether the server ends with this process. @internal */
-  readonly isEmbedded: boolean;
+  /** @internal */
+  readonly place: ServerPlace;
   private readonly nameServer: string;
   private clientCount = 0;
   private closed = false;
 
   /**
-   * @param place where the command line reaches the cluster, if its endpoints are proxies and it is known; whether it is in this process
+   * @param given where the command line reaches the cluster, if its endpoints are proxies and it is known; where the server is
    * @throws UsageError that names the option; nothing is connected yet
    */
   constructor(
     options: ConnectionOptions,
     {
       nameServer = UNKNOWN_NAME_SERVER,
-      isEmbedded = false,
-    }: { nameServer?: string | undefined; isEmbedded?: boolean } = {},
+      place = 'elsewhere',
+    }: { nameServer?: string | undefined; place?: ServerPlace } = {},
   ) {
     assertConnectionOptions(options);
     this.bootstrap = parseEndpoints(options.endpoints);
     this.hasProxy = !areNameServers(options.endpoints);
-    this.isEmbedded = isEmbedded;
+    this.place = place;
     this.nameServer = this.hasProxy ? nameServer : endpointKey(this.bootstrap);
     this.namespace = options.namespace ?? '';
     this.requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;

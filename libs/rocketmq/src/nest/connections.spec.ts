@@ -1,5 +1,8 @@
 // Several connections in one application, and what applications inject from each.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
@@ -33,6 +36,7 @@ import { getRocketMQAdminToken } from './module/injection.decorators.js';
 let own: TestBroker;
 let eu: TestBroker;
 const apps: TestingModule[] = [];
+const folders: string[] = [];
 
 beforeEach(async () => {
   [own, eu] = await Promise.all([TestBroker.start({ nameServerPort: 0 }), TestBroker.start()]);
@@ -41,6 +45,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const app of apps.splice(0)) await closeApp(app);
   await Promise.all([own.stop(), eu.stop()]);
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
 function options({ endpoints }: TestBroker, more: Partial<RocketMQModuleOptions> = {}): RocketMQModuleOptions {
@@ -257,7 +262,11 @@ describe('the injected admin', () => {
   it.each([
     ['its cluster', undefined],
     ['an embedded broker', 'embedded:'],
-  ])('is what the log line of a dead letter leads to, on %s', async (_, endpoints) => {
+    ['an embedded broker with a folder', 'embedded:FOLDER'],
+  ])('is what the log line of a dead letter leads to, on %s', async (_, place) => {
+    const folder = mkdtempSync(join(tmpdir(), 'connections-'));
+    folders.push(folder);
+    const endpoints = place?.replace('FOLDER', folder);
     const logger = recordingLogger();
     @Injectable()
     class Till extends Operator {
@@ -273,10 +282,10 @@ describe('the injected admin', () => {
     const lineOf = () => logger.lines.map(([line]) => line).find((line) => line.includes('dead-lettered'));
     await until(() => lineOf() !== undefined);
     // The next start of an embedded one, with the cause corrected, has another port.
-    const next =
-      endpoints === undefined
-        ? `dlq replay till --name-server ${nameServer}`
-        : "keeps it beyond this process only with a folder (endpoints: 'embedded:./data')";
-    expect(lineOf()).toContain(next);
+    const next: Record<string, string> = {
+      'embedded:': "keeps it beyond this process only with a folder (endpoints: 'embedded:./data')",
+      'embedded:FOLDER': 'the folder of the embedded broker keeps it',
+    };
+    expect(lineOf()).toContain(place === undefined ? `dlq replay till --name-server ${nameServer}` : next[place]);
   });
 });

@@ -51,17 +51,21 @@ export interface ConsumerEvents extends SessionEvents {
 export class ConsumerReporter {
   private readonly logger: Logger;
   private readonly command: Connection['command'];
-  private readonly isEmbedded: boolean;
+  private readonly place: Connection['place'];
 
   constructor(
     private readonly events: Partial<ConsumerEvents>,
-    { logger, command, isEmbedded = false }: Pick<Connection, 'logger' | 'command'> & { readonly isEmbedded?: boolean },
+    {
+      logger,
+      command,
+      place = 'elsewhere',
+    }: Pick<Connection, 'logger' | 'command'> & Partial<Pick<Connection, 'place'>>,
     private readonly consumerGroup: string,
     private readonly telemetry?: PushConsumerTelemetry,
   ) {
     this.logger = logger;
     this.command = command;
-    this.isEmbedded = isEmbedded;
+    this.place = place;
   }
 
   /** @param wasInterrupted whether its signal had fired: what ended it is logged, and it does not count as a failure */
@@ -87,17 +91,25 @@ export class ConsumerReporter {
     ownHook: (() => unknown) | undefined,
     inTime: (hook: () => unknown) => Promise<unknown>,
   ): Promise<void> {
-    const next = isElsewhere
-      ? 'its deadLetterTo stores it'
-      : this.isEmbedded
-        ? "replay it in the console; an embedded broker keeps it beyond this process only with a folder (endpoints: 'embedded:./data')"
-        : `fix the cause, then replay it in the console, or with: ${this.command('dlq', 'replay', this.consumerGroup)}`;
+    const next = isElsewhere ? 'its deadLetterTo stores it' : this.howToReplay();
     const fields = { ...this.fields(message), reason, ...errorFields(error) };
     this.logger.error(`a message is dead-lettered; ${next}`, fields);
     this.telemetry?.deadLetter(message, reason);
     const { onDeadLetter } = this.events;
     const hook = onDeadLetter && (() => this.events.onDeadLetter?.(message, reason, error));
     for (const one of [hook, ownHook]) if (one !== undefined) await this.call('onDeadLetter', () => inTime(one));
+  }
+
+  /** Without a command for a server in this process, whose port the next start changes. */
+  private howToReplay(): string {
+    switch (this.place) {
+      case 'elsewhere':
+        return `fix the cause, then replay it in the console, or with: ${this.command('dlq', 'replay', this.consumerGroup)}`;
+      case 'folder':
+        return 'fix the cause, then replay it in the console; the folder of the embedded broker keeps it';
+      case 'memory':
+        return "replay it in the console; an embedded broker keeps it beyond this process only with a folder (endpoints: 'embedded:./data')";
+    }
   }
 
   /** The listener's `deadLetterTo` did not store the message. */

@@ -188,7 +188,8 @@ export class PartStarter {
       return new Connection({ ...shared, credentials, tls, endpoints: target.endpoints }, { nameServer });
     // The embedded broker needs no credentials and no TLS, and files that the cluster's options name may not exist on this machine.
     const inside = given.admin.needsInside ? broker?.nameServerEndpoint : undefined;
-    return new Connection({ ...shared, endpoints: broker?.endpoints ?? '' }, { nameServer: inside, isEmbedded: true });
+    const place = target.data === undefined ? 'memory' : 'folder';
+    return new Connection({ ...shared, endpoints: broker?.endpoints ?? '' }, { nameServer: inside, place });
   }
 
   private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {
