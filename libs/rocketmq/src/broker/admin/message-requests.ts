@@ -57,7 +57,7 @@ export class MessageRequests {
     try {
       const { engine, clock, store, clientTime } = this.broker;
       const handle = storedHandleOf(store, clientTime, recallHandle);
-      const msgId = engine.recall(topic, handle, clock.nowMs());
+      const msgId = engine.recall(topic, handle, clock.nowMs(), false);
       await this.broker.store.flush();
       return { ...SUCCESS, fields: { msgId } };
     } catch (error) {

@@ -62,15 +62,21 @@ export class OffsetRequests {
     private readonly resets: OffsetResets,
   ) {}
 
-  /** The offset of a queue by time (29), its end (30), its beginning (31). */
+  /** The offset of a queue by time (29), its end (30), its beginning (31): 0 for a topic or queue that does not exist, as on the server. */
   private offsetOf(
     { fields }: RemotingFrame,
     choose: (topic: string, range: QueueRange, fields: RemotingFrame['fields']) => number,
   ): AdminAnswer {
-    const topic = this.topics.topic(fields.topic);
-    const [range] = this.queuesIn(topic, numberIn(fields, 'queueId'));
-    const offset = range === undefined ? 0 : choose(topic.name, range, fields);
+    const range = this.rangeIn(fields);
+    const offset = range === undefined ? 0 : choose(fields.topic ?? '', range, fields);
     return { ...SUCCESS, fields: { offset: String(offset) } };
+  }
+
+  /** @returns undefined for a topic or queue that does not exist */
+  private rangeIn(fields: RemotingFrame['fields']): QueueRange | undefined {
+    const queueId = numberIn(fields, 'queueId');
+    const topic = this.topics.find(fields.topic);
+    return topic && this.topics.queues(topic).find((range) => range.queueId === queueId);
   }
 
   /** The first message that was stored then or later, or the last one that was stored then or before. @see BoundaryType of the server */
@@ -82,9 +88,8 @@ export class OffsetRequests {
 
   /** When the first message of a queue was stored; -1 for a queue that is empty, and for one that does not exist. */
   private earliestTime({ fields }: RemotingFrame): AdminAnswer {
-    const { engine, store, clientTime } = this.broker;
-    const topic = engine.findTopic(fields.topic ?? '');
-    const range = topic && this.topics.queues(topic).find(({ queueId }) => queueId === numberIn(fields, 'queueId'));
+    const { store, clientTime } = this.broker;
+    const range = this.rangeIn(fields);
     const first = range && messageAt(store, fields.topic ?? '', range.queueId, range.minOffset);
     const timestamp = first === undefined ? NO_TIME : clientTime.toClient(first.storeTimestampMs);
     return { ...SUCCESS, fields: { timestamp: String(timestamp) } };
@@ -94,17 +99,28 @@ export class OffsetRequests {
    * The position of a group in a queue. Without one it starts at the first message while the queue has all of its messages; otherwise the
    * consumer decides where. So it does for an empty queue, but on 4.x.
    */
-  private position(request: RemotingFrame): AdminAnswer {
-    const { store, engine } = this.broker;
-    const group = engine.findGroup(groupNameOf(request.fields.consumerGroup));
-    return this.offsetOf(request, (topic, { queueId, minOffset, maxOffset }) => {
-      const queue = { group: group?.name ?? '', topic, queueId };
-      const hasPosition = store.get(keys.cursor(queue)) !== undefined;
-      if (group !== undefined && hasPosition) return positionOf(store, group, queue);
-      if (minOffset === 0 && (maxOffset > 0 || isOf4(this.broker.release()))) return 0;
-      const message = 'Not found, maybe this consumer group boot first';
-      throw new AdminRejection(RESPONSE_CODES.queryNotFound, message);
-    });
+  private position({ fields }: RemotingFrame): AdminAnswer {
+    const group = this.broker.engine.findGroup(groupNameOf(fields.consumerGroup));
+    const range = this.rangeIn(fields);
+    const offset = range && this.positionIn(group, fields.topic ?? '', range, fields.setZeroIfNotFound !== 'false');
+    if (offset !== undefined) return { ...SUCCESS, fields: { offset: String(offset) } };
+    throw new AdminRejection(RESPONSE_CODES.queryNotFound, 'Not found, maybe this consumer group boot first');
+  }
+
+  /** @returns undefined for a group that has none */
+  private positionIn(
+    group: GroupRecord | undefined,
+    topic: string,
+    { queueId, minOffset, maxOffset }: QueueRange,
+    mayBegin: boolean,
+  ): number | undefined {
+    const { store } = this.broker;
+    const queue = { group: group?.name ?? '', topic, queueId };
+    const hasPosition = store.get(keys.cursor(queue)) !== undefined;
+    const position = group !== undefined && hasPosition ? positionOf(store, group, queue) : -1;
+    if (position >= 0) return position;
+    const begins = minOffset === 0 && (maxOffset > 0 || isOf4(this.broker.release()));
+    return begins && mayBegin ? 0 : undefined;
   }
 
   /** @throws AdminRejection for a queue that the topic does not have */

@@ -54,11 +54,15 @@ export class TopicRequests {
 
   /** This request never creates a topic, even where sending would. @throws AdminRejection */
   topic(name = ''): TopicRecord {
-    const topic = this.broker.engine.findTopic(name);
+    const topic = this.find(name);
     if (topic !== undefined) return topic;
-    // A server has it from its start.
-    if (name === DELAYED_TOPIC) return { name, type: undefined, queues: 1 };
     throw new AdminRejection(RESPONSE_CODES.topicNotExist, `No topic route info in name server for the topic: ${name}`);
+  }
+
+  find(name = ''): TopicRecord | undefined {
+    const topic = this.broker.engine.findTopic(name);
+    // A server has it from its start.
+    return topic === undefined && name === DELAYED_TOPIC ? { name, type: undefined, queues: 1 } : topic;
   }
 
   queues(topic: TopicRecord): QueueRange[] {

@@ -58,11 +58,14 @@ export class DelayedMessages {
 
   /**
    * Recalls a delayed message. As on the real server, it is no error if the message was recalled before or never sent.
+   * @param isTyped whether the topic must be one for delayed messages: proxies require that, brokers do not
    * @returns its message id
    */
-  recall(changes: Changes, topic: string, recallHandle: string, nowMs: number): string {
+  recall(changes: Changes, topic: string, recallHandle: string, nowMs: number, isTyped = true): string {
     if (!this.recallEnabled) throw new Rejection('recall-disabled', 'recall failed, operation is forbidden');
-    this.registry.topicFor(changes, topic, 'delay');
+    if (isTyped) this.registry.topicFor(changes, topic, 'delay');
+    else if (changes.get(keys.topic(topic)) === undefined)
+      throw new Rejection('unknown-topic', `recall failed, the topic[${topic}] not exist`);
     const { topic: handleTopic, dueAtMs, messageId } = parseRecallHandle(recallHandle);
     if (handleTopic !== topic) {
       throw new Rejection('recall-invalid', `recall failed, topic not match: the handle is not for topic "${topic}"`);

@@ -233,9 +233,9 @@ export class Engine {
     this.run((changes) => this.transactions.resume(changes, offset, nowMs));
   }
 
-  /** @returns the message id @throws Rejection `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict` */
-  recall(topic: string, recallHandle: string, nowMs: number): string {
-    return this.run((changes) => this.delayed.recall(changes, topic, recallHandle, nowMs));
+  /** @returns the message id @throws Rejection `recall-disabled`, `recall-invalid`, `recall-late`, `type-conflict`, `unknown-topic` */
+  recall(topic: string, recallHandle: string, nowMs: number, isTyped = true): string {
+    return this.run((changes) => this.delayed.recall(changes, topic, recallHandle, nowMs, isTyped));
   }
 
   /** The next due time; undefined if nothing is scheduled. */

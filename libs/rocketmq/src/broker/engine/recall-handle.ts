@@ -25,7 +25,14 @@ export function parseRecallHandle(recallHandle: string): { topic: string; dueAtM
   const [version, topic, broker, due, ...rest] = text.split(' ');
   const dueAtMs = Number(due);
   const messageId = rest.join(' ');
-  if (version !== 'v1' || broker !== BROKER_NAME || !Number.isFinite(dueAtMs) || messageId === '') {
+  const isHandle = version === 'v1' && Number.isFinite(dueAtMs) && messageId !== '';
+  if (isHandle && broker !== BROKER_NAME) {
+    throw new Rejection(
+      'recall-invalid',
+      'recall failed, broker service not available: another broker issued the handle',
+    );
+  }
+  if (!isHandle) {
     throw new Rejection('recall-invalid', 'recall handle is invalid: it was not issued by this broker');
   }
   return { topic: topic ?? '', dueAtMs, messageId };

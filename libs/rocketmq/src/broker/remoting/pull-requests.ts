@@ -5,7 +5,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage } from '../../protocol/remoting/stored-message.js';
 import { MINUTE_MS } from '../../support/clock.js';
-import { type AdminAnswer, AdminRejection, numberIn, rejected, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRejection, numberIn, SUCCESS } from '../admin/admin-answer.js';
 import { TOOLS_GROUP } from '../admin/group-requests.js';
 import { delayedFrom } from '../admin/kept-topics.js';
 import type { OffsetResets } from '../admin/offset-resets.js';
@@ -31,6 +31,9 @@ const [COMMIT, SUSPEND, SUBSCRIBE] = [1, 2, 4];
 
 /** `messageModel` of a heartbeat. */
 const BROADCASTING = 'BROADCASTING';
+
+/** Of a queue that has never had a message. */
+const EMPTY_QUEUE = 'NO_MESSAGE_IN_QUEUE';
 
 type Filter = Pick<PopRequest, 'matches' | 'effort'>;
 
@@ -79,10 +82,11 @@ export class PullRequests {
     const group = fields.consumerGroup ?? '';
     // A consumer that pulls may send its first heartbeat after 30 s.
     if (group !== TOOLS_GROUP.name) consumingGroup(this.broker, group);
-    const topic = this.topics.topic(fields.topic);
+    const topic = this.topics.find(fields.topic) ?? unknownTopic(fields.topic);
     const queueId = numberIn(fields, 'queueId');
     if (queueId < 0 || queueId >= topic.queues) {
-      throw rejected(`queueId[${queueId}] is illegal, topic:[${topic.name}] has ${topic.queues} queues`);
+      const message = `queueId[${queueId}] is illegal, topic:[${topic.name}] has ${topic.queues} queues`;
+      throw new AdminRejection(RESPONSE_CODES.invalidParameter, message);
     }
     const filter =
       (sysFlag & SUBSCRIBE) !== 0 || group === TOOLS_GROUP.name
@@ -124,7 +128,10 @@ export class PullRequests {
     if (reset !== undefined) return this.answer(pull, RESPONSE_CODES.pullOffsetMoved, reset, 'OFFSET_RESET');
     const end = this.endOf(pull);
     if (offset === end) return undefined;
-    if (offset > end) return this.answer(pull, RESPONSE_CODES.pullOffsetMoved, end, 'OFFSET_OVERFLOW_BADLY');
+    if (offset > end || end === 0) {
+      const remark = end === 0 ? EMPTY_QUEUE : 'OFFSET_OVERFLOW_BADLY';
+      return this.answer(pull, RESPONSE_CODES.pullOffsetMoved, end, remark);
+    }
     const begin = this.beginOf(pull);
     if (offset < begin) return this.answer(pull, RESPONSE_CODES.pullOffsetMoved, begin, 'OFFSET_TOO_SMALL');
     const { entries, nextOffset } = this.read(pull, end);
@@ -160,7 +167,8 @@ export class PullRequests {
   }
 
   private nothing(pull: Pull): AdminAnswer {
-    return this.answer(pull, RESPONSE_CODES.pullNotFound, pull.offset, 'OFFSET_OVERFLOW_ONE');
+    const remark = this.endOf(pull) === 0 ? EMPTY_QUEUE : 'OFFSET_OVERFLOW_ONE';
+    return this.answer(pull, RESPONSE_CODES.pullNotFound, pull.offset, remark);
   }
 
   private answer(pull: Pull, code: AdminAnswer['code'], nextBeginOffset: number, remark: string): AdminAnswer {
@@ -170,6 +178,8 @@ export class PullRequests {
       nextBeginOffset: String(nextBeginOffset),
       minOffset: String(this.beginOf(pull)),
       maxOffset: String(this.endOf(pull)),
+      topicSysFlag: '0',
+      groupSysFlag: '0',
     };
     return { code, remark, fields };
   }
@@ -191,6 +201,10 @@ export class PullRequests {
     const { engine, clientTime } = this.broker;
     return { address: this.broker.address(), clientTime, engine };
   }
+}
+
+function unknownTopic(name = ''): never {
+  throw new AdminRejection(RESPONSE_CODES.topicNotExist, `topic[${name}] not exist, apply first please!`);
 }
 
 function costOf({ effort }: Filter, message: StoredMessage): number {

@@ -203,7 +203,8 @@ export class SendRequests {
     arrival: Arrival,
   ): Promise<AdminAnswer> {
     const part = { body, flag: send.flag, properties: send.properties };
-    const copy = messageToStore(send, part, arrival);
+    const sent = messageToStore(send, part, arrival);
+    const copy = withReserved(sent, { DELAY: '-1' });
     const topic = copy.originTopic ?? send.topic;
     this.broker.engine.sendBack({ group: group.name, topic, copy, dueAtMs: undefined, nowMs: arrival.nowMs });
     await this.broker.store.flush();
@@ -227,9 +228,9 @@ export class SendRequests {
     const delayLevel = isDead ? undefined : level === 0 ? FIRST_RETRY_LEVEL + earlierAttempts : level;
     const { flag, isSigned, sysFlag, properties: own } = message.remoting ?? GRPC_PARTS;
     const originId = own.ORIGIN_MESSAGE_ID ?? this.idAt(numberIn(fields, 'offset'));
-    const properties: Record<string, string> = { ...own, WAIT: 'false', ORIGIN_MESSAGE_ID: originId };
+    const DELAY = String(delayLevel ?? 0);
+    const properties: Record<string, string> = { ...own, WAIT: 'false', ORIGIN_MESSAGE_ID: originId, DELAY };
     if (delayLevel !== undefined) {
-      properties.DELAY = String(delayLevel);
       properties.REAL_TOPIC = RETRY_PREFIX + group.name;
       properties.REAL_QID = '0';
     }
@@ -279,7 +280,10 @@ function attemptsOf({ maxDeliveryAttempts }: GroupRecord, version: number, said:
 
 /** Where the message is stored when its time has come, as the server keeps it. */
 function withPlace(message: StoredMessage, { topic, queueId }: SendFields): StoredMessage {
+  return withReserved(message, { REAL_TOPIC: topic, ...(queueId >= 0 && { REAL_QID: String(queueId) }) });
+}
+
+function withReserved(message: StoredMessage, own: Readonly<Record<string, string>>): StoredMessage {
   const { properties, ...parts } = message.remoting ?? GRPC_PARTS;
-  const place = { REAL_TOPIC: topic, ...(queueId >= 0 && { REAL_QID: String(queueId) }) };
-  return { ...message, remoting: { ...parts, properties: { ...properties, ...place } } };
+  return { ...message, remoting: { ...parts, properties: { ...properties, ...own } } };
 }
