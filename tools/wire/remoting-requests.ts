@@ -40,11 +40,11 @@ export const subscribed = (topic: string, subVersion: number | string = 1, subSt
 export const heartbeatOf = (
   clientId: string,
   subscriptions = [subscribed('orders')],
-  { group = 'shop', messageModel = 'CLUSTERING' } = {},
+  { group = 'shop', messageModel = 'CLUSTERING', producer = 'pg' } = {},
 ) => {
   const how = `"consumeType":"CONSUME_PASSIVELY","messageModel":"${messageModel}"`;
   const consumer = `{"groupName":"${group}",${how},"subscriptionDataSet":[${subscriptions}]}`;
-  const body = `{"clientID":"${clientId}","producerDataSet":[{"groupName":"pg"}],"consumerDataSet":[${consumer}]}`;
+  const body = `{"clientID":"${clientId}","producerDataSet":[{"groupName":"${producer}"}],"consumerDataSet":[${consumer}]}`;
   return { code: 34, body: Buffer.from(body) };
 };
 

@@ -28,6 +28,8 @@ export interface DueCheck {
   readonly message: StoredMessage;
   /** The number of the half message. */
   readonly number: number;
+  /** Where it is stored when it commits; undefined: the broker chooses. */
+  readonly queueId: number | undefined;
   /** Starts at 1. */
   readonly times: number;
 }
@@ -113,7 +115,7 @@ export class Transactions {
     const record = changes.get<HalfRecord>(key);
     if (record === undefined) return { kind: 'ended' };
     const topic = key[1] as string;
-    const { transactionId, message } = record;
+    const { transactionId, message, queueId } = record;
     this.delete(changes, key, record);
     if (record.checks >= this.timing.maxChecks) {
       this.giveUp(changes, topic, record, nowMs);
@@ -126,7 +128,7 @@ export class Transactions {
       nextCheckAtMs: nowMs + this.timing.checkIntervalMs,
       openUntilMs: [...stillOpen(record, nowMs), nowMs + this.timing.dataExpireMs],
     });
-    return { kind: 'ask', check: { topic, transactionId, message, times, number: Number(key.at(-1)) } };
+    return { kind: 'ask', check: { topic, transactionId, message, times, number: Number(key.at(-1)), queueId } };
   }
 
   /**

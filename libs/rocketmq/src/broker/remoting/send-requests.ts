@@ -33,6 +33,7 @@ import {
   messageToStore,
   type SendFields,
   sendFieldsOf,
+  withReserved,
 } from './sent-messages.js';
 
 /** The topic whose settings new topics have, and how many queues it has. @see TopicValidator of the server */
@@ -281,9 +282,4 @@ function attemptsOf({ maxDeliveryAttempts }: GroupRecord, version: number, said:
 /** Where the message is stored when its time has come, as the server keeps it. */
 function withPlace(message: StoredMessage, { topic, queueId }: SendFields): StoredMessage {
   return withReserved(message, { REAL_TOPIC: topic, ...(queueId >= 0 && { REAL_QID: String(queueId) }) });
-}
-
-function withReserved(message: StoredMessage, own: Readonly<Record<string, string>>): StoredMessage {
-  const { properties, ...parts } = message.remoting ?? GRPC_PARTS;
-  return { ...message, remoting: { ...parts, properties: { ...properties, ...own } } };
 }

@@ -199,6 +199,12 @@ function partsOf(parts: RemotingParts, isPacked: boolean): RemotingParts {
   return USUAL_PARTS[isSigned ? 0 : 1]?.[waits ? 1 : 0] ?? parts;
 }
 
+/** The message with more of the properties that clients of the remoting protocol and servers add. */
+export function withReserved(message: StoredMessage, own: Readonly<Record<string, string>>): StoredMessage {
+  const { properties, ...parts } = message.remoting ?? GRPC_PARTS;
+  return { ...message, remoting: { ...parts, properties: { ...properties, ...own } } };
+}
+
 const OWN = { enumerable: true, writable: true, configurable: true };
 
 function typeOf(

@@ -11,7 +11,7 @@ import { BROKER_NAME } from '../engine/server-names.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
 import { keys, type StoredMessage } from '../store/records.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
-import { GRPC_PARTS } from './sent-messages.js';
+import { withReserved } from './sent-messages.js';
 
 /** `commitOrRollback`. @see MessageSysFlag of the server */
 const [NOTHING_SAID, COMMIT] = ['0', '8'];
@@ -23,7 +23,7 @@ export class TransactionRequests {
 
   /** Asks the next producer of the half message's group. @returns false if none is connected */
   check(check: DueCheck): boolean {
-    const { topic, message, transactionId, times, number } = check;
+    const { topic, message, transactionId, times, number, queueId = 0 } = check;
     const group = producerGroupOf(topic, message);
     const producer = this.broker.clients.nextProducerOf(group);
     if (producer === undefined) return false;
@@ -31,7 +31,8 @@ export class TransactionRequests {
     const address = this.broker.address();
     const commitLogOffset = engine.logOffsets.ofHalf(topic, number);
     const asked = { ...message, properties: { ...message.properties, ...transactionProperties(transactionId, times) } };
-    const entry = { topic, queueId: 0, offset: number, message: withGroup(asked, group) };
+    const own = { PGROUP: group, REAL_TOPIC: topic, REAL_QID: String(queueId) };
+    const entry = { topic, queueId, offset: number, message: withReserved(asked, own) };
     const stored = storedFieldsOf(entry, { address, clientTime, engine });
     producer.connection.notify({
       code: REQUEST_CODES.checkTransactionState,
@@ -87,12 +88,6 @@ export class TransactionRequests {
 
 /** @see MessageSysFlag of the server */
 const COMMITTED = 8;
-
-/** Clients find their producer by it. */
-function withGroup(message: StoredMessage, group: string): StoredMessage {
-  const { properties, ...parts } = message.remoting ?? GRPC_PARTS;
-  return { ...message, remoting: { ...parts, properties: { ...properties, PGROUP: group } } };
-}
 
 /** Who is asked about a half message. Proxies use the topic as the name of the group. */
 function producerGroupOf(topic: string, { remoting }: StoredMessage): string {
