@@ -6,13 +6,15 @@ import type { RemotingFrame } from '../../libs/rocketmq/src/protocol/remoting/fr
 import { decodeStoredMessages } from '../../libs/rocketmq/src/protocol/remoting/stored-message.js';
 import { HOUR_MS, SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
 import { RawRemotingClient } from '../../tools/wire/raw-remoting-client.js';
-import { heartbeatOf, pullOf, sendBackOf, sendOf } from '../../tools/wire/remoting-requests.js';
+import { heartbeatOf, popOf, pullOf, sendBackOf, sendOf, textsOf } from '../../tools/wire/remoting-requests.js';
 import { isBefore, NotHere } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { type Ask, atBroker } from './support/raw-store.js';
 import type { World } from './support/world.js';
 
 const contract = contractSuite();
+
+const LEASE_MS = 10 * SECOND_MS;
 
 /** The messages in an answer. Numbers and times are those of the server. */
 function messagesIn({ body }: RemotingFrame) {
@@ -82,6 +84,58 @@ describe('offsets, as Java clients ask for them', () => {
   });
 });
 
+describe('a group that tools delete', () => {
+  contract('keeps its offsets for a group of the same name, unless they are to go, too', async (world) => {
+    if (isBefore('5.0.0')) throw new NotHere('4.x has another field for it');
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    await atBroker(world, topic, async (ask) => {
+      for (const _ of [1, 2]) await ask(sendOf({ topic }));
+      const queue = { topic, consumerGroup, queueId: '0' };
+      const position = async () => {
+        const fields = { ...queue, setZeroIfNotFound: 'false' };
+        return (await ask({ code: CODES.queryConsumerOffset, fields })).fields.offset;
+      };
+      await ask({ code: CODES.updateConsumerOffset, fields: { ...queue, commitOffset: '1' } });
+      const remove = (fields = {}) =>
+        ask({ code: CODES.deleteSubscriptionGroup, fields: { groupName: consumerGroup, ...fields } });
+      expect((await remove()).code).toBe(0);
+      expect(await position()).toBe('1');
+      await world.admin().createGroup({ consumerGroup });
+      expect(await position()).toBe('1');
+      expect((await remove({ cleanOffset: 'false' })).code).toBe(0);
+      expect(await position()).toBe('1');
+      expect((await remove({ cleanOffset: 'true' })).code).toBe(0);
+      expect(await position()).toBeUndefined();
+    });
+  });
+
+  contract('is given what it had not settled, when it is created again', async (world) => {
+    if (isBefore('5.0.0')) throw new NotHere('POP came with 5.0.0');
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    await world.begin(consumerGroup, [topic]);
+    await atBroker(world, topic, async (ask) => {
+      for (const body of ['a', 'b']) await ask(sendOf({ topic, body }));
+      const popped: string[] = [];
+      const pop = async (invisibleTime: string) => {
+        const found = await ask(popOf({ consumerGroup, topic, invisibleTime }));
+        popped.push(...(found.body.length === 0 ? [] : textsOf(found)));
+      };
+      await world.until('both are held', async () => {
+        await pop(String(LEASE_MS));
+        return popped.length === 2;
+      });
+      await ask({ code: CODES.deleteSubscriptionGroup, fields: { groupName: consumerGroup, cleanOffset: 'false' } });
+      await world.admin().createGroup({ consumerGroup });
+      await world.until('they were redelivered', async () => {
+        await world.backend.advance(SECOND_MS);
+        await pop(String(HOUR_MS / 12));
+        return popped.length === 4;
+      });
+      expect(popped.slice(2).sort()).toEqual(['a', 'b']);
+    });
+  });
+});
+
 describe('a pull, as Java clients make it', () => {
   contract('says whether its queue is empty, and is rejected for one that does not exist', async (world) => {
     if (isBefore('5.3.3')) throw new NotHere('observed on 5.3.3 and newer');
@@ -127,6 +181,7 @@ describe('dead letters, as Java clients read them', () => {
   });
 
   contract('have the delay level -1 when an ordered consumer sent them', async (world) => {
+    if (isBefore('5.3.3')) throw new NotHere('4.9.7 leaves the level that the consumer sent');
     const [topic, group] = [await world.topic(), await world.group()];
     await atBroker(world, topic, async (ask) => {
       const own = { DELAY: '4', RETRY_TOPIC: topic, RECONSUME_TIME: '2', MAX_RECONSUME_TIMES: '1' };
@@ -162,7 +217,9 @@ describe('a recall, as Java producers ask for it', () => {
         remark: expect.stringContaining(`recall failed, the topic[${unknown}] not exist`),
       });
       const past = String(world.nowMs() - SECOND_MS);
-      expect(await recall(topic, written(version, name, broker, past, id))).toMatchObject(rejected('timestamp invalid'));
+      expect(await recall(topic, written(version, name, broker, past, id))).toMatchObject(
+        rejected('timestamp invalid'),
+      );
       const foreign = written(version, name, 'another', String(dueMs), id);
       expect(await recall(topic, foreign)).toMatchObject(rejected('broker service not available'));
       for (const _ of [1, 2]) expect(await recall(topic)).toMatchObject({ code: 0, fields: { msgId: id } });

@@ -42,14 +42,11 @@ export class GroupRequests {
     return SUCCESS;
   }
 
-  /** Deletes the offsets as well, as the real server's tools request it (`cleanOffset`); the broker cannot keep them. */
+  /** The offsets stay unless the request says otherwise, as it does not by default. @see DeleteSubscriptionGroupRequestHeader of the server */
   private async delete({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const name = groupNameOf(fields.groupName);
-    if (fields.cleanOffset !== 'true') {
-      const message = `consumer group ${name}: the embedded broker always deletes a group with its offsets: set cleanOffset=true`;
-      throw new AdminRejection(RESPONSE_CODES.systemError, message);
-    }
-    this.broker.engine.administration.deleteGroup(name);
+    const isClean = fields.cleanOffset === 'true' || fields.removeOffset === 'true';
+    this.broker.engine.administration.deleteGroup(name, !isClean);
     await this.broker.store.flush();
     return SUCCESS;
   }

@@ -100,25 +100,25 @@ export class OffsetRequests {
    * consumer decides where. So it does for an empty queue, but on 4.x.
    */
   private position({ fields }: RemotingFrame): AdminAnswer {
-    const group = this.broker.engine.findGroup(groupNameOf(fields.consumerGroup));
     const range = this.rangeIn(fields);
-    const offset = range && this.positionIn(group, fields.topic ?? '', range, fields.setZeroIfNotFound !== 'false');
+    const queue = { group: groupNameOf(fields.consumerGroup), topic: fields.topic ?? '' };
+    const offset = range && this.positionIn(queue, range, fields.setZeroIfNotFound !== 'false');
     if (offset !== undefined) return { ...SUCCESS, fields: { offset: String(offset) } };
     throw new AdminRejection(RESPONSE_CODES.queryNotFound, 'Not found, maybe this consumer group boot first');
   }
 
-  /** @returns undefined for a group that has none */
+  /** @returns undefined for a group that has none, below 0 included; one that was deleted may have kept it */
   private positionIn(
-    group: GroupRecord | undefined,
-    topic: string,
+    { group, topic }: { readonly group: string; readonly topic: string },
     { queueId, minOffset, maxOffset }: QueueRange,
     mayBegin: boolean,
   ): number | undefined {
-    const { store } = this.broker;
-    const queue = { group: group?.name ?? '', topic, queueId };
-    const hasPosition = store.get(keys.cursor(queue)) !== undefined;
-    const position = group !== undefined && hasPosition ? positionOf(store, group, queue) : -1;
-    if (position >= 0) return position;
+    const { store, engine } = this.broker;
+    const queue = { group, topic, queueId };
+    const cursor = store.get(keys.cursor(queue)) as number | undefined;
+    const record = engine.findGroup(group);
+    const position = cursor === undefined || record === undefined ? cursor : positionOf(store, record, queue);
+    if (position !== undefined && position >= 0) return position;
     const begins = minOffset === 0 && (maxOffset > 0 || isOf4(this.broker.release()));
     return begins && mayBegin ? 0 : undefined;
   }

@@ -47,6 +47,8 @@ export class Administration {
       this.deleteMessagesOf(changes, name);
       for (const prefix of [keys.begins(name), keys.ends(name)]) deleteAll(changes, prefix);
       for (const [, group] of changes.scan<GroupRecord>(keys.groups)) this.forget(changes, group.name, name);
+      // Those of groups that were deleted without their offsets.
+      for (const [key] of changes.scan(keys.cursors)) if (key[2] === name) changes.delete(key);
       changes.markTrail({ deleted: { topic: name } });
       return existed;
     });
@@ -70,12 +72,17 @@ export class Administration {
     });
   }
 
-  /** Deletes a group with its state in all topics. Its dead letters stay. @returns whether it existed */
-  deleteGroup(name: string): boolean {
+  /**
+   * Deletes a group with its state in all topics. Its dead letters stay.
+   * @param keepsOffsets whether a group that is created with this name starts where it was, at the first message that is not settled
+   * @returns whether it existed
+   */
+  deleteGroup(name: string, keepsOffsets = false): boolean {
     return this.run((changes) => {
       const existed = changes.get(keys.group(name)) !== undefined;
       changes.delete(keys.group(name));
-      this.forget(changes, name);
+      if (keepsOffsets) this.returnToUnsettled(changes, name);
+      else this.forget(changes, name);
       changes.markTrail({ deleted: { group: name } });
       return existed;
     });
@@ -185,6 +192,20 @@ export class Administration {
   private forget(changes: Changes, group: string, topic?: string): void {
     this.dropDeliveries(changes, group, topic);
     for (const prefix of [keys.cursorsOf(group), keys.modesOf(group)]) deleteAll(changes, within(prefix, topic));
+  }
+
+  /** Moves a group in each queue to its first message that is not settled. */
+  private returnToUnsettled(changes: Changes, group: string): void {
+    const moved = new Set<string>();
+    for (const [key, { state }] of changes.scan<DeliveryRecord>(keys.deliveriesOfGroup(group))) {
+      const [, , topic, queueId, offset] = key as [string, string, string, number, number];
+      const name = `${topic} ${queueId}`;
+      if (state.kind === 'acked' || moved.has(name)) continue;
+      moved.add(name);
+      const cursor = keys.cursor({ group, topic, queueId });
+      changes.put(cursor, Math.min(offset, changes.get<number>(cursor) ?? offset));
+    }
+    this.dropDeliveries(changes, group);
   }
 
   private dropDeliveries(changes: Changes, group: string, topic?: string): void {
