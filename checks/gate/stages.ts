@@ -55,6 +55,7 @@ const ON_4X = 'test/contract/coming-from-4x.spec.ts';
 const ON_RUST = ['backpressure', 'batch', 'compression', 'connections', 'corrupt-messages', 'foreign-labels', 'oneway'];
 /** What the gateway does in place of a proxy: order, leases, attempts, what is on its way. The rest depends little on the transport. */
 const GATEWAY = [
+  'foreign-delays',
   'foreign-dead-letters',
   'fifo',
   'leases',
@@ -121,7 +122,6 @@ export function stagesOf(about: About): readonly Stage[] {
   const gateway = GATEWAY.map((name) => `test/contract/${name}.spec.ts`);
   const byRemoting = [
     ...(full ? ['test/contract'] : gateway),
-    'test/real/foreign-delays.spec.ts',
     'test/real/foreign-ids.spec.ts',
     'test/real/lite-topics.spec.ts',
   ];

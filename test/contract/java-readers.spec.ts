@@ -193,6 +193,30 @@ describe('dead letters, as Java clients read them', () => {
   });
 });
 
+describe('delayed messages, as Java clients read them', () => {
+  contract('have the times of their wait, and lose their delay with a retry by a level', async (world) => {
+    if (isBefore('5.3.3')) throw new NotHere('observed on 5.5.0; brokers of 4.x have no timer');
+    const [topic, group] = [await world.topic(), await world.group()];
+    await atBroker(world, topic, async (ask) => {
+      const sentAtMs = world.nowMs();
+      await ask(sendOf({ topic, properties: { TIMER_DELAY_SEC: '2' } }));
+      await world.backend.advance(3 * SECOND_MS);
+      const { properties, commitLogOffset } = await firstIn(world, ask, topic);
+      const { TIMER_OUT_MS: out, TIMER_ENQUEUE_MS: enqueued, TIMER_DEQUEUE_MS: dequeued } = properties;
+      expect(properties).toMatchObject({ TIMER_DELAY_SEC: '2' });
+      const times = [sentAtMs - SECOND_MS, Number(enqueued), Number(out), Number(dequeued)];
+      expect(times).toEqual([...times].sort((one, other) => one - other));
+
+      const back = sendBackOf(commitLogOffset, 1);
+      await ask({ ...back, fields: { ...back.fields, group, originTopic: topic } });
+      await world.backend.advance(SECOND_MS);
+      const retry = await firstIn(world, ask, `%RETRY%${group}`);
+      expect(retry.properties).toMatchObject({ DELAY: '1', TIMER_OUT_MS: out, TIMER_DEQUEUE_MS: dequeued });
+      expect(retry.properties).not.toHaveProperty('TIMER_DELAY_SEC');
+    });
+  });
+});
+
 describe('a recall, as Java producers ask for it', () => {
   contract('needs its own topic, of whatever type, and a handle of this broker', async (world) => {
     if (isBefore('5.3.3')) throw new NotHere('recalling came with 5.3.2');

@@ -250,7 +250,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     transports: ['http2', 'grpc-js'],
     reason:
       'the proxy adds TIMER_DELAY_SEC to the time of the delivery instead of that of the send, and gives no time for TIMER_DELAY_MS',
-    source: 'GrpcConverter.buildSystemProperties of 5.5.0; test/real/foreign-delays.spec.ts on 5.5.0',
+    source: 'GrpcConverter.buildSystemProperties of 5.5.0; test/contract/foreign-delays.spec.ts on 5.5.0',
   },
   ...WITHOUT_RECALL,
   ...WITHOUT_ORDERED_CHANGES,

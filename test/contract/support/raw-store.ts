@@ -72,12 +72,16 @@ export async function rawStore(world: World, { topic, body, properties }: RawSto
   return messageId;
 }
 
-/** What a consumer receives of messages with these properties, in their order. */
-export async function receivedInOrder(world: World, topic: string, all: readonly string[]) {
+/**
+ * What a consumer receives of messages with these properties, in their order.
+ * @param delayMs how long they wait at most
+ */
+export async function receivedInOrder(world: World, topic: string, all: readonly string[], delayMs = 0) {
   for (const [index, properties] of all.entries()) {
     await rawStore(world, { topic, properties, body: String(index) });
   }
   const { deliveries } = await world.record({ topic });
+  if (delayMs > 0) await world.backend.advance(delayMs);
   await world.until('all are received', () => deliveries.length === all.length);
   return all.map((_, index) => deliveries.find(({ text }) => text === String(index))?.message);
 }

@@ -3,6 +3,7 @@
 import { crc32 } from 'node:zlib';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
+import { integerIn } from '../../protocol/remoting/property-values.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { addressOf } from '../engine/born-host.js';
 import type { Engine } from '../engine/engine.js';
@@ -14,6 +15,8 @@ import { isKeptTopic } from './kept-topics.js';
 
 /** The compression type that also stands for gzip. */
 const ZLIB = 0x300;
+/** When a message began and ended to wait. */
+const MOMENTS = ['TIMER_ENQUEUE_MS', 'TIMER_DEQUEUE_MS'];
 /** Of a message whose transaction was committed. @see MessageSysFlag of the server */
 const COMMITTED = 8;
 
@@ -53,12 +56,28 @@ export function storedFieldsOf(
   };
 }
 
+/** The properties, with their moments in the time of clients. */
+function timesOf(properties: StoredMessage['properties'], clientTime: ClientTime): StoredMessage['properties'] {
+  if (properties.TIMER_OUT_MS === undefined) return properties;
+  const times: Record<string, string> = {};
+  for (const name of MOMENTS) {
+    const atMs = integerIn(properties[name]);
+    if (atMs !== undefined) times[name] = String(clientTime.toClient(atMs));
+  }
+  const outMs = integerIn(properties.TIMER_OUT_MS);
+  return { ...properties, ...times, ...(outMs !== undefined && { TIMER_OUT_MS: outIn(outMs, clientTime) }) };
+}
+
+/** One millisecond before the due time. */
+function outIn(outMs: number, clientTime: ClientTime): string {
+  return String(clientTime.toClient(outMs + 1) - 1);
+}
+
 /** With the moments among the properties that the server adds to what it keeps in topics of its own. */
 function inTime(message: StoredMessage, clientTime: ClientTime): StoredMessage {
   const properties = { ...message.properties };
   const { TIMER_OUT_MS: outMs, '1ST_POP_TIME': firstAtMs } = properties;
-  // One millisecond before the due time.
-  if (outMs !== undefined) properties.TIMER_OUT_MS = String(clientTime.toClient(Number(outMs) + 1) - 1);
+  if (outMs !== undefined) properties.TIMER_OUT_MS = outIn(Number(outMs), clientTime);
   if (firstAtMs !== undefined) properties['1ST_POP_TIME'] = String(clientTime.toClient(Number(firstAtMs)));
   return { ...message, properties };
 }
@@ -90,7 +109,7 @@ function propertiesOf(message: StoredMessage, clientTime: ClientTime): Map<strin
     set('BORN_TIMESTAMP', clientTime.toClient(message.bornTimestampMs));
   } else {
     if (remoting.isSigned) setAll(SIGNATURE);
-    setAll(remoting.properties);
+    setAll(timesOf(remoting.properties, clientTime));
   }
   setAll(message.properties);
   return properties;

@@ -258,7 +258,6 @@ describe('the name server port', () => {
         1,
       ],
     ),
-    ['a group deleted without its offsets', { code: 207, fields: { groupName: 'shop' } }, 1],
     ['a consumer that is not connected', { code: 307, fields: { consumerGroup: 'shop', clientId: 'c' } }, 1],
     ['a look-up without a limit', { code: 12, fields: { topic: 'orders', key: 'k' } }, 1],
   ])('rejects %s', async (_, request, code) => {

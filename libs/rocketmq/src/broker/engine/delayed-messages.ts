@@ -35,7 +35,7 @@ export class DelayedMessages {
     changes.delete(key);
     const chosen = Number(message.remoting?.properties.REAL_QID ?? Number.NaN);
     const queueId = chosen < topic.queues ? chosen : this.log.chooseQueue(topic);
-    const at = this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
+    const at = this.log.append(changes, topic, queueId, delivered(message, dueAtOf(key), nowMs));
     changes.markTrail({ delayed: key, isWaiting: false });
     changes.markTrail(delayedEntry(topic.name, message, dueAtOf(key), { topic: topic.name, ...at }));
     return at;
@@ -86,4 +86,17 @@ export class DelayedMessages {
     const at = this.deliver(changes, key, nowMs);
     return at === undefined ? [] : [{ topic: key[1] as string, ...at }];
   }
+}
+
+/**
+ * With the times that a real server adds to a message that was delayed by time, for those who read it by the remoting protocol: when it was to be
+ * delivered, as in its recall handle, and when it began and ended to wait.
+ */
+function delivered(message: StoredMessage, dueAtMs: number, nowMs: number): StoredMessage {
+  const stored: StoredMessage = { ...message, storeTimestampMs: nowMs };
+  const { remoting, storeTimestampMs } = message;
+  if (remoting === undefined || Number(remoting.properties.DELAY ?? 0) > 0) return stored;
+  const times = { TIMER_OUT_MS: dueAtMs - 1, TIMER_ENQUEUE_MS: storeTimestampMs, TIMER_DEQUEUE_MS: nowMs };
+  const texts = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, String(ms)]));
+  return { ...stored, remoting: { ...remoting, properties: { ...remoting.properties, ...texts } } };
 }

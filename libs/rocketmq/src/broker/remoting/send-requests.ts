@@ -232,6 +232,8 @@ export class SendRequests {
     const DELAY = String(delayLevel ?? 0);
     const properties: Record<string, string> = { ...own, WAIT: 'false', ORIGIN_MESSAGE_ID: originId, DELAY };
     if (delayLevel !== undefined) {
+      // The level takes the place of the delay by time that the message had.
+      for (const name of ['TIMER_DELAY_SEC', 'TIMER_DELAY_MS']) delete properties[name];
       properties.REAL_TOPIC = RETRY_PREFIX + group.name;
       properties.REAL_QID = '0';
     }
@@ -240,6 +242,7 @@ export class SendRequests {
       storeTimestampMs: nowMs,
       earlierAttempts: earlierAttempts + 1,
       originTopic: topic,
+      deliveryTimestampMs: isDead ? message.deliveryTimestampMs : undefined,
       remoting: { flag, isSigned, sysFlag, properties },
     };
     const delayMs = delayLevel === undefined ? undefined : delayOfLevel(delayLevel);

@@ -10,6 +10,7 @@ import { bodyDigest, toWireMessageType } from '../../protocol/grpc/message-mappi
 import type { MessageType } from '../../protocol/model/message.js';
 import { LITE_QUEUE_PROPERTY, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
+import { dueTimeIn } from '../../protocol/remoting/property-values.js';
 import { hostOf } from '../engine/born-host.js';
 import type { Delivery } from '../engine/deliveries.js';
 import { isLiteQueue } from '../engine/lite-topics.js';
@@ -110,7 +111,7 @@ function toWire(
   message: StoredMessage,
   { storeHost, clientTime }: Place,
 ): WireMessage & { systemProperties: SystemProperties } {
-  const dueMs = message.deliveryTimestampMs;
+  const dueMs = message.deliveryTimestampMs ?? delayedUntilMs(message);
   const dateOf = (atMs: number): Date => new Date(clientTime.toClient(atMs));
   return {
     topic: { resourceNamespace: '', name: topic },
@@ -138,6 +139,12 @@ function toWire(
     },
     body: message.body,
   };
+}
+
+/** When a message was due whose client of the remoting protocol named its delay instead of a time. */
+function delayedUntilMs({ remoting }: StoredMessage): number | undefined {
+  const isTimed = remoting?.properties.TIMER_OUT_MS !== undefined;
+  return isTimed ? dueTimeIn(new Map(Object.entries(remoting.properties))) : undefined;
 }
 
 /** The server also adds the message group under its older name, and the queue of a lite topic, which consumers see (5.5.0). */
