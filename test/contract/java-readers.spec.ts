@@ -1,9 +1,11 @@
 // What Java consumers and tools read of a broker: offsets, positions, and the properties that a broker adds.
 
 import { describe, expect } from '@jest/globals';
+import { HALF_TOPIC } from '../../libs/rocketmq/src/protocol/model/names.js';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../libs/rocketmq/src/protocol/remoting/frame.js';
 import { decodeStoredMessages } from '../../libs/rocketmq/src/protocol/remoting/stored-message.js';
+import { jsonOf } from '../../libs/rocketmq/src/remoting/answers.js';
 import { HOUR_MS, SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
 import { RawRemotingClient } from '../../tools/wire/raw-remoting-client.js';
 import { heartbeatOf, popOf, pullOf, sendBackOf, sendOf, textsOf } from '../../tools/wire/remoting-requests.js';
@@ -259,7 +261,7 @@ describe('a check, as Java producers receive it', () => {
       try {
         const group = await world.group();
         await producer.ask(heartbeatOf(world.name(), [], { group, producer: group }));
-        const properties = { TRAN_MSG: 'true', PGROUP: group };
+        const properties = { UNIQ_KEY: world.name(), TRAN_MSG: 'true', PGROUP: group };
         await ask(sendOf({ topic, properties, fields: { a: group, e: '1', g: String(world.nowMs()) } }));
         let message: ReturnType<typeof messagesIn>[number] | undefined;
         await world.until('it is checked', async () => {
@@ -273,6 +275,29 @@ describe('a check, as Java producers receive it', () => {
           queueId: 1,
           properties: { REAL_TOPIC: topic, REAL_QID: '1', PGROUP: group, TRAN_MSG: 'true' },
         });
+
+        // Tools ask for the route before they look for a message.
+        const half = { topic: HALF_TOPIC, acceptStandardJsonOnly: 'true' };
+        const { nameServer } = world.backend;
+        const names = await RawRemotingClient.connect(nameServer.replace(/^name-server:/, ''));
+        try {
+          const { queueDatas } = jsonOf(await names.ask({ code: CODES.getRouteInfoByTopic, fields: half }));
+          expect(queueDatas).toMatchObject([{ readQueueNums: 1 }]);
+        } finally {
+          names.close();
+        }
+        const found = await ask({
+          code: CODES.queryMessage,
+          fields: {
+            topic: HALF_TOPIC,
+            key: properties.UNIQ_KEY,
+            maxNum: '32',
+            beginTimestamp: '0',
+            endTimestamp: '9223372036854775807',
+            _UNIQUE_KEY_QUERY: 'true',
+          },
+        });
+        expect(messagesIn(found)[0]).toMatchObject({ topic: HALF_TOPIC, properties: { REAL_TOPIC: topic } });
       } finally {
         producer.close();
       }

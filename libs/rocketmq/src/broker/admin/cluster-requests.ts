@@ -15,8 +15,8 @@ const RATE_SECONDS = [10, 60, 600];
 const DAY_SECONDS = 86_400;
 /** A minute, an hour and a day. */
 const STATS_SECONDS = [60, 3_600, DAY_SECONDS] as const;
-/** This broker does not count what its timer takes, so there is no number that is right; Java parses this one. */
-const NOT_COUNTED = 'NaN';
+/** Of the rates of delayed messages. */
+const TIMER_SECONDS = 10;
 /** Requests do not queue here. `mqadmin clusterList` fails without some of the keys, and shows null for others. */
 const NOTHING_WAITS = {
   sendThreadPoolQueueSize: '0',
@@ -68,8 +68,8 @@ export class ClusterRequests {
       ...this.totals(),
       ...NOTHING_WAITS,
       timerCongestNum: String(trail?.delayed.all.length ?? 0),
-      timerEnqueueTps: NOT_COUNTED,
-      timerDequeueTps: NOT_COUNTED,
+      timerEnqueueTps: String(traffic.timer.begun.within(TIMER_SECONDS, atMs) / TIMER_SECONDS),
+      timerDequeueTps: String(traffic.timer.ended.within(TIMER_SECONDS, atMs) / TIMER_SECONDS),
     };
     return answerWith({ table });
   }

@@ -1,6 +1,6 @@
 // Requests about topics: create, alter, show, list, delete, and their routes.
 
-import { DELAYED_TOPIC, RETRY_PREFIX } from '../../protocol/model/names.js';
+import { DELAYED_TOPIC, HALF_TOPIC, RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { MINUTE_MS } from '../../support/clock.js';
@@ -61,8 +61,9 @@ export class TopicRequests {
 
   find(name = ''): TopicRecord | undefined {
     const topic = this.broker.engine.findTopic(name);
-    // A server has it from its start.
-    return topic === undefined && name === DELAYED_TOPIC ? { name, type: undefined, queues: 1 } : topic;
+    // A server has them from its start.
+    const isOwn = name === DELAYED_TOPIC || name === HALF_TOPIC;
+    return topic === undefined && isOwn ? { name, type: undefined, queues: 1 } : topic;
   }
 
   queues(topic: TopicRecord): QueueRange[] {

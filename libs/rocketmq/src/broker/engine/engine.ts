@@ -164,6 +164,8 @@ export class Engine {
     this.room.assert(messages);
     const results = this.run((changes) => send(changes, this.destinations, request));
     this.traffic.sent(topic, messages);
+    const delayed = results.filter(({ recallHandle }) => recallHandle !== undefined);
+    if (delayed.length > 0) this.traffic.timer.begun.add(delayed.length, request.nowMs);
     return results;
   }
 
@@ -320,6 +322,7 @@ export class Engine {
       if (due.kind === 'delayed') this.delayed.deliver(changes, due.key, nowMs);
       return due.kind === 'check' ? this.transactions.check(changes, due.key, nowMs) : undefined;
     });
+    if (due.kind === 'delayed') this.traffic.timer.ended.add(1, nowMs);
     if (outcome?.kind === 'ask') this.listener.checkDue(outcome.check);
     if (outcome?.kind === 'givenUp') this.listener.transactionGivenUp(outcome.topic, outcome.transactionId);
   }

@@ -44,6 +44,8 @@ export class Traffic {
   private readonly dead = new Tallies<GroupLabels>();
   private readonly ends = new Tallies<EndLabels>();
   private readonly recent = new RecentCount(1, MAX_RECENT_SECONDS);
+  /** The delayed messages that began to wait, and those whose time came. */
+  readonly timer = { begun: new RecentCount(1, MAX_RECENT_SECONDS), ended: new RecentCount(1, MAX_RECENT_SECONDS) };
   /** By `topic@group`. */
   private readonly recentOf = new Map<string, readonly RecentCount[]>();
 
