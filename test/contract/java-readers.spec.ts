@@ -33,6 +33,11 @@ async function firstIn(world: World, ask: Ask, topic: string) {
   return found[0] as (typeof found)[number];
 }
 
+/** The name of a broker, in its settings. */
+function brokerOf({ body }: RemotingFrame): string {
+  return /^brokerName=(.*)$/m.exec(String(body))?.[1]?.trim() ?? '';
+}
+
 describe('offsets, as Java clients ask for them', () => {
   contract('are 0 in a queue or topic that does not exist, which has no time and no position', async (world) => {
     if (isBefore('5.3.3')) throw new NotHere('observed on 5.3.3 and newer');
@@ -191,6 +196,31 @@ describe('dead letters, as Java clients read them', () => {
       expect((await ask(retry)).code).toBe(0);
       const dead = await firstIn(world, ask, `%DLQ%${group}`);
       expect(dead).toMatchObject({ reconsumeTimes: 2, properties: { ...own, DELAY: '-1' } });
+    });
+  });
+});
+
+describe('a message that a consumer sends to the retry topic itself', () => {
+  contract('is a dead letter after its last attempt, or if the consumer holds queues', async (world) => {
+    if (isBefore('5.3.3')) throw new NotHere('4.9.7 goes by the attempts alone');
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    await atBroker(world, topic, async (ask) => {
+      const body = async (name: string) => String((await firstIn(world, ask, name)).body);
+      const retry = (text: string, attempts: string) => {
+        const properties = { DELAY: '1', RETRY_TOPIC: topic };
+        const fields = { j: attempts, l: '1' };
+        return ask(sendOf({ topic: `%RETRY%${consumerGroup}`, body: text, properties, fields }));
+      };
+      expect((await retry('once more', '1')).code).toBe(0);
+      await world.backend.advance(SECOND_MS);
+      expect(await body(`%RETRY%${consumerGroup}`)).toBe('once more');
+
+      const mqSet = [{ topic, brokerName: brokerOf(await ask({ code: CODES.getBrokerConfig })), queueId: 0 }];
+      const lock = JSON.stringify({ consumerGroup, clientId: world.name(), mqSet });
+      const { lockOKMQSet } = jsonOf(await ask({ code: CODES.lockBatchMq, body: Buffer.from(lock) }));
+      expect(lockOKMQSet).toHaveLength(1);
+      expect((await retry('ordered', '1')).code).toBe(0);
+      expect(await body(`%DLQ%${consumerGroup}`)).toBe('ordered');
     });
   });
 });

@@ -37,7 +37,8 @@ export class ClientRequests {
     const filters = new PullFilters();
     const waiting = new WaitingRequests(broker);
     this.transactions = new TransactionRequests(broker);
-    const sends = new SendRequests(broker);
+    const queues = new QueueRequests(broker, resets);
+    const sends = new SendRequests(broker, (group) => queues.hasLocks(group));
     const all = [
       sends,
       new ReplyRequests(broker, sends),
@@ -47,7 +48,7 @@ export class ClientRequests {
       new SettleRequests(broker),
       new LiteRequests(broker, broker.lite, waiting),
       new AssignmentRequests(broker),
-      new QueueRequests(broker, resets),
+      queues,
       new PresenceRequests(broker, filters),
       new ToolRequests(broker, this.admin),
       new ConnectionRequests(broker, this.admin),

@@ -42,6 +42,11 @@ export class QueueRequests {
     private readonly resets: OffsetResets,
   ) {}
 
+  /** Whether consumers of the group hold queues, as those of an ordered one do. */
+  hasLocks(group: string): boolean {
+    return [...(this.locks.get(group)?.values() ?? [])].some((lock) => this.holds(group, lock));
+  }
+
   /** Takes any offset, backwards and beyond the end too, as the server does. It is not waited for: clients report their positions again and again. */
   private commit(fields: RemotingFrame['fields']): AdminAnswer {
     const { consumerGroup: group = '', topic = '' } = fields;

@@ -6,6 +6,7 @@ import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { integerIn } from '../../protocol/remoting/property-values.js';
+import { isOf4 } from '../../protocol/remoting/releases.js';
 import { decodeProperties, offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { systemRandom } from '../../support/random.js';
@@ -56,7 +57,11 @@ export class SendRequests {
 
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
 
-  constructor(private readonly broker: RemotingContext) {}
+  /** @param hasLocks whether consumers of a group hold queues */
+  constructor(
+    private readonly broker: RemotingContext,
+    private readonly hasLocks: (group: string) => boolean,
+  ) {}
 
   private async send(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer> {
     const send = this.checkedFields(request);
@@ -188,13 +193,20 @@ export class SendRequests {
     throw new AdminRejection(RESPONSE_CODES.invalidParameter, message);
   }
 
-  /** The group whose message has had its attempts; undefined for another attempt. */
+  /**
+   * The group whose message has had its attempts; undefined for another attempt. A consumer that holds queues is an ordered one, which sends only
+   * messages that have had them. @see SendMessageProcessor.handleRetryAndDLQ of the server
+   */
   private deadRetry(
     { topic, reconsumeTimes, maxReconsumeTimes }: SendFields,
     { version }: RemotingFrame,
   ): GroupRecord | undefined {
     const group = this.groupNamed(topic.slice(RETRY_PREFIX.length));
-    return reconsumeTimes >= attemptsOf(group, version, maxReconsumeTimes) ? group : undefined;
+    const most = attemptsOf(group, version, maxReconsumeTimes);
+    const isDead = isOf4(this.broker.release())
+      ? reconsumeTimes >= most
+      : reconsumeTimes > most || this.hasLocks(group.name);
+    return isDead ? group : undefined;
   }
 
   private async storeDead(
