@@ -21,6 +21,8 @@ const REMOTING_STEPS = ['transactions', 'retries', 'delay', 'send', 'tags', 'sql
 const POP = 'remoting-pop';
 /** An operator moves the group of a consumer that pulls. */
 const RESET = 'remoting-reset';
+/** Request and reply. The Go client of this version sends answers without their body. */
+const REQUESTS = 'remoting-requests';
 /** On a broker that asks for credentials, which is one of its own. */
 export const ACCESS = 'remoting-access';
 /** The Go client has none. */
@@ -34,6 +36,7 @@ const STEPS_OF_SOME: Record<string, readonly string[]> = {
   [POP]: ['java-5'],
   [TLS]: ['java-4', 'java-5'],
   [RESET]: ['java-4', 'java-5'],
+  [REQUESTS]: ['java-4', 'java-5'],
   [ACCESS]: REMOTING,
   ...Object.fromEntries(MIXED_STEPS.map((step) => [step, [MIXED]])),
 };
@@ -129,6 +132,7 @@ const REMOTING_TOPICS: typeof MIXED_TOPICS = {
   'remoting-kills': { type: 'normal', queues: 4 },
   [POP]: { type: 'normal' },
   [RESET]: { type: 'normal' },
+  [REQUESTS]: { type: 'normal' },
   [ACCESS]: { type: 'normal' },
   'remoting-access-other': { type: 'normal' },
   'remoting-transactions': { type: 'transaction' },
@@ -161,6 +165,7 @@ export const STEPS = [
   POP,
   TLS,
   RESET,
+  REQUESTS,
   ACCESS,
   ...MIXED_STEPS,
   KILLS,

@@ -2,6 +2,7 @@
 // server, prefix, steps separated by commas. remoting-go/ has the program for the Go client, without dead letters and invalid expressions.
 package interop;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -21,11 +22,13 @@ import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
+import org.apache.rocketmq.client.producer.RequestCallback;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.client.producer.TransactionListener;
 import org.apache.rocketmq.client.producer.TransactionMQProducer;
+import org.apache.rocketmq.client.utils.MessageUtil;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.RPCHook;
@@ -40,6 +43,8 @@ public final class Program {
     /** Consumed before this program says that messages flow. */
     private static final int FLOWING = 20;
     private static final int PAUSE_MS = 5;
+    private static final int ANSWER_MS = 60_000;
+    private static final int UNANSWERED_MS = 3_000;
 
     interface Step {
         void run(World world) throws Exception;
@@ -47,6 +52,7 @@ public final class Program {
 
     private static final Map<String, Step> STEPS = Map.ofEntries(
         Map.entry("remoting-send", Program::send),
+        Map.entry("remoting-requests", Program::requests),
         Map.entry("remoting-tags", Program::tags),
         Map.entry("remoting-sql", Program::sql),
         Map.entry("remoting-delay", Program::delay),
@@ -114,6 +120,55 @@ public final class Program {
             return producer.send(message);
         });
         world.emitAll("received", world.consume("send", "send", ALL), 7);
+    }
+
+    /** The answer goes through the broker to the process that asked, which waits for it; it is in no topic of the program. */
+    private static void requests(World world) throws Exception {
+        DefaultMQProducer answering = world.producer();
+        List<MessageExt> asked = world.consume(world.consumer(world.name("requests"), "requests", ALL), message -> {
+            if (World.textOf(message).startsWith("ignored")) return true;
+            world.send("an answer to " + World.textOf(message), () -> answering.send(answerTo(message)));
+            if (World.textOf(message).endsWith("queue")) {
+                world.send("a second answer", () -> answering.send(answerTo(message)));
+            }
+            return true;
+        });
+        DefaultMQProducer asking = world.producer();
+        Message first = world.message("requests", "a request", "a");
+        first.putUserProperty("own-request", "r");
+        world.emitAnswer("the answer", asking.request(first, ANSWER_MS));
+        CountDownLatch answered = new CountDownLatch(1);
+        AtomicBoolean isAnswered = new AtomicBoolean();
+        asking.request(world.message("requests", "an asynchronous request", "a"), new RequestCallback() {
+            @Override
+            public void onSuccess(Message answer) {
+                // The client may call once more when the broker confirms the request, without an answer unless that is there already.
+                if (answer == null || isAnswered.getAndSet(true)) return;
+                world.emitAnswer("the answer to an asynchronous request", answer);
+                answered.countDown();
+            }
+
+            @Override
+            public void onException(Throwable error) {
+                world.emit("the answer to an asynchronous request", "rejected", World.codeOf(error));
+                answered.countDown();
+            }
+        }, ANSWER_MS);
+        answered.await(1, TimeUnit.MINUTES);
+        world.emitAnswer("the answer to a request to a queue", asking.request(world.message("requests", "a request to a queue", "a"),
+            (queues, message, argument) -> queues.get(0), "argument", ANSWER_MS));
+        world.send("a request that nobody answers", () -> {
+            asking.request(world.message("requests", "ignored", "a"), UNANSWERED_MS);
+            return null;
+        });
+        world.emitAll("received", asked, 4);
+    }
+
+    private static Message answerTo(MessageExt request) throws MQClientException {
+        byte[] body = ("answer to " + World.textOf(request)).getBytes(StandardCharsets.UTF_8);
+        Message answer = MessageUtil.createReplyMessage(request, body);
+        answer.putUserProperty("own-answer", "a");
+        return answer;
     }
 
     private static void tags(World world) throws Exception {

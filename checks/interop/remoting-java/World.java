@@ -214,6 +214,11 @@ final class World {
         emit(what, "messages", seen.stream().map(this::describe).sorted(byBody.thenComparing(byAttempt)).toList());
     }
 
+    /** Prints what a request was answered with. */
+    void emitAnswer(String what, Message answer) {
+        emit(what, "message", describe((MessageExt) answer));
+    }
+
     private Map<String, Object> describe(MessageExt message) {
         Map<String, String> properties = new TreeMap<>();
         message.getProperties().forEach((key, value) -> {
