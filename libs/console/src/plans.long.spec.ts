@@ -437,7 +437,10 @@ describe('a pause of a group', () => {
     const plan = await core.plan(pause);
     expect(plan.preview).toEqual({ consumers: 0 });
     expect((await admin.describeGroup('billing'))?.pause).toBeUndefined();
-    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: 'group billing is paused, over all instances' });
+    expect(await core.execute(plan)).toMatchObject({
+      outcome: 'done',
+      text: 'group billing is paused, over all instances',
+    });
     const shown = { reason: 'the bank is away', by: expect.any(String), sinceMs: expect.any(Number) };
     expect((await admin.describeGroup('billing'))?.pause).toEqual(shown);
     expect((await core.audit())[0]).toMatchObject({
