@@ -90,6 +90,38 @@ describe('an error of a handler', () => {
   });
 });
 
+describe('an error that cannot be looked at', () => {
+  contract('arrives as an error, and the request is handled once', async (world) => {
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    const asking = await desk(world);
+    const questions: string[] = [];
+    const answering = await shop(world, topic, consumerGroup, SECOND_MS, async (question) => {
+      questions.push(question);
+      if (question === 'bigint') throw Object.assign(new Error(), { message: 1n });
+      const { proxy, revoke } = Proxy.revocable(new Error(), {});
+      if (question === 'revoked') revoke();
+      throw question === 'revoked'
+        ? proxy
+        : Object.defineProperty(new Error(), question, {
+            get(): never {
+              throw new Error('do not look');
+            },
+          });
+    });
+    const asked = ['name', 'message', 'response', 'code', 'revoked', 'bigint'];
+    try {
+      for (const question of asked) {
+        const answer = asking.get(RocketMQRequester).request(topic, question, { timeoutMs: 60 * SECOND_MS });
+        await expect(answer).rejects.toMatchObject({ name: 'Error', message: expect.any(String) });
+      }
+      expect(questions).toEqual(asked);
+    } finally {
+      await answering.close();
+      await asking.close();
+    }
+  });
+});
+
 describe('a request in progress in an application that closes', () => {
   contract('is answered by its handler, which ends in time, and handled once', async (world) => {
     const [topic, consumerGroup] = [await world.topic(), await world.group()];

@@ -158,6 +158,32 @@ describe('retries', () => {
     expect(texts(grave.deliveries)).toEqual(['poison']);
   });
 
+  contract('an error that cannot be looked at counts as any other', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group({ maxDeliveryAttempts: 2, backoff: BACKOFF });
+    const unnamed = Object.defineProperty(new Error('e'), 'name', {
+      get(): never {
+        throw new Error('no name');
+      },
+    });
+    const recorder = await world.record({
+      topic,
+      consumerGroup,
+      maxAttempts: 2,
+      handle: ({ attempt }) => {
+        if (attempt > 1) throw unnamed;
+        const { proxy, revoke } = Proxy.revocable(new Error('e'), {});
+        revoke();
+        throw proxy;
+      },
+    });
+    await (await world.producer()).send({ topic, body: 'odd' });
+    await letRetriesCome(world, recorder, 2);
+    const dead = await world.record({ topic: deadLetterTopicOf(consumerGroup), consumerGroup: await world.group() });
+    await world.until('the dead letter', () => dead.deliveries.length > 0);
+    expect([texts(recorder.deliveries), texts(dead.deliveries)]).toEqual([['odd', 'odd'], ['odd']]);
+  });
+
   contract('a handler can give a message up at once', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();

@@ -126,6 +126,25 @@ describe('a batch listener', () => {
     expect(signals).toEqual([true]);
   });
 
+  it('does not lose a message that was marked as failed without an error when a shutdown leaves the handler behind', async () => {
+    const { opened, open } = gate();
+    await bench.send('m0');
+    const consumer = await batch(
+      async ([first], context) => {
+        context.fail(first as never, undefined);
+        bench.journal.add('begun');
+        await opened;
+      },
+      { maxAttempts: 1 },
+      1,
+      MINUTE_MS,
+    );
+    await bench.journal.has(1);
+    await consumer.close({ shutdownGraceMs: 0 });
+    expect(bench.deadLetters('stock')).toEqual(['m0']);
+    open();
+  });
+
   it('gets its signal at the end of the shutdown; its messages are redelivered', async () => {
     const { opened, open } = gate();
     await bench.send('m0', 'm1');

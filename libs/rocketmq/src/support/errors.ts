@@ -51,6 +51,20 @@ export function errorJson(error: Error): Record<string, unknown> {
   return { name, message, ...fields };
 }
 
+/**
+ * What was thrown; an error in its place if it cannot be looked at: a getter of the application may throw, and a revoked proxy does. What decides
+ * about a message must not fail at that.
+ */
+export function readable(thrown: unknown): unknown {
+  try {
+    const { name } = Object(thrown) as { readonly name?: unknown };
+    if (!(thrown instanceof Error) || typeof name === 'string') return thrown;
+  } catch {
+    // It is replaced.
+  }
+  return new Error('an error that cannot be described');
+}
+
 /** What an error says of an outcome that is `unknown`. */
 export const MAY_HAVE_TAKEN_EFFECT = 'it may have taken effect';
 export const NOTHING_TOOK_EFFECT = 'nothing took effect';

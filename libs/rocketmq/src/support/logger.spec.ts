@@ -44,6 +44,8 @@ describe('an error in a log line', () => {
     ['text', 'non-error thrown: text'],
     [{ secret: 1 }, 'non-error thrown: [object Object]'],
     [null, 'non-error thrown: [object Null]'],
+    [Object.assign(new Error('a'), { message: 1n }), '1'],
+    [Object.assign(new RangeError('a'), { message: undefined }), 'RangeError'],
   ])('of %p is described without its content', (error, description) => {
     expect(describeError(error)).toBe(description);
   });
@@ -70,6 +72,20 @@ describe('an error in a log line', () => {
       expect(describeError(Object.assign(new Error('Bad Request Exception'), one))).toBe(
         `Bad Request Exception: ${expected ?? 'n must be an integer'}`,
       );
+    }
+  });
+
+  it('never fails', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const fails = (): never => {
+      throw new Error('do not look');
+    };
+    const getters = ['message', 'response'].map((field) =>
+      Object.defineProperty(new Error('a'), field, { get: fails }),
+    );
+    for (const error of [proxy, ...getters, Object.assign(new Error('a'), { message: Object.create(null) })]) {
+      expect(describeError(error)).toBe('an error that cannot be described');
     }
   });
 

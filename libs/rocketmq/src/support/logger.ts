@@ -46,11 +46,19 @@ export function visible(text: string): string {
 
 /**
  * An error as a string for a log line: its message with the reasons that a validation has added, or the thrown value if it is not an
- * Error.
+ * Error. Never throws: getters and proxies of the application may.
  */
 export function describeError(error: unknown): string {
+  try {
+    return described(error);
+  } catch {
+    return 'an error that cannot be described';
+  }
+}
+
+function described(error: unknown): string {
   if (error instanceof Error) {
-    const text = error.message === '' ? error.name : error.message;
+    const text = String(error.message || error.name);
     const reasons = reasonsIn(error);
     return reasons.length === 0 ? text : `${text}: ${reasonsText(reasons)}`;
   }

@@ -167,7 +167,8 @@ function contextOf(entries: readonly Entry[], signal: AbortSignal, failures: Map
       const entry = entryOf(message);
       if (failures.has(message)) return;
       failures.set(message, error);
-      entry.decide(error);
+      // Undefined would be a success.
+      entry.decide(error === undefined ? new Error('the handler has marked the message as failed') : error);
     },
   };
 }

@@ -4,7 +4,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
 import { inFreshAsyncContext } from '../../support/async-context.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
-import { RocketMQError, StateError } from '../../support/errors.js';
+import { RocketMQError, readable, StateError } from '../../support/errors.js';
 import { isThenable } from '../../support/thenable.js';
 import type { HandlerContext, MessageHandler } from '../model/handler.js';
 
@@ -63,8 +63,8 @@ export function runHandler(message: MessageView, options: RunOptions): RunResult
 
 const SUCCEEDED: RunResult = { kind: 'succeeded' };
 
-function failed(error: unknown): RunResult {
-  return { kind: 'failed', error, wasInterrupted: false };
+function failed(error: unknown, wasInterrupted = false): RunResult {
+  return { kind: 'failed', error: readable(error), wasInterrupted };
 }
 
 function awaited(
@@ -114,7 +114,7 @@ function awaited(
     // A thenable of another library may call back synchronously, or throw.
     Promise.resolve(work).then(
       () => end(SUCCEEDED),
-      (error: unknown) => end({ kind: 'failed', error, wasInterrupted: ending.aborted }),
+      (error: unknown) => end(failed(error, ending.aborted)),
     );
     const onTimeout = (): void => {
       timedOut = new HandlerTimeoutError(message, timeoutMs ?? 0);

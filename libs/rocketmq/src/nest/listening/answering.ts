@@ -8,7 +8,7 @@ import { orStored } from '../../producer/sending/durability.js';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { waitWithin } from '../../support/deadline.js';
-import { RocketMQError, StateError } from '../../support/errors.js';
+import { RocketMQError, readable, StateError } from '../../support/errors.js';
 import { describeError, type LogFields, type Logger } from '../../support/logger.js';
 import { InvalidBodyError } from '../messages/invalid-body.js';
 import { type MessageWire, validated } from '../messages/message-body.js';
@@ -93,7 +93,8 @@ async function outcome(
 ): Promise<{ readonly answer: Answer; readonly failure: Failure | undefined }> {
   try {
     return { answer: { kind: 'value', value: await handler(message, context) }, failure: undefined };
-  } catch (error) {
+  } catch (thrown) {
+    const error = readable(thrown);
     if (error instanceof FilteredFailure) return error;
     return { answer: { kind: 'error', error }, failure: { error } };
   }

@@ -191,6 +191,11 @@ function replyMessage(
 
 /** Some error classes, Nest's RpcException for one, do not set their name. */
 function nameOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'Error';
-  return error.name === 'Error' ? error.constructor.name : error.name;
+  try {
+    if (!(error instanceof Error)) return 'Error';
+    const name: unknown = error.name === 'Error' ? error.constructor.name : error.name;
+    return typeof name === 'string' ? name : 'Error';
+  } catch {
+    return 'Error';
+  }
 }
