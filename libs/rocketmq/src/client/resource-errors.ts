@@ -50,6 +50,16 @@ export class ResourceError extends RocketMQError {
     return new ResourceError(error.#kind, parts, { cause: error.cause });
   }
 
+  /** @internal one for each topic and group */
+  get problems(): readonly string[] {
+    return this.#parts.map((part) => problemsOf([part]));
+  }
+
+  /** @internal */
+  get commands(): readonly string[] {
+    return this.#parts.map(({ command }) => command);
+  }
+
   /** One error for all of them, with each topic and group once. */
   static together(errors: readonly [ResourceError, ...ResourceError[]]): ResourceError {
     const [first] = errors;
@@ -69,7 +79,7 @@ function areSame(one: Part, other: Part): boolean {
 }
 
 /** What a reader must put in. */
-function placeholderIn(command: string): string {
+export function placeholderIn(command: string): string {
   return command.includes(UNKNOWN_NAME_SERVER)
     ? `, with the address of a name server for ${UNKNOWN_NAME_SERVER} (the option nameServer puts it in)`
     : '';
@@ -86,32 +96,55 @@ function problemsOf(parts: readonly Part[]): string {
   return texts.join('; ');
 }
 
+/** The errors of a start that say what is missing, so that several of them are one. */
+export interface Lacks<Lack> {
+  is(error: unknown): error is Lack;
+  together(errors: readonly [Lack, ...Lack[]]): Error;
+}
+
+const RESOURCES: Lacks<ResourceError> = {
+  is: (error) => error instanceof ResourceError,
+  together: (errors) => ResourceError.together(errors),
+};
+
 /**
  * Waits for parts of a start that do not depend on each other, so that all missing topics and groups are named together. A failure of another kind
  * ends the wait.
- * @throws ResourceError for all that are missing, in the order of the parts; without one, the first other failure
+ * @throws an error for all that are missing, in the order of the parts; without one, the first other failure
  */
-export async function everyPart(parts: readonly Promise<unknown>[]): Promise<void> {
-  const missing = new Map<number, ResourceError>();
+export async function everyPart(parts: readonly Promise<unknown>[]): Promise<void>;
+export async function everyPart<Lack>(parts: readonly Promise<unknown>[], lacks: Lacks<Lack>): Promise<void>;
+export async function everyPart(parts: readonly Promise<unknown>[], lacks: Lacks<unknown> = RESOURCES): Promise<void> {
+  const missing = new Map<number, unknown>();
   const noted = parts.map((part, at) =>
     part.catch((error) => {
-      if (!(error instanceof ResourceError)) throw error;
+      if (!lacks.is(error)) throw error;
       missing.set(at, error);
     }),
   );
   await Promise.all(noted).catch((error) => {
     if (missing.size === 0) throw error;
   });
-  const [first, ...others] = parts.flatMap((_, at) => missing.get(at) ?? []);
-  if (first !== undefined) throw ResourceError.together([first, ...others]);
+  const [first, ...others] = [...missing].sort(([one], [other]) => one - other).map(([, error]) => error);
+  if (missing.size > 0) throw lacks.together([first, ...others]);
 }
 
 /**
  * Waits for a part of a start. When it lacks a topic or group, what other parts lack that have not started is named with it.
  * @throws as {@link everyPart}
  */
-export async function namingAll(start: Promise<unknown>, others: () => readonly Promise<unknown>[]): Promise<void> {
-  await start.catch((error) => everyPart([Promise.reject(error), ...(error instanceof ResourceError ? others() : [])]));
+export async function namingAll(start: Promise<unknown>, others: () => readonly Promise<unknown>[]): Promise<void>;
+export async function namingAll<Lack>(
+  start: Promise<unknown>,
+  others: () => readonly Promise<unknown>[],
+  lacks: Lacks<Lack>,
+): Promise<void>;
+export async function namingAll(
+  start: Promise<unknown>,
+  others: () => readonly Promise<unknown>[],
+  lacks: Lacks<unknown> = RESOURCES,
+): Promise<void> {
+  await start.catch((error) => everyPart([Promise.reject(error), ...(lacks.is(error) ? others() : [])], lacks));
 }
 
 /** The error of what is called on a client whose start has failed. @param what `producer`, `consumer of "stock"` @param cause why */

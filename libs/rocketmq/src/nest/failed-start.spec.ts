@@ -260,6 +260,33 @@ describe('an application with several clusters', () => {
     for (const broker of brokers) expect(broker.connectedClients()).toEqual([]);
   });
 
+  it('names what another lacks beside the differences of one that compares its topics and groups', async () => {
+    const { brokers, first, second, app, failures } = await clusters({ nameServerPort: 0 }, {});
+    const nameServer = brokers[0].nameServerEndpoint;
+    const started = await app({ providers: [Orders, Far] }, { provision: 'check', nameServer });
+    const failure = await fails(started.init());
+    expect(failure).toMatchObject({
+      name: 'ProvisionError',
+      differences: [
+        expect.stringContaining(`at ${first.endpoints}: topic "orders"`),
+        `at ${first.endpoints}: consumer group "shop" does not exist`,
+        `at ${second.endpoints}: topic "parcels" does not exist on this cluster`,
+        `at ${second.endpoints}: consumer group "packers" does not exist on this cluster`,
+      ],
+    });
+    expect(failure.message).toContain('with the address of a name server for NAMESERVER:9876');
+    expect(failure.command.split(' && ')).toEqual([
+      `npx nestjs-rocketmq topic create orders --type normal --name-server ${nameServer}`,
+      `npx nestjs-rocketmq group create shop --name-server ${nameServer}`,
+      `npx nestjs-rocketmq topic create parcels --type normal ${on}`,
+      `npx nestjs-rocketmq group create packers ${on}`,
+    ]);
+    expect(failures()).toEqual([expect.stringMatching(/^error the application did not start: /)]);
+    await expect(started.get(RocketMQProducer).send({ topic: 'orders', body: 1 })).rejects.toThrow(
+      `at ${second.endpoints}: topic "parcels"`,
+    );
+  });
+
   it('stops those that have started when another cannot be reached', async () => {
     const { brokers, second, app } = await clusters({ topics: [{ name: 'orders' }], groups: [{ name: 'shop' }] }, {});
     await brokers[1].stop();

@@ -1,6 +1,7 @@
 // Creates the declared topics and consumer groups on the cluster, or compares them with it. declarations.ts decides what is declared;
 // admin/ talks to the cluster.
 
+import { placeholderIn } from '../../client/resource-errors.js';
 import { TOPIC_TYPES } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { SystemClock } from '../../support/clock.js';
@@ -26,7 +27,7 @@ export class ProvisionError extends RocketMQError {
   ) {
     const text =
       `the cluster differs from what the application declares: ${differences.join('; ')}. Change one of them; with provision: ` +
-      `'create' what is missing is made at start${command === undefined ? '' : `; to create it now, run: ${command}`}`;
+      `'create' what is missing is made at start${command === undefined ? '' : `; to create it now, run${placeholderIn(command)}: ${command}`}`;
     super('PROVISION_MISMATCH', text, 'rejected', false);
   }
 }

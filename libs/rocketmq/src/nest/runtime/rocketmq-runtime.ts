@@ -261,7 +261,11 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
    */
   close(failure?: unknown): Promise<void> {
     const { state } = this;
-    if (state.kind === 'closed') return state.closed;
+    if (state.kind === 'closed') {
+      // What the application lacks on all clusters, in the place of what this connection does.
+      if (state.failure !== undefined && failure !== undefined) this.state = { ...state, failure };
+      return state.closed;
+    }
     const ended = 'parts' in state ? this.closeParts(state.parts, this.drain()) : this.given.admin.close();
     const closed = ended.finally(() => {
       if (this.given.sharesEvents !== true) this.given.events.close();

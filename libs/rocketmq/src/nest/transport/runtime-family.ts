@@ -1,7 +1,8 @@
 // A connection and the servers created with `new` that it has adopted: they start together, with all other connections of the application, or not at all.
 
-import { everyPart, namingAll, ResourceError } from '../../client/resource-errors.js';
+import { everyPart, namingAll } from '../../client/resource-errors.js';
 import { UsageError } from '../../support/errors.js';
+import { lackAt, START_LACKS } from '../cluster/start-lacks.js';
 import type { CheckedOptions } from '../runtime/module-options.js';
 import { loggingFailure } from '../runtime/not-running.js';
 import type { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
@@ -101,7 +102,7 @@ export class RuntimeFamily {
     const connections = this.given.connections();
     await loggingFailure(this.given.head.options.logger, async () => {
       try {
-        await namingAll(start(), () => connections.flatMap((connection) => connection.lacking()));
+        await namingAll(start(), () => connections.flatMap((connection) => connection.lacking()), START_LACKS);
       } catch (error) {
         await Promise.all(connections.flatMap((connection) => connection.all()).map((runtime) => runtime.close(error)));
         throw error;
@@ -134,7 +135,7 @@ export class RuntimeFamily {
     } catch (error) {
       const all = this.given.connections().flatMap((connection) => connection.all());
       const isOnlyCluster = new Set(all.map((runtime) => placeOf(runtime.options))).size === 1;
-      throw error instanceof ResourceError && !isOnlyCluster ? ResourceError.at(placeOf(options), error) : error;
+      throw isOnlyCluster ? error : lackAt(placeOf(options), error);
     }
   }
 
