@@ -325,8 +325,9 @@ describe('dlq import', () => {
     expect(plan.out).toBe(
       'topic orders is consumed by: billing\n2 dead letters would be replayed, 1 skipped because they already were, 0 cannot be replayed; nothing was sent; add --yes to replay them\n',
     );
-    // Its queue is no longer needed.
+    // Its queue is no longer needed. An editor may have stored the file in its own way.
     await on('topic delete %DLQ%billing --yes');
+    writeFileSync(file, `\uFEFF${readFileSync(file, 'utf8').replaceAll('\n', '\r\n')}\r\n`);
     const sent = '2 dead letters replayed, 1 skipped because they already were, 0 failed\n';
     expect(await on(`dlq import ${file} --yes`)).toEqual({ code: 0, out: sent, err: '' });
     const again = await on(`dlq import ${file} --yes --json`);

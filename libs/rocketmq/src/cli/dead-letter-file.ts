@@ -194,13 +194,15 @@ interface Line {
   readonly bytes: number;
 }
 
-/** Those that are not empty. @throws UsageError that names the line that is wrong */
+/** Those that are not empty, whichever way an editor ends them. @throws UsageError that names the line that is wrong */
 async function* linesOf(file: string): AsyncGenerator<Line> {
   let number = 0;
   for await (const bytes of rawLines(file)) {
     const where = `${file}, line ${++number}`;
     if (bytes === undefined) throw wrongCall(`${where} has more than ${MAX_LINE_BYTES} bytes; nothing was sent`);
-    if (bytes.length > 0) yield { value: valueIn(bytes.toString('utf8'), where), bytes: bytes.length };
+    // Without the byte order mark that editors put before the first line.
+    const text = new TextDecoder().decode(bytes).trim();
+    if (text !== '') yield { value: valueIn(text, where), bytes: bytes.length };
   }
 }
 
