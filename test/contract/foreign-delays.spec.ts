@@ -43,4 +43,11 @@ describe('delays of other clients', () => {
     expect(stored[0]?.deliveryTimestampMs).toBeGreaterThan(sentAtMs + SECOND_MS);
     expect(stored[0]?.deliveryTimestampMs).toBeLessThanOrEqual(stored[0]?.storeTimestampMs ?? 0);
   });
+
+  contract('do not apply to a message that has waited and is sent on with all properties', async (world) => {
+    const times = [...DELAYS, `TIMER_DELIVER_MS\u0001${world.nowMs() + 600 * SECOND_MS}\u0002`];
+    const sentOn = times.map((time) => `${time}TIMER_OUT_MS\u0001${world.nowMs()}\u0002`);
+    const messages = await receivedInOrder(world, await world.topic('delay'), sentOn);
+    expect(messages.map((message) => message?.messageType)).toEqual(['delay', 'delay', 'delay']);
+  });
 });

@@ -81,7 +81,8 @@ export function send(
       const number = transactions.begin(changes, topic, message, { recoveryMs, nowMs, queueId: placement?.queueId });
       return { messageId, queueId, offset: placement === undefined ? 0 : number, recallHandle: undefined };
     }
-    const dueAtMs = placement?.dueAtMs ?? (message.type === 'delay' ? message.deliveryTimestampMs : undefined);
+    const ownDueMs = message.type === 'delay' ? message.deliveryTimestampMs : undefined;
+    const dueAtMs = placement === undefined ? ownDueMs : placement.dueAtMs;
     if (dueAtMs !== undefined && dueAtMs > nowMs) {
       return { messageId, queueId, offset: 0, recallHandle: delayed.add(changes, topic, message, dueAtMs) };
     }

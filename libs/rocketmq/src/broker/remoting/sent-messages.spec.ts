@@ -30,5 +30,6 @@ describe('a delay level', () => {
   it('decides, whatever time the message names beside it', () => {
     expect(due({ DELAY: '1', TIMER_DELAY_MS: '600000' })).toEqual({ atMs: 1_000, isTimer: false });
     expect(due({ DELAY: '0', TIMER_DELAY_MS: '600000' })).toEqual({ atMs: 600_000, isTimer: true });
+    expect(due({ DELAY: '1', TIMER_OUT_MS: '5' })).toEqual({ atMs: 1_000, isTimer: false });
   });
 });

@@ -239,6 +239,8 @@ export function dueTimeOf(properties: string, { nowMs, clientTime }: Arrival): D
   const level = all.get('DELAY');
   const levelMs = level === undefined ? undefined : delayOfLevel(integerIn(level) ?? illegalNumber(level));
   if (levelMs !== undefined) return { atMs: nowMs + levelMs, isTimer: false };
+  // A message that was delayed before, and that its consumer sends on with all properties, does not wait again.
+  if (all.has('TIMER_OUT_MS')) return undefined;
   const delayed = [
     ['TIMER_DELAY_SEC', SECOND_MS],
     ['TIMER_DELAY_MS', 1],
