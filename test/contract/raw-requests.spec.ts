@@ -156,6 +156,31 @@ describe('by the remoting protocol', () => {
     });
   });
 
+  contract('a position beyond the end of a queue is moved to it when the group pops', async (world) => {
+    if (isBefore('5.3.3')) throw new NotHere('observed on 5.3.3 and newer');
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    await atBroker(world, topic, async (ask) => {
+      const queue = { topic, consumerGroup, queueId: '0' };
+      const position = async () => {
+        return (await ask({ code: CODES.queryConsumerOffset, fields: queue })).fields.offset;
+      };
+      const pop = () => ask(popOf({ topic, consumerGroup }));
+      await ask(sendOf({ topic, body: 'before' }));
+      await world.until('the message can be read', async () => (await position()) === '0');
+      const fields = { ...queue, commitOffset: '7' };
+      expect((await ask({ code: CODES.updateConsumerOffset, fields })).code).toBe(0);
+      expect(textsOf(await pop())).toEqual([]);
+      await world.until('the group is at the end', async () => (await position()) === '1');
+      await ask(sendOf({ topic, body: 'after' }));
+      let texts: string[] = [];
+      await world.until('the next message is popped', async () => {
+        texts = textsOf(await pop());
+        return texts.length > 0;
+      });
+      expect(texts).toEqual(['after']);
+    });
+  });
+
   contract('the type of a group is that of the consumer that came last', async (world) => {
     if (isBefore('5.0.0')) throw new NotHere('it came with 5.0.0, as POP did');
     const [topic, consumerGroup] = [await world.topic(), await world.group()];

@@ -111,7 +111,9 @@ export class Pop {
   /** Delivers messages that the group has not received before, starting at its cursor. */
   takeNew(queue: QueueRef): void {
     const end = this.log.endOffset(this.changes, queue.topic, queue.queueId);
-    const start = this.changes.get<number>(keys.cursor(queue)) ?? 0;
+    const cursor = this.changes.get<number>(keys.cursor(queue)) ?? 0;
+    // A client that pulls may commit an offset beyond the end, for example that of a topic which was deleted and created again.
+    const start = Math.min(cursor, end);
     if (this.isCrowded) {
       this.isWithheld ||= end > start;
       return;
@@ -124,7 +126,7 @@ export class Pop {
       // Deleted by retention, as are all messages before the first offset.
       else offset = Math.max(offset, this.log.beginOffset(this.changes, queue.topic, queue.queueId) - 1);
     }
-    if (offset > start) this.changes.put(keys.cursor(queue), offset);
+    if (offset !== cursor) this.changes.put(keys.cursor(queue), offset);
   }
 
   /** Redelivers a message with its next attempt number. @returns false if it cannot be read */
