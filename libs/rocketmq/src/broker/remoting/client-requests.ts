@@ -69,8 +69,8 @@ export class ClientRequests {
     }
   }
 
-  /** Asks the next producer of the half message's group. @returns false if none is connected */
-  check(check: DueCheck): boolean {
+  /** Asks the next producer of the half message's group. @returns its client id, or undefined if none is connected */
+  check(check: DueCheck): string | undefined {
     return this.transactions.check(check);
   }
 }

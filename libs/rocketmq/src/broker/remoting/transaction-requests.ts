@@ -21,12 +21,12 @@ export class TransactionRequests {
 
   constructor(private readonly broker: RemotingContext) {}
 
-  /** Asks the next producer of the half message's group. @returns false if none is connected */
-  check(check: DueCheck): boolean {
+  /** Asks the next producer of the half message's group. @returns its client id, or undefined if none is connected */
+  check(check: DueCheck): string | undefined {
     const { topic, message, transactionId, times, number, queueId = 0 } = check;
     const group = producerGroupOf(topic, message);
     const producer = this.broker.clients.nextProducerOf(group);
-    if (producer === undefined) return false;
+    if (producer === undefined) return undefined;
     const { engine, clientTime } = this.broker;
     const address = this.broker.address();
     const commitLogOffset = engine.logOffsets.ofHalf(topic, number);
@@ -47,16 +47,19 @@ export class TransactionRequests {
       },
       body: encodeStoredMessage({ ...stored, commitLogOffset, sysFlag: stored.sysFlag & ~COMMITTED }),
     });
-    return true;
+    return producer.clientId;
   }
 
   /** @see EndTransactionRequestHeader of the server */
   private async endTransaction({ fields }: RemotingFrame): Promise<AdminAnswer | undefined> {
     const said = fields.commitOrRollback;
-    // The server does not answer it.
-    if (said === NOTHING_SAID) return undefined;
     const half = this.broker.engine.logOffsets.halfAt(numberIn(fields, 'commitLogOffset'));
     const transactionId = fields.transactionId || fields.msgId || '';
+    if (said === NOTHING_SAID) {
+      if (half !== undefined) this.broker.checks.answered(half.topic, transactionId);
+      // The server does not answer it.
+      return undefined;
+    }
     if (half === undefined) throw rejected('Find prepared transaction message failed');
     const { topic, number } = half;
     this.assertProducerGroup(half, transactionId, fields.producerGroup ?? '');

@@ -15,6 +15,7 @@ import {
 } from '../../../../../tools/wire/remoting-requests.js';
 import { decodeStoredMessages, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { realSleep } from '../../support/deadline.js';
 
 let bench: TimeBench;
 const clients: RawRemotingClient[] = [];
@@ -133,6 +134,35 @@ describe('on a broker with a manual clock, by remoting,', () => {
       ...place,
     };
     await producer.ask({ code: 37, fields });
+    expect(textsOf(await producer.ask(pullOf()))).toEqual(['x']);
+  });
+
+  it('time moves on when the producer has answered a check, so that none of the next ones gives the message up', async () => {
+    const { control } = await start();
+    const producer = await connect();
+    await producer.ask(heartbeatOf('c'));
+    const half = { TRAN_MSG: 'true', PGROUP: 'pg' };
+    const born = { g: String((await control.time()).nowMs) };
+    const { fields } = await producer.ask(sendOf({ properties: half, fields: { f: '4', ...born } }));
+    const end = {
+      producerGroup: 'pg',
+      fromTransactionCheck: 'true',
+      transactionId: fields.transactionId ?? '',
+      commitLogOffset: String(offsetInMessageId(fields.msgId ?? '')),
+      tranStateTableOffset: '0',
+    };
+    const checks = () => producer.requests.filter(({ code }) => code === 39).length;
+    const answers = async () => {
+      for (const [index, commitOrRollback] of ['0', '0', '8'].entries()) {
+        await soon(() => checks() > index);
+        await realSleep(60);
+        const request = { code: 37, fields: { ...end, commitOrRollback } };
+        if (commitOrRollback === '0') producer.sendOneWay(request);
+        else await producer.ask(request);
+      }
+    };
+    await Promise.all([control.advanceTime({ byMs: HOUR_MS }), answers()]);
+    expect(checks()).toBe(3);
     expect(textsOf(await producer.ask(pullOf()))).toEqual(['x']);
   });
 
