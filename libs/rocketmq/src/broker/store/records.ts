@@ -210,8 +210,8 @@ export const keys = {
   begins: (topic: string): Key => ['begin', topic],
   log: (topic: string): Key => ['log', topic],
   message: (topic: string, queueId: number, offset: number): Key => ['log', topic, queueId, offset],
-  /** The first offset of a queue that was never delivered to a group. */
   cursors: ['cursor'] as Key,
+  /** The first offset of a queue that was never delivered to a group. */
   cursorsOf: (group: string): Key => ['cursor', group],
   cursor: ({ group, topic, queueId }: QueueRef): Key => ['cursor', group, topic, queueId],
   modesOf: (group: string): Key => ['mode', group],
