@@ -196,12 +196,13 @@ interface Line {
 
 /** Those that are not empty, whichever way an editor ends them. @throws UsageError that names the line that is wrong */
 async function* linesOf(file: string): AsyncGenerator<Line> {
+  const decoder = new TextDecoder();
   let number = 0;
   for await (const bytes of rawLines(file)) {
     const where = `${file}, line ${++number}`;
     if (bytes === undefined) throw wrongCall(`${where} has more than ${MAX_LINE_BYTES} bytes; nothing was sent`);
     // Without the byte order mark that editors put before the first line.
-    const text = new TextDecoder().decode(bytes).trim();
+    const text = decoder.decode(bytes).trim();
     if (text !== '') yield { value: valueIn(text, where), bytes: bytes.length };
   }
 }
